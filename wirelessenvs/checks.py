@@ -1,0 +1,159 @@
+"""Checks of constructor arguments: one clear sentence naming argument, value and bound."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+__all__ = [
+    "check_choice",
+    "check_flag",
+    "check_int",
+    "check_int_range",
+    "check_matrix",
+    "check_names",
+    "check_real",
+    "check_vector",
+]
+
+T = TypeVar("T")
+
+
+def _bounds(low: float | None, high: float | None, low_open: bool = False) -> str:
+    if low is not None and high is not None:
+        return f"between {low} and {high}"
+    if low is not None:
+        return f"greater than {low}" if low_open else f"at least {low}"
+    return f"at most {high}"
+
+
+def check_int(name: str, value: object, low: int | None = None, high: int | None = None) -> int:
+    """Returns `value` as a Python integer.
+
+    Raises:
+        TypeError: if it is no integer (booleans are none).
+        ValueError: if it lies outside `low`..`high`.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}.")
+    number = int(value)
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise ValueError(f"{name} must be {_bounds(low, high)}, got {number}.")
+    return number
+
+
+def check_int_range(name: str, value: object) -> tuple[int, int]:
+    """Returns `value` as an increasing pair of non-negative integers."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        raise TypeError(f"{name} must be a pair of integers, got {value!r}.")
+    first, last = (check_int(f"{name}[{i}]", v, 0) for i, v in enumerate(value))
+    if first > last:
+        raise ValueError(f"{name} must be increasing, got {value!r}.")
+    return first, last
+
+
+def check_real(
+    name: str,
+    value: object,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    low_open: bool = False,
+) -> float:
+    """Returns `value` as a finite float within `low`..`high` (above `low` if `low_open`).
+
+    Raises:
+        TypeError: if it is no real number (booleans are none).
+        ValueError: if it is not finite or outside the bounds.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {value!r}.")
+    too_low = low is not None and (number <= low if low_open else number < low)
+    if too_low or (high is not None and number > high):
+        raise ValueError(f"{name} must be {_bounds(low, high, low_open)}, got {number:g}.")
+    return number
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Returns `value` as a bool; raises `TypeError` for anything that is not one."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)
+
+
+def check_choice(name: str, value: T, choices: Iterable[T]) -> T:
+    """Returns `value` if it is one of `choices`; the error lists them."""
+    allowed = tuple(choices)
+    try:
+        known = any(type(value) is type(choice) and value == choice for choice in allowed)
+    except (TypeError, ValueError):
+        known = False
+    if not known:
+        listed = ", ".join(repr(choice) for choice in allowed)
+        raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
+    return value
+
+
+def check_names(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raises `TypeError` for the first name in `given` that is not in `known`, listing these."""
+    allowed = sorted(known)
+    for name in given:
+        if name not in allowed:
+            raise TypeError(f"unknown {what} {name!r}; known: {', '.join(allowed)}.")
+
+
+def _array(
+    name: str, value: object, ndim: int, low: float | None, high: float | None
+) -> np.ndarray:
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} must be an array of numbers, got {value!r}.") from None
+    if array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite in every entry.")
+    if (low is not None and (array < low).any()) or (high is not None and (array > high).any()):
+        raise ValueError(
+            f"{name} must be {_bounds(low, high)} in every entry, "
+            f"got {array.min():g} to {array.max():g}."
+        )
+    return array
+
+
+def check_vector(
+    name: str,
+    value: object,
+    size: int | None = None,
+    low: float | None = None,
+    high: float | None = None,
+) -> np.ndarray:
+    """Returns `value` as a finite float64 vector of `size` entries within the bounds."""
+    array = _array(name, value, 1, low, high)
+    if size is not None and array.size != size:
+        raise ValueError(f"{name} must have {size} entries, got {array.size}.")
+    return array
+
+
+def check_matrix(
+    name: str,
+    value: object,
+    shape: tuple[int, int] | None = None,
+    low: float | None = None,
+    high: float | None = None,
+) -> np.ndarray:
+    """Returns `value` as a finite float64 matrix of `shape` within the bounds."""
+    array = _array(name, value, 2, low, high)
+    if shape is not None and array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}.")
+    return array

@@ -1,0 +1,44 @@
+"""The configuration that every task shares: episode length, presets, overrides by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from wirelessenvs.checks import check_choice, check_int, check_names
+
+__all__ = ["TaskConfig"]
+
+C = TypeVar("C", bound="TaskConfig")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskConfig:
+    """Base of every task's configuration; a subclass checks its fields in `__post_init__`.
+
+    Args:
+        max_steps: steps after which an episode is truncated; no task here terminates.
+    """
+
+    max_steps: int = 1000
+
+    #: Named settings: fields that differ from the defaults.
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    def __post_init__(self) -> None:
+        check_int("max_steps", self.max_steps, 1)
+
+    @classmethod
+    def from_preset(cls: type[C], preset: str | None = None, **overrides: Any) -> C:
+        """The configuration of a preset (the first one by default), with fields overridden.
+
+        Raises:
+            ValueError: for an unknown preset or a value out of bounds.
+            TypeError: for an unknown field or a value of the wrong type.
+        """
+        names = tuple(cls.presets)
+        chosen = check_choice("preset", names[0] if preset is None else preset, names)
+        fields = [field.name for field in dataclasses.fields(cls)]
+        check_names(f"argument of {cls.__name__}", overrides, fields)
+        return cls(**{**cls.presets[chosen], **overrides})

@@ -1,0 +1,226 @@
+"""The one interface of a task's core: a batch of independent environments in lockstep."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from wirelessenvs.actions import check_actions
+from wirelessenvs.checks import check_int
+from wirelessenvs.config import TaskConfig
+from wirelessenvs.graph import NeighborGraph
+from wirelessenvs.policy import Information, PolicySpec, Privileged
+from wirelessenvs.streams import Streams, episode_streams
+
+__all__ = ["Simulator", "Step"]
+
+C = TypeVar("C", bound=TaskConfig)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of a batch returns; every array is fresh.
+
+    Args:
+        observations: `(B, N, D)` float32.
+        rewards: `(B, N)` float64.
+        truncated: `(B,)` booleans, true where the episode has reached `max_steps`.
+        metrics: per-agent quantities of the step just simulated, each `(B, N)` float64.
+    """
+
+    observations: NDArray[np.float32]
+    rewards: NDArray[np.float64]
+    truncated: NDArray[np.bool_]
+    metrics: dict[str, NDArray[np.float64]]
+
+
+class Simulator(abc.ABC, Generic[C]):
+    """`num_envs` independent copies of one task.
+
+    Arrays lead with (B, N): environments, then agents. Environment b of a batch seeded with s_b
+    equals a batch of one seeded with s_b, bit for bit. Random draws come from named streams and
+    never depend on actions.
+
+    A subclass calls `super().__init__`, then sets `agents`, `graph`, `observation_space`,
+    `action_space` and `state_space`, and implements `_reset_env`, `_observe`, `_advance`,
+    `_state` and `_privileged`.
+    """
+
+    #: Name of the task, as in the id of its environments.
+    task: ClassVar[str]
+    #: Names of the per-agent quantities in `Step.metrics`.
+    metric_names: ClassVar[tuple[str, ...]]
+
+    agents: tuple[str, ...]
+    #: Neighbour graph; a task whose graph changes overrides this with a property (batch of one).
+    graph: NeighborGraph
+    #: Space of one agent's observation.
+    observation_space: gymnasium.spaces.Box
+    #: Space of one agent's action.
+    action_space: gymnasium.spaces.Discrete | gymnasium.spaces.Box
+    #: Space of one environment's global state.
+    state_space: gymnasium.spaces.Box
+
+    #: Whether real-valued actions for a `Discrete` space are rounded and clipped.
+    rounds_real_actions: ClassVar[bool] = False
+
+    def __init__(self, config: C, num_envs: int = 1) -> None:
+        self.config: C = config
+        self.num_envs = check_int("num_envs", num_envs, 1, 1_000_000)
+        #: Steps taken in the running episode of each environment.
+        self.elapsed = np.zeros(self.num_envs, np.int64)
+        self._entropy: list[int | None] = [None] * self.num_envs
+        self._episode = np.zeros(self.num_envs, np.int64)
+
+    @property
+    def num_agents(self) -> int:
+        """Number of agents N."""
+        return len(self.agents)
+
+    @property
+    def spec(self) -> PolicySpec:
+        """The static knowledge that a policy is built from."""
+        return PolicySpec(
+            self.task, self.config, self.graph, self.observation_space, self.action_space
+        )
+
+    @property
+    def adjacency(self) -> NDArray[np.bool_]:
+        """`(B, N, N)` current neighbour relation of every environment."""
+        return np.broadcast_to(self.graph.adjacency, (self.num_envs, *self.graph.adjacency.shape))
+
+    # ------------------------------------------------------------------ reset
+    def reset(
+        self,
+        seeds: int | Sequence[int | None] | None = None,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float32]:
+        """Starts a new episode in every environment, or in those where `mask` is true.
+
+        Args:
+            seeds: one integer s (environment b gets s + b), one per environment, or None. An
+                environment with a seed restarts its random streams; one without goes on to its
+                next episode.
+            mask: `(B,)` booleans.
+
+        Returns:
+            `(B, N, D)` observations of all environments.
+        """
+        entropy = self.check_seeds(seeds)
+        chosen = self._check_mask(mask)
+        for env in np.flatnonzero(chosen):
+            seed = entropy[env]
+            if seed is not None:
+                self._entropy[env], self._episode[env] = seed, 0
+            elif (known := self._entropy[env]) is None:
+                seed = int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
+                self._entropy[env], self._episode[env] = seed, 0
+            else:
+                seed = known
+            if seed is None:
+                seed = self._entropy[env]
+            assert seed is not None
+            self._reset_env(int(env), episode_streams(seed, int(self._episode[env])))
+            self._episode[env] += 1
+            self.elapsed[env] = 0
+        return self._observe()
+
+    def check_seeds(self, seeds: int | Sequence[int | None] | None) -> list[int | None]:
+        """Returns one seed or None per environment; raises for anything else."""
+        if seeds is None:
+            return [None] * self.num_envs
+        if isinstance(seeds, (Sequence, np.ndarray)) and not isinstance(seeds, str):
+            if len(seeds) != self.num_envs:
+                raise ValueError(f"seed must hold {self.num_envs} entries, got {len(seeds)}.")
+            return [
+                None if seed is None else check_int(f"seed[{i}]", seed, 0)
+                for i, seed in enumerate(seeds)
+            ]
+        first = check_int("seed", seeds, 0)
+        return [first + env for env in range(self.num_envs)]
+
+    def _check_mask(self, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        if mask is None:
+            return np.ones(self.num_envs, np.bool_)
+        chosen = np.asarray(mask)
+        if chosen.dtype != np.bool_ or chosen.shape != (self.num_envs,):
+            raise ValueError(
+                f"mask must be {self.num_envs} booleans, got {chosen.dtype} of shape "
+                f"{chosen.shape}."
+            )
+        return chosen
+
+    # ------------------------------------------------------------------- step
+    def step(self, actions: Any, mask: NDArray[np.bool_] | None = None) -> Step:
+        """Advances every environment, or those where `mask` is true, by one step.
+
+        Args:
+            actions: `(B, N)` integers for a discrete, `(B, N, A)` reals for a continuous action
+                space. Checked before anything changes.
+            mask: `(B,)` booleans. Where false, the environment keeps its state and random
+                streams; its observation is repeated, its rewards and metrics are zero.
+
+        Raises:
+            ValueError: naming agent, value and bound of the first illegal action.
+            TypeError: if the actions are no numbers of the kind that the space asks for.
+        """
+        checked = self.check_actions(actions)
+        active = self._check_mask(mask)
+        if None in self._entropy:
+            raise RuntimeError("step was called before reset.")
+        self.elapsed += active
+        observations, rewards, metrics = self._advance(checked, active)
+        truncated = active & (self.elapsed >= self.config.max_steps)
+        return Step(observations, rewards, truncated, metrics)
+
+    def check_actions(self, actions: Any) -> NDArray[Any]:
+        """Returns actions as `(B, N)` int64 or `(B, N, A)` float64; raises if one is illegal."""
+        return check_actions(
+            actions, self.action_space, self.agents, self.num_envs, self.rounds_real_actions
+        )
+
+    # ------------------------------------------------------------------ views
+    def state(self) -> NDArray[np.float32]:
+        """`(B, S)` global state of every environment."""
+        return self._state()
+
+    def privileged(self, information: Information) -> Privileged | None:
+        """What a policy of an information class may see beside the observations.
+
+        None for local and neighbour policies: these live on observations alone.
+        """
+        if information in (Information.LOCAL, Information.NEIGHBORS):
+            return None
+        return self._privileged(information)
+
+    # ------------------------------------------------------- a task fills these
+    @abc.abstractmethod
+    def _reset_env(self, env: int, streams: Streams) -> None:
+        """Starts a new episode in one environment from fresh random streams."""
+
+    @abc.abstractmethod
+    def _observe(self) -> NDArray[np.float32]:
+        """`(B, N, D)` current observations, in a fresh array."""
+
+    @abc.abstractmethod
+    def _advance(
+        self, actions: NDArray[Any], active: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+        """One step of the active environments: observations, rewards, metrics; fresh arrays.
+
+        `actions` are checked; inactive environments draw no random numbers and do not change.
+        """
+
+    @abc.abstractmethod
+    def _state(self) -> NDArray[np.float32]:
+        """`(B, S)` global states, in a fresh array."""
+
+    @abc.abstractmethod
+    def _privileged(self, information: Information) -> Privileged:
+        """The privileged view of a central, genie or clairvoyant policy."""

@@ -1,0 +1,82 @@
+"""Where agents stand and who hears whom: hexagonal grids, rings, lattices, random geometry."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "adjacency_within",
+    "hexagonal_grid",
+    "random_geometric",
+    "ring_lattice",
+    "rings_for_cells",
+]
+
+
+def hexagonal_grid(num_rings: int, inter_site_distance_m: float) -> NDArray[np.float64]:
+    """Centres of a hexagonal grid: one cell and `num_rings` rings around it.
+
+    The order is that of the published 19-cell code (specified for two rings, continued here): the
+    centre; then ring by ring the six corners at -30, 30, ..., 270 degrees, followed by the cells
+    between corner k and k+1.
+
+    Args:
+        num_rings: 0 for one cell, 1 for 7, 2 for 19, 3 for 37, 4 for 61.
+        inter_site_distance_m: distance between adjacent centres.
+
+    Returns:
+        `(1 + 3 num_rings (num_rings + 1), 2)` coordinates in metres.
+    """
+    angles = np.deg2rad(np.arange(-30, 330, 60))
+    corners = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    centres = [np.zeros((1, 2))]
+    for ring in range(1, num_rings + 1):
+        ring_corners = corners * ring * inter_site_distance_m
+        centres.append(ring_corners)
+        following = np.roll(ring_corners, -1, axis=0)
+        steps = np.arange(1, ring)[None, :, None] / ring
+        between = ring_corners[:, None] + (following - ring_corners)[:, None] * steps
+        centres.append(between.reshape(-1, 2))
+    return np.concatenate(centres)
+
+
+def rings_for_cells(num_cells: int) -> int:
+    """Number of rings of a hexagonal grid with `num_cells` cells.
+
+    Raises:
+        ValueError: if no whole number of rings gives that many cells.
+    """
+    rings = 0
+    while 1 + 3 * rings * (rings + 1) < num_cells:
+        rings += 1
+    if 1 + 3 * rings * (rings + 1) != num_cells:
+        raise ValueError(
+            f"num_cells must be that of a full hexagonal grid (1, 7, 19, 37, 61, ...), "
+            f"got {num_cells}."
+        )
+    return rings
+
+
+def adjacency_within(positions: NDArray[np.float64], radius_m: float) -> NDArray[np.bool_]:
+    """`(N, N)` adjacency of points at most `radius_m` apart (with a part in 1e9 to spare)."""
+    offsets = positions[:, None] - positions[None]
+    near = np.hypot(offsets[..., 0], offsets[..., 1]) <= radius_m * (1 + 1e-9)
+    np.fill_diagonal(near, False)
+    return near
+
+
+def ring_lattice(num_agents: int, reach: int) -> NDArray[np.bool_]:
+    """`(N, N)` adjacency of a ring on which each agent hears `reach` others on each side."""
+    index = np.arange(num_agents)
+    gap = np.abs(index[:, None] - index[None])
+    gap = np.minimum(gap, num_agents - gap)
+    return (gap >= 1) & (gap <= reach)
+
+
+def random_geometric(
+    num_agents: int, radius: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Points dropped uniformly in the unit square and the adjacency of those within `radius`."""
+    positions = rng.random((num_agents, 2))
+    return positions, adjacency_within(positions, radius)
