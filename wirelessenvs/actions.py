@@ -51,7 +51,7 @@ def check_actions(
         A fresh int64 or float64 array.
     """
     array = _as_numbers(actions)
-    shape = (num_envs, len(agents), *space.shape)
+    shape = (num_envs, len(agents), *(space.shape or ()))
     if array.shape != shape:
         raise ValueError(f"actions must have shape {shape}, got {array.shape}.")
     if isinstance(space, gymnasium.spaces.Discrete):

@@ -81,7 +81,7 @@ class Policy(abc.ABC):
         self.num_envs = check_int("num_envs", num_envs, 1)
         self.seed = check_int("seed", seed, 0)
 
-    def reset(self, mask: NDArray[np.bool_] | None = None) -> None:
+    def reset(self, mask: NDArray[np.bool_] | None = None) -> None:  # noqa: B027, a hook
         """Forgets everything about the environments where `mask` is true (all by default).
 
         Call it at the start of an episode. Policies without memory need not override it.

@@ -1,0 +1,90 @@
+"""What the three façades share: building the simulator, options of reset, rendering."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from wirelessenvs.checks import check_choice
+from wirelessenvs.config import TaskConfig
+from wirelessenvs.graph import NeighborGraph
+from wirelessenvs.simulator import Simulator
+from wirelessenvs.tasks import Task
+
+if TYPE_CHECKING:
+    from wirelessenvs.rendering import Renderer
+
+__all__ = ["RENDER_FPS", "RENDER_MODES", "SimulatorFacade"]
+
+RENDER_MODES = ["human", "rgb_array"]
+RENDER_FPS = 5
+
+
+class SimulatorFacade:
+    """Mixin around one simulator; the façades add their libraries' calling conventions."""
+
+    task: Task
+    simulator: Simulator[Any]
+    render_mode: str | None
+    _renderer: Renderer | None
+
+    def _build(
+        self,
+        task: Task,
+        num_envs: int,
+        preset: str | None,
+        render_mode: str | None,
+        config: TaskConfig | None,
+        overrides: Mapping[str, Any],
+    ) -> None:
+        if render_mode is not None:
+            check_choice("render_mode", render_mode, RENDER_MODES)
+        if config is None:
+            config = task.config.from_preset(preset, **overrides)
+        elif preset is not None or overrides:
+            raise TypeError("config excludes preset and single arguments: give one or the other.")
+        elif not isinstance(config, task.config):
+            raise TypeError(f"config must be a {task.config.__name__}, got {config!r}.")
+        self.task = task
+        self.simulator = task.simulator(config, num_envs)
+        self.render_mode = render_mode
+        self._renderer = None
+
+    @property
+    def graph(self) -> NeighborGraph:
+        """The 1-hop neighbour graph over the agents."""
+        return self.simulator.graph
+
+    @staticmethod
+    def _check_options(options: Mapping[str, Any] | None, known: tuple[str, ...] = ()) -> None:
+        if options is None:
+            return
+        if not isinstance(options, Mapping):
+            raise TypeError(f"options must be a dictionary or None, got {options!r}.")
+        for name in options:
+            if name not in known:
+                accepted = ", ".join(known) if known else "none"
+                warnings.warn(
+                    f"reset ignores the unknown option {name!r} (known: {accepted}).",
+                    stacklevel=3,
+                )
+
+    def _render(self) -> Any:
+        """A frame as `(height, width, 3)` uint8, or None after showing it in a window."""
+        if self.render_mode is None:
+            warnings.warn(
+                'render does nothing: give render_mode="rgb_array" or "human" at creation.',
+                stacklevel=3,
+            )
+            return None
+        if self._renderer is None:
+            from wirelessenvs.rendering import Renderer
+
+            self._renderer = Renderer(self.task.draw, window=self.render_mode == "human")
+        return self._renderer.frame(self.simulator)
+
+    def _close_renderer(self) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None

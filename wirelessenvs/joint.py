@@ -1,0 +1,119 @@
+"""Gymnasium façade: one controller acts for all agents."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from wirelessenvs.config import TaskConfig
+from wirelessenvs.facade import RENDER_FPS, RENDER_MODES, SimulatorFacade
+from wirelessenvs.simulator import Simulator
+from wirelessenvs.tasks import get_task
+
+__all__ = ["JointEnv", "joint_action_space", "joint_observation_space"]
+
+
+def joint_observation_space(simulator: Simulator[Any]) -> gymnasium.spaces.Box:
+    """`(N, D)` box: the agents' observations, one per row."""
+    single, n = simulator.observation_space, simulator.num_agents
+    return gymnasium.spaces.Box(
+        np.tile(single.low, (n, 1)), np.tile(single.high, (n, 1)), dtype=np.float32
+    )
+
+
+def joint_action_space(
+    simulator: Simulator[Any],
+) -> gymnasium.spaces.MultiDiscrete | gymnasium.spaces.Box:
+    """`MultiDiscrete` of N entries, or an `(N, A)` box."""
+    single, n = simulator.action_space, simulator.num_agents
+    if isinstance(single, gymnasium.spaces.Discrete):
+        return gymnasium.spaces.MultiDiscrete([int(single.n)] * n)
+    return gymnasium.spaces.Box(
+        np.tile(single.low, (n, 1)),
+        np.tile(single.high, (n, 1)),
+        dtype=single.dtype.type,  # type: ignore[union-attr]
+    )
+
+
+class JointEnv(SimulatorFacade, gymnasium.Env):
+    """A `gymnasium.Env` with the agents' observations and actions stacked.
+
+    The reward is the mean over agents; `info["agent_rewards"]` holds each agent's, and every
+    metric of the task is an `(N,)` array in `info`.
+
+    Args:
+        task_id: "cbf-v0", "rb-v0" or "slicing-v0".
+        preset: named configuration of the task.
+        render_mode: None, "rgb_array" or "human".
+        config: a ready configuration instead of preset and overrides.
+        **overrides: fields of the task's configuration.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": RENDER_MODES,
+        "render_fps": RENDER_FPS,
+    }
+
+    def __init__(
+        self,
+        task_id: str,
+        preset: str | None = None,
+        render_mode: str | None = None,
+        config: TaskConfig | None = None,
+        **overrides: Any,
+    ) -> None:
+        self._build(get_task(task_id), 1, preset, render_mode, config, overrides)
+        self.observation_space = joint_observation_space(self.simulator)
+        self.action_space = joint_action_space(self.simulator)
+        self.state_space = self.simulator.state_space
+        self._over = True
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Starts an episode; see `WirelessParallelEnv.reset`."""
+        self._check_options(options)
+        seeds = self.simulator.check_seeds(None if seed is None else [seed])
+        unseeded = self._np_random is None
+        super().reset(seed=seeds[0])
+        if seeds[0] is None and unseeded:
+            # Gymnasium draws a seed and can name it: np_random_seed repeats this run.
+            seeds = [self.np_random_seed]
+        observations = self.simulator.reset(seeds)
+        self._over = False
+        return observations[0], {}
+
+    def step(
+        self, action: NDArray[Any]
+    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """One step of all agents.
+
+        Args:
+            action: `(N,)` integers or `(N, A)` reals.
+
+        Raises:
+            ValueError: naming agent, value and bound of an illegal action; nothing has changed.
+            RuntimeError: before `reset` and after the end of the episode.
+        """
+        if self._over:
+            raise RuntimeError("the episode has not begun or is over: call reset.")
+        step = self.simulator.step([action])
+        self._over = bool(step.truncated[0])
+        info: dict[str, Any] = {name: column[0] for name, column in step.metrics.items()}
+        info["agent_rewards"] = step.rewards[0]
+        return step.observations[0], float(step.rewards.mean()), False, self._over, info
+
+    def state(self) -> NDArray[np.float32]:
+        """Global state `(S,)` float32, in `state_space`."""
+        return self.simulator.state()[0]
+
+    def render(self) -> Any:
+        """`(height, width, 3)` uint8 for "rgb_array"; None for "human", which opens a window."""
+        return self._render()
+
+    def close(self) -> None:
+        """Closes the window, if any."""
+        self._close_renderer()

@@ -1,0 +1,172 @@
+"""PettingZoo façade: one environment, one action and one observation per agent."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+from pettingzoo import AECEnv, ParallelEnv
+from pettingzoo.utils import wrappers
+from pettingzoo.utils.conversions import parallel_to_aec
+
+from wirelessenvs.actions import stack_actions
+from wirelessenvs.checks import check_flag
+from wirelessenvs.config import TaskConfig
+from wirelessenvs.facade import RENDER_FPS, RENDER_MODES, SimulatorFacade
+from wirelessenvs.tasks import get_task
+
+__all__ = ["WirelessParallelEnv", "aec_env"]
+
+
+class WirelessParallelEnv(SimulatorFacade, ParallelEnv):
+    """A PettingZoo `ParallelEnv` over a simulator with a batch of one.
+
+    Args:
+        preset: named configuration of the task.
+        render_mode: None, "rgb_array" or "human".
+        dict_observation: observe a dictionary with the agent's "observation" and the "adjacency"
+            of the whole neighbour graph, `(N, N)` int8, instead of the observation alone.
+        max_cycles: PettingZoo's name for `max_steps`.
+        config: a ready configuration instead of preset and overrides.
+        **overrides: fields of the task's configuration.
+    """
+
+    #: Id of the task; set by each task's class.
+    task_id: ClassVar[str]
+    metadata: ClassVar[dict[str, Any]] = {
+        "name": "wireless_v0",
+        "render_modes": RENDER_MODES,
+        "render_fps": RENDER_FPS,
+        "is_parallelizable": True,
+    }
+
+    def __init__(
+        self,
+        preset: str | None = None,
+        render_mode: str | None = None,
+        dict_observation: bool = False,
+        max_cycles: int | None = None,
+        config: TaskConfig | None = None,
+        **overrides: Any,
+    ) -> None:
+        if max_cycles is not None:
+            if "max_steps" in overrides:
+                raise TypeError("max_cycles and max_steps are one argument: give one of them.")
+            overrides["max_steps"] = max_cycles
+        self._build(get_task(self.task_id), 1, preset, render_mode, config, overrides)
+        self.dict_observation = check_flag("dict_observation", dict_observation)
+        simulator = self.simulator
+        self.possible_agents: list[str] = list(simulator.agents)
+        self.agents: list[str] = []
+        n = simulator.num_agents
+        single: gymnasium.Space[Any] = simulator.observation_space
+        if self.dict_observation:
+            single = gymnasium.spaces.Dict(
+                {
+                    "observation": simulator.observation_space,
+                    "adjacency": gymnasium.spaces.Box(0, 1, (n, n), np.int8),
+                }
+            )
+        # Each agent owns a copy: seeding one agent's space must not move another's samples.
+        self.observation_spaces = {a: _copy_space(single) for a in self.possible_agents}
+        self.action_spaces = {a: _copy_space(simulator.action_space) for a in self.possible_agents}
+        self.state_space = simulator.state_space
+
+    def observation_space(self, agent: str) -> gymnasium.Space[Any]:
+        """Space of the agent's observation; the same object at every call."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> gymnasium.Space[Any]:
+        """Space of the agent's action; the same object at every call."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Starts an episode.
+
+        Args:
+            seed: restarts all random streams; without it the environment goes on to its next
+                episode (the first seed is drawn by the operating system).
+            options: none are known; an unknown one warns.
+        """
+        self._check_options(options)
+        observations = self.simulator.reset(None if seed is None else [seed])
+        self.agents = self.possible_agents[:]
+        return self._observations(observations), {agent: {} for agent in self.agents}
+
+    def step(
+        self, actions: dict[str, Any]
+    ) -> tuple[
+        dict[str, Any],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
+    ]:
+        """One step; `infos[agent]` holds the agent's metrics of the step.
+
+        Raises:
+            ValueError: for a missing or unknown agent or an illegal action, which it names;
+                nothing has changed then.
+            TypeError: for actions of the wrong type.
+        """
+        agents = self.agents
+        if not agents:
+            if self.simulator.elapsed[0] == 0:
+                raise RuntimeError("step was called before reset.")
+            return {}, {}, {}, {}, {}
+        joint = stack_actions(actions, agents)
+        step = self.simulator.step([joint])
+        rewards = dict(zip(agents, step.rewards[0].tolist(), strict=True))
+        names = step.metrics
+        values = zip(*[column[0].tolist() for column in names.values()], strict=True)
+        infos = {
+            agent: dict(zip(names, row, strict=True))
+            for agent, row in zip(agents, values, strict=True)
+        }
+        over = bool(step.truncated[0])
+        observations = self._observations(step.observations)
+        terminations = dict.fromkeys(agents, False)
+        truncations = dict.fromkeys(agents, over)
+        if over:
+            self.agents = []
+        return observations, rewards, terminations, truncations, infos
+
+    def _observations(self, batch: NDArray[np.float32]) -> dict[str, Any]:
+        rows = dict(zip(self.possible_agents, batch[0], strict=True))
+        if not self.dict_observation:
+            return rows
+        adjacency = self.simulator.adjacency[0].astype(np.int8)
+        return {
+            agent: {"observation": row, "adjacency": adjacency.copy()}
+            for agent, row in rows.items()
+        }
+
+    def state(self) -> NDArray[np.float32]:
+        """Global state `(S,)` float32, in `state_space`."""
+        return self.simulator.state()[0]
+
+    def render(self) -> Any:
+        """`(height, width, 3)` uint8 for "rgb_array"; None for "human", which opens a window."""
+        return self._render()
+
+    def close(self) -> None:
+        """Closes the window, if any."""
+        self._close_renderer()
+
+
+def _copy_space(space: gymnasium.Space[Any]) -> gymnasium.Space[Any]:
+    if isinstance(space, gymnasium.spaces.Box):
+        return gymnasium.spaces.Box(space.low, space.high, space.shape, space.dtype)
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return gymnasium.spaces.Discrete(int(space.n), start=int(space.start))
+    assert isinstance(space, gymnasium.spaces.Dict)
+    return gymnasium.spaces.Dict({name: _copy_space(part) for name, part in space.items()})
+
+
+def aec_env(parallel: WirelessParallelEnv) -> AECEnv:
+    """The same environment for PettingZoo's agent-environment-cycle API, call order checked."""
+    return wrappers.OrderEnforcingWrapper(parallel_to_aec(parallel))
