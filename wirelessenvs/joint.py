@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -34,7 +34,7 @@ def joint_action_space(
     return gymnasium.spaces.Box(
         np.tile(single.low, (n, 1)),
         np.tile(single.high, (n, 1)),
-        dtype=single.dtype.type,  # type: ignore[union-attr]
+        dtype=single.dtype.type,
     )
 
 
@@ -52,7 +52,7 @@ class JointEnv(SimulatorFacade, gymnasium.Env):
         **overrides: fields of the task's configuration.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012, Gymnasium declares it so
         "render_modes": RENDER_MODES,
         "render_fps": RENDER_FPS,
     }

@@ -1,0 +1,55 @@
+# Everything sets itself up: `make demo` and `make test` work on a fresh machine with Python 3.11+.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# One thread each: two threads on a busy host can be far slower than one.
+export OMP_NUM_THREADS ?= 1
+export NUMBA_NUM_THREADS ?= 1
+
+.PHONY: demo test test-all lint bench pictures clean help
+
+help:
+	@echo "make demo      play every environment with every policy beside the known scores"
+	@echo "make test      the tests (minutes)"
+	@echo "make test-all  also the long statistical and third-party tests"
+	@echo "make lint      ruff and mypy"
+	@echo "make bench     steps per second, here and against other packages"
+	@echo "make pictures  the animations of the README"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp per extra: pip runs again only when a requirement changes.
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing into $(VENV) (once; a minute or two) ..."
+	$(INSTALL) -e '.[$*]'
+	@touch $@
+
+demo: $(VENV)/.installed-render
+	$(BIN)/python -m wirelessenvs.scores
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -q
+
+test-all: $(VENV)/.installed-interop
+	$(BIN)/python -m pytest -q -m ''
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-peers
+	$(BIN)/python -m wirelessenvs.bench
+	$(BIN)/python benchmarks/environments.py
+
+pictures: $(VENV)/.installed-render
+	$(BIN)/python -m wirelessenvs.play cbf-v0 --policy fp --steps 12 --fps 2 --gif docs/images/cbf.gif
+	$(BIN)/python -m wirelessenvs.play rb-v0 --policy expert --steps 30 --gif docs/images/rb.gif
+	$(BIN)/python -m wirelessenvs.play slicing-v0 --policy expert --steps 12 --fps 2 --gif docs/images/slicing.gif
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
