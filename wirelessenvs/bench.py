@@ -22,7 +22,7 @@ from wirelessenvs.machine import machine_lines
 from wirelessenvs.registration import make, make_vec
 from wirelessenvs.tasks import TASKS, get_task
 
-__all__ = ["Speed", "main", "measure", "time_parallel", "time_vector"]
+__all__ = ["Speed", "main", "measure", "time_parallel", "time_vector", "write_speeds"]
 
 #: Joint actions prepared ahead; the timed loop cycles through them.
 PREPARED_ACTIONS = 32
@@ -129,7 +129,8 @@ def _bench(options: argparse.Namespace) -> None:
     if overrides and len(options.tasks) != 1:
         raise ValueError("--preset and --set need exactly one task.")
     tasks = [get_task(name).id for name in options.tasks] or list(TASKS)
-    print("\n".join(machine_lines()))
+    machine = machine_lines()
+    print("\n".join(machine))
     print("\n| environment | agents | at once | steps / CPU-second | steps / second |")
     print("|---|---|---|---|---|")
     speeds = []
@@ -145,10 +146,15 @@ def _bench(options: argparse.Namespace) -> None:
                 flush=True,
             )
     if options.json:
-        with whole_file(options.json) as partial:
-            document = {"machine": machine_lines(), "speeds": [asdict(speed) for speed in speeds]}
-            partial.write_text(json.dumps(document, indent=1) + "\n")
-        print(f"\nwrote {options.json}")
+        write_speeds(options.json, machine, speeds)
+
+
+def write_speeds(path: Path, machine: list[str], speeds: list[Speed]) -> None:
+    """Writes measured speeds with their machine as JSON."""
+    document: dict[str, Any] = {"machine": machine, "speeds": [asdict(speed) for speed in speeds]}
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(document, indent=1) + "\n")
+    print(f"\nwrote {path}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
