@@ -177,9 +177,7 @@ def test_dictionary_observations_carry_the_adjacency(task_id, arguments):
 def test_graph_names_the_agents_in_order(task_id, arguments):
     env = wirelessenvs.make(task_id, **arguments)
     assert list(env.graph.agents) == env.possible_agents
-    assert env.simulator.adjacency.shape == (1, len(env.possible_agents)) + (
-        len(env.possible_agents),
-    )
+    assert env.simulator.adjacency.shape == (1, len(env.possible_agents), len(env.possible_agents))
 
 
 def test_a_finished_parallel_environment_has_no_agents_and_steps_to_nothing():

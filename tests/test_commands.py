@@ -1,0 +1,98 @@
+"""Command lines: whole files, sentences for faults, exit status."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from wirelessenvs import bench, play, scores
+from wirelessenvs.command import parse_overrides, whole_file
+
+RB_QUICK = ["rb-v0", "--set", "num_nodes=4"]
+
+
+def test_play_writes_an_animation_and_a_picture(tmp_path, capsys):
+    gif, png = tmp_path / "out.gif", tmp_path / "out.png"
+    arguments = ["rb-v0", "--steps", "3", "--gif", str(gif), "--png", str(png)]
+    assert play.main(arguments) == 0
+    with Image.open(gif) as image:
+        assert image.n_frames == 3
+    with Image.open(png) as image:
+        assert image.size == (900, 600)
+    assert "reward" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.gif", "out.png"]
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "sentence"),
+    [
+        (play, ["nope", "--png", "x.png"], "environment id must be one of 'cbf-v0'"),
+        (play, ["rb-v0"], "say where to show it"),
+        (play, ["rb-v0", "--png", "no/such/folder/x.png", "--steps", "1"], "does not exist"),
+        (play, ["rb-v0", "--png", "x.png", "--policy", "nope"], "policy must be one of"),
+        (play, ["rb-v0", "--png", "x.png", "--preset", "nope"], "preset must be one of"),
+        (play, ["rb-v0", "--png", "x.png", "--steps", "0"], "--steps must be at least 1"),
+        (play, ["rb-v0", "--png", "x.png", "--seed", "-1"], "--seed must be at least 0"),
+        (play, ["rb-v0", "--png", "x.png", "--set", "queue"], "--set takes NAME=VALUE"),
+        (play, ["rb-v0", "--png", "x.png", "--set", "nope=3"], "unknown argument of RBConfig"),
+        (bench, ["rb-v0", "--seconds", "0"], "--seconds must be greater than 0"),
+        (bench, ["--preset", "rb-9"], "--preset and --set need exactly one task"),
+        (bench, ["rb-v0", "--num-envs", "0"], "--num-envs must be at least 1"),
+        (scores, ["rb-v0", "--steps", "0"], "--steps must be at least 1"),
+        (scores, ["rb-v0", "--policy", "nope"], "--policy must be one of"),
+        (scores, ["--set", "num_nodes=3"], "--preset and --set need exactly one task"),
+    ],
+)
+def test_faults_end_in_one_sentence_and_status_two(command, arguments, sentence, capsys):
+    assert command.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert sentence in error
+
+
+def test_bench_times_both_facades(tmp_path, capsys):
+    path = tmp_path / "speed.json"
+    arguments = [*RB_QUICK, "--seconds", "0.05", "--num-envs", "3", "--json", str(path)]
+    assert bench.main(arguments) == 0
+    speeds = json.loads(path.read_text())["speeds"]
+    assert [(row["num_envs"], row["agents"]) for row in speeds] == [(1, 4), (3, 4)]
+    assert all(row["per_cpu_second"] > 0 for row in speeds)
+
+
+def test_scores_stand_beside_the_known_ones_on_the_same_seeds(tmp_path, capsys):
+    path = tmp_path / "scores.json"
+    size = ["--episodes", "2", "--steps", "30", "--policy", "demand", "--policy", "expert"]
+    assert scores.main(["rb-v0", "--preset", "rb-8", *size, "--json", str(path)]) == 0
+    table = capsys.readouterr().out
+    assert "| demand | local |" in table
+    assert "reward -3.89" in table
+    document = json.loads(path.read_text())["scores"]
+    demand, expert = document
+    # Same seeds, same traffic: both policies meet the very same packets.
+    assert demand["means"]["generated"] == expert["means"]["generated"]
+    assert demand["means"]["reward"] != expert["means"]["reward"]
+
+
+def test_overrides_are_python_values_or_words():
+    assert parse_overrides(["a=3", "b=0.5", "c=True", "d=log", "e=(1, 2)", "f=x=y"]) == {
+        "a": 3,
+        "b": 0.5,
+        "c": True,
+        "d": "log",
+        "e": (1, 2),
+        "f": "x=y",
+    }
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "result.json"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), whole_file(target) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    with whole_file(target) as partial:
+        partial.write_text("new")
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
