@@ -28,7 +28,7 @@ from wirelessenvs.bench import (
     write_speeds,
 )
 from wirelessenvs.checks import check_int, check_real
-from wirelessenvs.command import run
+from wirelessenvs.command import check_targets, run
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.topology import hexagonal_grid
 
@@ -119,6 +119,7 @@ def time_dispersion(num_envs: int, seconds: float) -> Speed:
 def _compare(options: argparse.Namespace) -> None:
     check_real("--seconds", options.seconds, 0, 3600, low_open=True)
     num_envs = check_int("--num-envs", options.num_envs, 1)
+    check_targets(options.json)
     seconds = options.seconds
     rows: list[tuple[str, Callable[[], Speed]]] = [
         ("CBF", lambda: time_parallel("cbf-v0", seconds)),

@@ -88,9 +88,14 @@ def test_overrides_are_python_values_or_words():
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     target = tmp_path / "result.json"
     target.write_text("old")
-    with pytest.raises(RuntimeError), whole_file(target) as partial:
-        partial.write_text("half")
-        raise RuntimeError
+
+    def fail_halfway():
+        with whole_file(target) as partial:
+            partial.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
     assert target.read_text() == "old"
     with whole_file(target) as partial:
         partial.write_text("new")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wirelessenvs.checks import check_int, check_real
-from wirelessenvs.command import add_config_options, parse_overrides, run, whole_file
+from wirelessenvs.command import add_config_options, check_targets, parse_overrides, run, whole_file
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.registration import make, make_vec
 from wirelessenvs.tasks import TASKS, get_task
@@ -123,6 +123,7 @@ def time_vector(task_id: str, num_envs: int, seconds: float, **arguments: Any) -
 def _bench(options: argparse.Namespace) -> None:
     check_real("--seconds", options.seconds, 0, 3600, low_open=True)
     check_int("--num-envs", options.num_envs, 1)
+    check_targets(options.json)
     overrides = parse_overrides(options.overrides)
     if options.preset is not None:
         overrides["preset"] = options.preset

@@ -13,7 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Progress", "add_config_options", "parse_overrides", "run", "whole_file"]
+__all__ = [
+    "Progress",
+    "add_config_options",
+    "check_targets",
+    "parse_overrides",
+    "run",
+    "whole_file",
+]
 
 
 def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
@@ -56,18 +63,32 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
     return overrides
 
 
+def check_targets(*paths: Path | None) -> None:
+    """Raises now, before long work, if one of the paths (None is skipped) cannot be written.
+
+    Raises:
+        ValueError: naming the path and why.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise ValueError(f"cannot write {path}: it is a folder.")
+        if not path.parent.is_dir():
+            raise ValueError(f"cannot write {path}: the folder {path.parent} does not exist.")
+        if not os.access(path.parent, os.W_OK):
+            raise ValueError(f"cannot write {path}: the folder {path.parent} is read-only.")
+
+
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it if the body succeeds: whole or not at all.
 
     Raises:
-        ValueError: if the folder does not exist or `path` is a folder.
+        ValueError: as `check_targets`.
     """
     target = Path(path)
-    if target.is_dir():
-        raise ValueError(f"cannot write {target}: it is a folder.")
-    if not target.parent.is_dir():
-        raise ValueError(f"cannot write {target}: the folder {target.parent} does not exist.")
+    check_targets(target)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-", suffix=target.suffix)
     os.close(handle)
     partial = Path(name)

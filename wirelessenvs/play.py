@@ -14,6 +14,7 @@ from wirelessenvs.checks import check_int, check_real
 from wirelessenvs.command import (
     Progress,
     add_config_options,
+    check_targets,
     parse_overrides,
     run,
     whole_file,
@@ -30,6 +31,7 @@ def _play(options: argparse.Namespace) -> None:
     check_real("--fps", options.fps, 0, 100, low_open=True)
     if not (options.gif or options.png or options.human):
         raise ValueError("say where to show it: --gif FILE, --png FILE or --human.")
+    check_targets(options.gif, options.png)
     task = get_task(options.task)
     simulator = make_simulator(task.id, preset=options.preset, **parse_overrides(options.overrides))
     policy = make_policy(options.policy, simulator, seed=options.seed)

@@ -19,6 +19,7 @@ from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import (
     Progress,
     add_config_options,
+    check_targets,
     parse_overrides,
     run,
     whole_file,
@@ -163,6 +164,7 @@ def _scores(options: argparse.Namespace) -> None:
     for task in tasks:
         for name in options.policy:
             check_choice("--policy", name, task.policies)
+    check_targets(options.json)
     print("\n".join(machine_lines()))
     results: list[Score] = []
     for task in tasks:
