@@ -1,0 +1,175 @@
+"""Constants of the coordinated-beamforming task, each with its source, and named presets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from scipy.special import j0
+
+from wirelessenvs.checks import check_choice, check_flag, check_int, check_real
+from wirelessenvs.config import TaskConfig
+from wirelessenvs.topology import rings_for_cells
+
+__all__ = ["CBFConfig"]
+
+#: Phase steps of a codeword: multiples of 2 pi / 16.
+NUM_PHASES = 16
+_PAPER_DOPPLER_HZ = 10.0
+_PAPER_SLOT_S = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class CBFConfig(TaskConfig):
+    """Multi-cell MISO downlink with one BS and one single-antenna UE per hexagonal cell.
+
+    Sources: [P] J. Ge, Y.-C. Liang, J. Joung, S. Sun, "Deep Reinforcement Learning for
+    Distributed Dynamic MISO Downlink-Beamforming Coordination", IEEE Trans. Commun. 68(10), 2020;
+    [C] the simulation code that its authors published.
+
+    Args:
+        max_steps: slots of an episode (source: one endless run; 1,000 here).
+        num_cells: K, that of a full hexagonal grid: 7, 19, 37, 61, ... up to 1,027; 19 in [P].
+        layout_seed: fixed layout of [C] drawn from its documented random-number recipe with this
+            seed, 0..2^32-1 (2019 in [C]); None draws a new layout in every episode.
+        num_antennas: N of a BS, 1..64; 3 in [P].
+        num_paths: L of a link, 1..64; 4 in [P].
+        num_beams: Q codewords, 1..16 (more would repeat phases); 8 here, 4 to 10 in [P].
+        num_power_levels: P, linear in mW from 0 to the full power, 2..64; 5 in [P].
+        num_interferers: U, strongest interferers and strongest interfered UEs that an agent
+            hears of, 1..K-1; 5 in [P].
+        cell_radius_m: half the distance between sites, in metres, above 0; 200 in [P].
+        min_distance_m: least distance of a UE from its BS, in metres, at least 1 and below the
+            cell radius; 10 in [P].
+        path_loss_intercept_db: path loss at 1 km in dB, 0..300; 120.9 in [P].
+        path_loss_slope_db: path loss per decade of distance in dB, 0..100; 37.6 in [P].
+        shadowing_db: standard deviation of the log-normal shadowing in dB, 0..20; 8 in [P].
+        angular_spread_deg: AS of the paths' directions in degrees, above 0 to 180; 3 in [P].
+        symmetric_spread: paths deviate by U[-AS/2, AS/2] as [P] says; false for U[-AS, -AS/2],
+            which is what [C] draws.
+        normalized_innovation: path innovations CN(0, 1/L), which keeps the variance of the first
+            slot; false for the CN(0, 1) of [C], under which all gains grow by L.
+        correlation: rho of the fading between slots, -1..1; 0.64 in [P].
+        doppler_hz: maximum Doppler frequency in Hz, 0..10^4. Giving it or `slot_s` makes rho
+            follow J0(2 pi doppler_hz slot_s) instead of `correlation`; then 10 Hz by default [P].
+        slot_s: slot duration in seconds, above 0 to 1; see `doppler_hz`; then 0.02 by default.
+        max_power_dbm: power limit of a BS in dBm, -30..80; 38 in [P].
+        noise_dbm: noise power at a UE in dBm, -200..0; -114 in [P].
+        warm_up_slots: slots of random beams before slot 0, 2..10,000 (two fill the observation);
+            10 in [C].
+        observation: "official" (the 7 + 11 U values of [P]), "log" (the same with gains, received
+            powers and interference in scaled dB) or "sweep" (official and the gains of the own
+            Q beams).
+        action: "codebook" (beam and power index) or "beam" (the beamformer as 2 N reals).
+        graph: "hexagonal" (static neighbouring cells) or "interferers" (the current U strongest
+            interferers of every cell).
+
+    Example:
+        >>> CBFConfig.from_preset("general", num_beams=4).num_actions
+        20
+    """
+
+    num_cells: int = 19
+    layout_seed: int | None = 2019
+    num_antennas: int = 3
+    num_paths: int = 4
+    num_beams: int = 8
+    num_power_levels: int = 5
+    num_interferers: int = 5
+    cell_radius_m: float = 200.0
+    min_distance_m: float = 10.0
+    path_loss_intercept_db: float = 120.9
+    path_loss_slope_db: float = 37.6
+    shadowing_db: float = 8.0
+    angular_spread_deg: float = 3.0
+    symmetric_spread: bool = False
+    normalized_innovation: bool = False
+    correlation: float = 0.64
+    doppler_hz: float | None = None
+    slot_s: float | None = None
+    max_power_dbm: float = 38.0
+    noise_dbm: float = -114.0
+    warm_up_slots: int = 10
+    observation: str = "official"
+    action: str = "codebook"
+    graph: str = "hexagonal"
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {},
+        "general": {"layout_seed": None, "observation": "sweep"},
+        "cells-7": {"num_cells": 7, "layout_seed": None},
+        "cells-37": {"num_cells": 37, "layout_seed": None},
+        "cells-61": {"num_cells": 61, "layout_seed": None},
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("num_cells", self.num_cells, 7, 1027)
+        rings_for_cells(self.num_cells)
+        if self.layout_seed is not None:
+            check_int("layout_seed", self.layout_seed, 0, 2**32 - 1)
+        check_int("num_antennas", self.num_antennas, 1, 64)
+        check_int("num_paths", self.num_paths, 1, 64)
+        check_int("num_beams", self.num_beams, 1, NUM_PHASES)
+        check_int("num_power_levels", self.num_power_levels, 2, 64)
+        check_int("num_interferers", self.num_interferers, 1, self.num_cells - 1)
+        check_int("warm_up_slots", self.warm_up_slots, 2, 10_000)
+        check_real("cell_radius_m", self.cell_radius_m, 0, 1e5, low_open=True)
+        check_real("min_distance_m", self.min_distance_m, 1, self.cell_radius_m)
+        check_real("path_loss_intercept_db", self.path_loss_intercept_db, 0, 300)
+        check_real("path_loss_slope_db", self.path_loss_slope_db, 0, 100)
+        check_real("shadowing_db", self.shadowing_db, 0, 20)
+        check_real("angular_spread_deg", self.angular_spread_deg, 0, 180, low_open=True)
+        check_flag("symmetric_spread", self.symmetric_spread)
+        check_flag("normalized_innovation", self.normalized_innovation)
+        check_real("correlation", self.correlation, -1, 1)
+        if self.doppler_hz is not None:
+            check_real("doppler_hz", self.doppler_hz, 0, 1e4)
+        if self.slot_s is not None:
+            check_real("slot_s", self.slot_s, 0, 1, low_open=True)
+        check_real("max_power_dbm", self.max_power_dbm, -30, 80)
+        check_real("noise_dbm", self.noise_dbm, -200, 0)
+        check_choice("observation", self.observation, ("official", "log", "sweep"))
+        check_choice("action", self.action, ("codebook", "beam"))
+        check_choice("graph", self.graph, ("hexagonal", "interferers"))
+
+    @property
+    def max_power_mw(self) -> float:
+        """Power limit of a BS in mW."""
+        return float(10 ** (self.max_power_dbm / 10))
+
+    @property
+    def noise_mw(self) -> float:
+        """Noise power at a UE in mW."""
+        return float(10 ** (self.noise_dbm / 10))
+
+    @property
+    def inter_site_distance_m(self) -> float:
+        """Distance between neighbouring BSs in metres."""
+        return 2 * self.cell_radius_m
+
+    @property
+    def num_actions(self) -> int:
+        """Number of codebook actions, Q P."""
+        return self.num_beams * self.num_power_levels
+
+    @property
+    def rho(self) -> float:
+        """Correlation of a path gain between two slots."""
+        if self.doppler_hz is None and self.slot_s is None:
+            return float(self.correlation)
+        doppler_hz = _PAPER_DOPPLER_HZ if self.doppler_hz is None else self.doppler_hz
+        slot_s = _PAPER_SLOT_S if self.slot_s is None else self.slot_s
+        return float(j0(2 * math.pi * doppler_hz * slot_s))
+
+    @property
+    def innovation_scale(self) -> float:
+        """Standard deviation of a path innovation, sqrt(1 - rho^2) included."""
+        spread = math.sqrt(max(0.0, 1 - self.rho**2))
+        return spread / math.sqrt(self.num_paths) if self.normalized_innovation else spread
+
+    @property
+    def num_official_features(self) -> int:
+        """Entries of the official observation, 7 + 11 U."""
+        return 7 + 11 * self.num_interferers

@@ -1,0 +1,112 @@
+"""Where the UEs stand and how strong and how wide each link is: what an episode keeps fixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wirelessenvs.cbf.config import CBFConfig
+from wirelessenvs.topology import hexagonal_grid, rings_for_cells
+
+__all__ = ["Layout", "base_stations", "fading_factors", "published_layout", "random_layout"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Large-scale description of all links; first link axis: BS, second: UE.
+
+    Args:
+        ue_positions: `(K, 2)` in metres.
+        path_gain: `(K, K)` linear power gain, shadowing included.
+        departure_angles: `(K, K, L)` angle of departure of each path in radians.
+    """
+
+    ue_positions: NDArray[np.float64]
+    path_gain: NDArray[np.float64]
+    departure_angles: NDArray[np.float64]
+
+
+def base_stations(config: CBFConfig) -> NDArray[np.float64]:
+    """`(K, 2)` BS coordinates in metres."""
+    return hexagonal_grid(rings_for_cells(config.num_cells), config.inter_site_distance_m)
+
+
+def random_layout(config: CBFConfig, rng: np.random.Generator) -> Layout:
+    """A layout drawn as the paper describes it, from a modern generator."""
+    cells, paths = config.num_cells, config.num_paths
+    drop = rng.random((cells, 2))
+    shadowing_db = rng.normal(0, config.shadowing_db, (cells, cells))
+    return _layout(config, drop, shadowing_db, rng.random((cells, cells, paths)))
+
+
+def published_layout(config: CBFConfig) -> Layout:
+    """The layout that the published code draws after seeding NumPy with `layout_seed`.
+
+    The recipe is that of the code: six integers per BS (of no effect), azimuth and distance per
+    UE, then per link the shadowing, the angles and the first gains. The first gains are drawn
+    and dropped here, since every episode has its own fading.
+    """
+    assert config.layout_seed is not None
+    # A local legacy generator: NumPy freezes its stream for good, and global state stays untouched.
+    rng = np.random.RandomState(config.layout_seed)
+    cells, paths = config.num_cells, config.num_paths
+    for _ in range(cells):
+        rng.randint(10_000_000, size=6)
+    drop = rng.rand(cells, 2)
+    shadowing_db = np.empty((cells, cells))
+    spread = np.empty((cells, cells, paths))
+    for bs, ue in np.ndindex(cells, cells):
+        shadowing_db[bs, ue] = rng.normal(0, config.shadowing_db)
+        spread[bs, ue] = rng.rand(paths)
+        rng.randn(2, paths)
+    return _layout(config, drop, shadowing_db, spread)
+
+
+def _layout(
+    config: CBFConfig,
+    drop: NDArray[np.float64],
+    shadowing_db: NDArray[np.float64],
+    spread: NDArray[np.float64],
+) -> Layout:
+    """The layout that uniform `drop` (K, 2), `spread` (K, K, L) and the shadowing stand for."""
+    azimuth = 2 * np.pi * drop[:, 0]
+    # Uniform in the radius, not in the area: the published rule.
+    radius_m = config.min_distance_m + drop[:, 1] * (config.cell_radius_m - config.min_distance_m)
+    towers = base_stations(config)
+    users = towers + radius_m[:, None] * np.stack([np.cos(azimuth), np.sin(azimuth)], axis=1)
+    offset = users[None] - towers[:, None]
+    distance_km = np.hypot(offset[..., 0], offset[..., 1]) / 1000
+    loss_db = config.path_loss_intercept_db + config.path_loss_slope_db * np.log10(distance_km)
+    path_gain = 10 ** (-(loss_db + shadowing_db) / 10)
+    width = np.deg2rad(config.angular_spread_deg)
+    deviation = (spread - 0.5) * width if config.symmetric_spread else (0.5 * spread - 1) * width
+    bearing = np.arctan2(offset[..., 1], offset[..., 0])
+    return Layout(users, path_gain, bearing[..., None] + deviation)
+
+
+def fading_factors(layout: Layout, num_antennas: int) -> NDArray[np.float64]:
+    """Factors F with F F^H = beta / 2 * sum_l a_l a_l^H, which turn normals into fading.
+
+    A link's channel is a sum of L paths with independent Gaussian gains, so that a Gaussian
+    vector in C^N with this covariance is the same thing in distribution, and N (N+1)/2 products
+    replace N L. F^H is the triangular factor of a QR decomposition: a Cholesky factor of the
+    covariance would fail, since paths a few degrees apart are nearly parallel.
+
+    Args:
+        layout: of one environment.
+        num_antennas: N.
+
+    Returns:
+        `(2, N, M, K * K)` real and imaginary parts of the lower-triangular F, M = min(N, L),
+        links innermost (BS times K plus UE).
+    """
+    antenna = np.arange(num_antennas)
+    phase = np.pi * np.cos(layout.departure_angles)[..., None] * antenna
+    paths = np.exp(-1j * phase) / np.sqrt(num_antennas)  # (K, K, L, N): A^H
+    triangle: NDArray[np.complex128] = np.linalg.qr(paths, mode="r")  # type: ignore[assignment]
+    factor = np.sqrt(layout.path_gain / 2)[..., None, None] * triangle.conj()
+    links = factor.shape[0] * factor.shape[1]
+    by_link = factor.transpose(3, 2, 0, 1).reshape(num_antennas, -1, links)
+    return np.ascontiguousarray(np.stack([by_link.real, by_link.imag]))
