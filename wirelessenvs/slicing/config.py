@@ -1,0 +1,259 @@
+"""Configuration of the slicing task: every physical constant with its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from wirelessenvs.checks import (
+    check_choice,
+    check_flag,
+    check_int,
+    check_real,
+    check_vector,
+)
+from wirelessenvs.config import TaskConfig
+from wirelessenvs.topology import rings_for_cells
+
+__all__ = ["SLICES", "URLLC_PACKETS", "SlicingConfig"]
+
+#: Names of the slices, in the order of every slice axis.
+SLICES: Final = ("volte", "video", "urllc")
+
+#: URLLC packet sizes in bytes, each as likely as the others, by preset.
+URLLC_PACKETS: Final[dict[str, tuple[float, ...]]] = {
+    "large": (0.3e6, 0.4e6, 0.5e6, 0.6e6, 0.7e6),
+    "medium": (0.3e6,),
+    "small": (6.4e3, 12.8e3, 19.2e3, 25.6e3, 32.0e3),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlicingConfig(TaskConfig):
+    """Three services share the band of every cell of a dense cellular network.
+
+    Sources: [H] Hua, Li, Zhao, Chen, Zhang, "GAN-powered deep distributional reinforcement
+    learning for resource management in network slicing", IEEE JSAC 38(2), 2020, and its published
+    simulation code; [L] Li, Wang, Zhao, Guo, Zhang, "The LSTM-based advantage actor-critic learning
+    for resource management in network slicing with user mobility", IEEE Commun. Lett. 24(9), 2020,
+    and its published simulation code; [S] Shao, Li, Hu, Wu, Zhao, Zhang, "Graph attention
+    network-based multi-agent reinforcement learning for slicing resource management in dense
+    cellular network", IEEE Trans. Veh. Technol. 70(10), 2021.
+
+    Triples are in the order VoLTE, video, URLLC.
+
+    Args:
+        max_steps: windows per episode.
+        num_cells: 1, 7, 19, 37, 61, ...: a full hexagonal grid; 19 in [S].
+        num_users: subscribers in the whole area; 2,000 in [S], 100 in [H], 1,200 in [L].
+        cell_radius_m: circumradius of a cell; 40 m in [H], [L].
+        box_half_m: half width and half height of the users' box in metres; None: the bounding box
+            of the cells. [H]: (40, 40), [L]: (120, 120).
+        coverage_m: users farther than this from every base station are not served; None: no limit.
+            [L]: 40.
+        user_mix: relative number of subscribers per class; [H]: 6:6:1, [L]: 1:2:3. Classes are
+            drawn independently per user.
+        speeds_mps: of each class, at least 0; [L]: 1, 4, 8. [H]: users stand still.
+        tx_power_dbm: of a base station, in full on each user's band [H].
+        rx_gain_db: of a user's receiver [H].
+        noise_dbm_hz: noise density [H].
+        shadowing_db: standard deviation of the log-normal shadowing, redrawn per user and slot;
+            8 dB [H] (3GPP TR 36.814).
+        log_base: "log10" as the published code computes rates, or "log2" (Shannon).
+        mimo_gain: factor on every rate; 64 [H], [L].
+        interference: whether other cells interfere, each with its full power times the share of
+            its resource blocks that it used in the window before.
+        bandwidth_hz: of a cell; 10 MHz [H].
+        rb_hz: of a resource block; 180 kHz [H].
+        unit_hz: granularity of an allocation; must divide the bandwidth. [H]: 1 MHz, [L]: 200 kHz.
+        slots_per_window: slots per step; 2,000 [H], [L].
+        slot_s: length of a slot; 0.5 ms [H].
+        queue_packets: packets that a user's queue holds; 5 [H].
+        carry_over: whether queues survive the end of a window. They are wiped in [H], [L].
+        volte_gap_s: a VoLTE gap between packets is uniform up to this; 160 ms [H].
+        volte_bits: size of a VoLTE packet; 320 bit [H].
+        lomax_shape: of video gaps and sizes; 1.2 [H].
+        video_gap_s: scale and cap of the video gap; 6 ms and 12.5 ms [H].
+        video_bits: scale and cap of the video packet size; 800 and 2,000 bit [H].
+        urllc_gap_s: mean of the exponential URLLC gap; 180 ms [H].
+        urllc_packets: sizes of URLLC packets, a name in `URLLC_PACKETS` or bytes. [H]: "small" and
+            "large", [L]: "medium".
+        sla_rate_bps: rate that a successful packet reaches; 51 kbit/s, 100 Mbit/s, 10 Mbit/s [H].
+        sla_latency_s: latency that a successful packet stays below; 10 ms, 10 ms, 3 ms. (A table
+            of [H] prints 1 ms for URLLC; its code and its figures have 3 ms.)
+        history: past windows whose demands are observed; 1 to 16.
+        observation: "full" (demands, last allocation, last SSR) or "paper" (demands only).
+        action: "continuous" (bandwidths in Hz) or "discrete" (index of a split).
+        reward: "ssr" (weighted mean SSR), "utility" (0.01 SE + beta . SSR) or "lstm-a2c" ([L]).
+        ssr_weights: of the "ssr" reward; normalised to sum 1.
+        beta: weights of the SSRs in the utility; [H]: (1, 1, 1) and (1, 4, 6).
+        num_threads: worker threads of a step; results do not depend on it.
+    """
+
+    max_steps: int = 1000
+    num_cells: int = 19
+    num_users: int = 2000
+    cell_radius_m: float = 40.0
+    box_half_m: tuple[float, float] | None = None
+    coverage_m: float | None = None
+    user_mix: tuple[float, float, float] = (1.0, 2.0, 3.0)
+    speeds_mps: tuple[float, float, float] = (1.0, 4.0, 8.0)
+    tx_power_dbm: float = 46.0
+    rx_gain_db: float = 20.0
+    noise_dbm_hz: float = -174.0
+    shadowing_db: float = 8.0
+    log_base: str = "log10"
+    mimo_gain: float = 64.0
+    interference: bool = False
+    bandwidth_hz: float = 10e6
+    rb_hz: float = 180e3
+    unit_hz: float = 200e3
+    slots_per_window: int = 2000
+    slot_s: float = 0.5e-3
+    queue_packets: int = 5
+    carry_over: bool = False
+    volte_gap_s: float = 0.160
+    volte_bits: float = 320.0
+    lomax_shape: float = 1.2
+    video_gap_s: tuple[float, float] = (6e-3, 12.5e-3)
+    video_bits: tuple[float, float] = (800.0, 2000.0)
+    urllc_gap_s: float = 0.180
+    urllc_packets: str | tuple[float, ...] = "large"
+    sla_rate_bps: tuple[float, float, float] = (51e3, 100e6, 10e6)
+    sla_latency_s: tuple[float, float, float] = (10e-3, 10e-3, 3e-3)
+    history: int = 2
+    observation: str = "full"
+    action: str = "continuous"
+    reward: str = "ssr"
+    ssr_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    beta: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    num_threads: int = 1
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        # Shao et al. (2021): the environment of Li et al. (2020) on 19 cells.
+        "paper": {},
+        # Shannon rates and a plausible MIMO factor.
+        "physical": {"log_base": "log2", "mimo_gain": 16.0},
+        # Actions matter for the windows to come: queues survive, cells interfere. The SLAs are
+        # rescaled to the rates that interference leaves.
+        "coupled": {
+            "carry_over": True,
+            "interference": True,
+            "urllc_packets": "small",
+            "sla_rate_bps": (51e3, 10e6, 10e6),
+        },
+        # Hua et al. (2020): one base station, users that stand still.
+        "single-bs": {
+            "num_cells": 1,
+            "num_users": 100,
+            "box_half_m": (40.0, 40.0),
+            "user_mix": (6.0, 6.0, 1.0),
+            "speeds_mps": (0.0, 0.0, 0.0),
+            "unit_hz": 1e6,
+            "urllc_packets": "small",
+            "reward": "utility",
+        },
+        # Li et al. (2020): one base station, users that walk through its circle.
+        "lstm-a2c": {
+            "num_cells": 1,
+            "num_users": 1200,
+            "box_half_m": (120.0, 120.0),
+            "coverage_m": 40.0,
+            "urllc_packets": "medium",
+            "reward": "lstm-a2c",
+        },
+        # Seven cells and short windows, for tests and demos.
+        "small": {"num_cells": 7, "num_users": 500, "slots_per_window": 200, "max_steps": 100},
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("num_cells", self.num_cells, 1, 1000)
+        rings_for_cells(self.num_cells)
+        check_int("num_users", self.num_users, 1, 1_000_000)
+        check_real("cell_radius_m", self.cell_radius_m, 1.0, 1e5)
+        if self.box_half_m is not None:
+            self._set("box_half_m", check_vector("box_half_m", self.box_half_m, 2, 1.0, 1e6))
+        if self.coverage_m is not None:
+            check_real("coverage_m", self.coverage_m, 1.0, 1e6)
+        self._set("user_mix", check_vector("user_mix", self.user_mix, 3, 0.0, 1e9))
+        if not sum(self.user_mix) > 0:
+            raise ValueError(f"user_mix must have a positive entry, got {self.user_mix}.")
+        self._set("speeds_mps", check_vector("speeds_mps", self.speeds_mps, 3, 0.0, 1e3))
+        self._check_radio()
+        self._check_traffic()
+        check_int("history", self.history, 1, 16)
+        check_choice("observation", self.observation, ("full", "paper"))
+        check_choice("action", self.action, ("continuous", "discrete"))
+        check_choice("reward", self.reward, ("ssr", "utility", "lstm-a2c"))
+        self._set("ssr_weights", check_vector("ssr_weights", self.ssr_weights, 3, 0.0, 1e9))
+        if not sum(self.ssr_weights) > 0:
+            raise ValueError(f"ssr_weights must have a positive entry, got {self.ssr_weights}.")
+        self._set("beta", check_vector("beta", self.beta, 3, -1e9, 1e9))
+        check_int("num_threads", self.num_threads, 1, 1024)
+
+    def _check_radio(self) -> None:
+        check_real("tx_power_dbm", self.tx_power_dbm, -200, 200)
+        check_real("rx_gain_db", self.rx_gain_db, -200, 200)
+        check_real("noise_dbm_hz", self.noise_dbm_hz, -400, 100)
+        check_real("shadowing_db", self.shadowing_db, 0, 50)
+        check_choice("log_base", self.log_base, ("log10", "log2"))
+        check_real("mimo_gain", self.mimo_gain, 0, 1e6, low_open=True)
+        check_flag("interference", self.interference)
+        check_real("rb_hz", self.rb_hz, 1.0, 1e9)
+        check_real("bandwidth_hz", self.bandwidth_hz, 1.0, 1e12)
+        if self.bandwidth_hz / self.rb_hz > 10_000:
+            raise ValueError(
+                f"bandwidth_hz must be at most 10000 resource blocks of {self.rb_hz:g} Hz, "
+                f"got {self.bandwidth_hz:g}."
+            )
+        check_real("unit_hz", self.unit_hz, 1.0, self.bandwidth_hz / 3 * (1 + 1e-9))
+        units = self.bandwidth_hz / self.unit_hz
+        if abs(units - round(units)) > 1e-9 * units:
+            raise ValueError(
+                f"unit_hz must divide bandwidth_hz ({self.bandwidth_hz:g}), got {self.unit_hz:g}."
+            )
+
+    def _check_traffic(self) -> None:
+        check_int("slots_per_window", self.slots_per_window, 1, 1_000_000)
+        check_real("slot_s", self.slot_s, 1e-6, 1.0)
+        check_int("queue_packets", self.queue_packets, 1, 100)
+        check_flag("carry_over", self.carry_over)
+        check_real("volte_gap_s", self.volte_gap_s, self.slot_s, 10_000 * self.slot_s)
+        check_real("volte_bits", self.volte_bits, 1.0, 1e12)
+        check_real("lomax_shape", self.lomax_shape, 0.1, 100.0)
+        self._set("video_gap_s", check_vector("video_gap_s", self.video_gap_s, 2, 1e-9, 1e3))
+        check_real("video_gap_s[1]", self.video_gap_s[1], self.slot_s, 10_000 * self.slot_s)
+        self._set("video_bits", check_vector("video_bits", self.video_bits, 2, 1.0, 1e12))
+        check_real("urllc_gap_s", self.urllc_gap_s, self.slot_s, 1e4)
+        if isinstance(self.urllc_packets, str):
+            check_choice("urllc_packets", self.urllc_packets, URLLC_PACKETS)
+        else:
+            sizes = check_vector("urllc_packets", self.urllc_packets, None, 1.0, 1e12)
+            check_int("number of urllc_packets", int(sizes.size), 1, 64)
+            self._set("urllc_packets", sizes)
+        self._set("sla_rate_bps", check_vector("sla_rate_bps", self.sla_rate_bps, 3, 0.0, 1e15))
+        latency = check_vector("sla_latency_s", self.sla_latency_s, 3, 0.0, 1e6)
+        self._set("sla_latency_s", latency)
+
+    def _set(self, name: str, values: Any) -> None:
+        """Stores a checked vector as a tuple of floats: hashable, equal to what was given."""
+        object.__setattr__(self, name, tuple(float(value) for value in values))
+
+    @property
+    def num_units(self) -> int:
+        """Units that an allocation shares out."""
+        return round(self.bandwidth_hz / self.unit_hz)
+
+    @property
+    def num_rbs(self) -> int:
+        """Resource blocks in the whole band."""
+        return int(self.bandwidth_hz / self.rb_hz + 1e-9)
+
+    @property
+    def urllc_bits(self) -> tuple[float, ...]:
+        """Sizes of URLLC packets in bits."""
+        sizes = self.urllc_packets
+        return tuple(
+            8.0 * size for size in (URLLC_PACKETS[sizes] if isinstance(sizes, str) else sizes)
+        )

@@ -1,0 +1,244 @@
+"""A model of slices learnt from simulation: what each allocation is worth, given past demand.
+
+Given its users, a slice's outcome in a window depends only on its own resource blocks. So a few
+simulated windows, each evaluated for every number of blocks, teach all that a causal controller
+can use: the law of (satisfaction, spectral efficiency) given blocks and last demand.
+`python -m wirelessenvs.slicing` learns the models that ship with the package.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from wirelessenvs.slicing.config import SlicingConfig
+from wirelessenvs.slicing.rewards import (
+    SE_WEIGHT,
+    SHAPING_HIT,
+    SHAPING_MISS,
+    SHAPING_SE_FLOOR,
+    SHAPING_SE_SLOPE,
+    SHAPING_SSR_FLOOR,
+    SHAPING_URLLC_FLOOR,
+    SHAPING_URLLC_SLOPE,
+    SHAPING_URLLC_ZERO,
+    reward_of,
+)
+from wirelessenvs.slicing.simulator import SlicingSimulator
+from wirelessenvs.slicing.splits import block_splits
+
+__all__ = ["SHIPPED", "SliceModel", "learn", "slice_model"]
+
+#: Configurations whose models ship with the package: file name, preset, overrides.
+SHIPPED: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
+    ("paper", "paper", {}),
+    ("paper-medium-utility", "paper", {"urllc_packets": "medium", "reward": "utility",
+                                       "beta": (1.0, 4.0, 6.0)}),
+    ("paper-medium-lstm-a2c", "paper", {"urllc_packets": "medium", "reward": "lstm-a2c"}),
+    ("physical", "physical", {}),
+    ("coupled", "coupled", {}),
+    ("single-bs", "single-bs", {}),
+    ("lstm-a2c", "lstm-a2c", {}),
+    ("small", "small", {}),
+)  # fmt: skip
+#: Fields that change neither the physics nor the reward.
+_IRRELEVANT: Final = ("max_steps", "observation", "action", "history", "num_threads")
+_NUM_BINS: Final = 8
+
+
+@dataclass(frozen=True, eq=False)
+class SliceModel:
+    """Statistics of slices by demand and allocation, and the best fixed split.
+
+    Args:
+        fingerprint: of the configuration that it was learnt on.
+        choices: `(R,)` numbers of resource blocks.
+        demand: `(3, Q)` mean last demand of each bin, increasing.
+        ssr: `(3, Q, R)` mean satisfaction ratio.
+        reached: `(3, Q, R)` probability that it reaches the threshold of the LSTM-A2C shaping.
+        below: `(3, Q, R)` mean of the ratio where it stays below that threshold, else zero.
+        se: `(3, Q, R)` mean contribution to the spectral efficiency.
+        se_variance: `(3, Q, R)` variance of that.
+        static: `(3,)` units of the fixed split with the best mean reward.
+    """
+
+    fingerprint: str
+    choices: NDArray[np.int32]
+    demand: NDArray[np.float64]
+    ssr: NDArray[np.float64]
+    reached: NDArray[np.float64]
+    below: NDArray[np.float64]
+    se: NDArray[np.float64]
+    se_variance: NDArray[np.float64]
+    static: NDArray[np.int64]
+
+    def save(self, path: Path) -> None:
+        """Writes the model as one `.npz` file, without pickle."""
+        arrays = dataclasses.asdict(self)
+        arrays["fingerprint"] = np.array(self.fingerprint)
+        np.savez_compressed(path, **arrays)
+
+    @classmethod
+    def load(cls, path: Any) -> SliceModel:
+        """Reads a file that `save` wrote."""
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {field.name: stored[field.name] for field in dataclasses.fields(cls)}
+        return cls(**{**arrays, "fingerprint": str(arrays["fingerprint"])})
+
+    def at(self, statistic: NDArray[np.float64], demand: NDArray[np.float64]) -> NDArray[Any]:
+        """A `(3, Q, R)` statistic at `(..., 3)` demands, linear between bins: `(..., 3, R)`."""
+        result = np.empty((*demand.shape, self.choices.size))
+        for s, centres in enumerate(self.demand):
+            position = np.interp(demand[..., s], centres, np.arange(centres.size))
+            lower = np.minimum(position.astype(np.int64), centres.size - 1)
+            upper = np.minimum(lower + 1, centres.size - 1)
+            share = (position - lower)[..., None]
+            table = statistic[s]
+            result[..., s, :] = (1 - share) * table[lower] + share * table[upper]
+        return result
+
+    def expected_rewards(
+        self, config: SlicingConfig, demand: NDArray[np.float64], splits: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Expected reward of every split.
+
+        Args:
+            config: whose reward it is.
+            demand: `(..., 3)` packets of the last window.
+            splits: `(K, 3)` positions in `choices`.
+
+        Returns:
+            `(..., K)`.
+        """
+
+        def per_slice(statistic: NDArray[np.float64]) -> list[NDArray[Any]]:
+            tables = self.at(statistic, demand)
+            return [tables[..., s, :][..., splits[:, s]] for s in range(3)]
+
+        if config.reward == "ssr":
+            ssr = per_slice(self.ssr)
+            weights = np.array(config.ssr_weights) / sum(config.ssr_weights)
+            return weights[0] * ssr[0] + weights[1] * ssr[1] + weights[2] * ssr[2]
+        se = np.sum(per_slice(self.se), axis=0)
+        if config.reward == "utility":
+            weighted = zip(config.beta, per_slice(self.ssr), strict=True)
+            return SE_WEIGHT * se + np.sum([beta * ssr for beta, ssr in weighted], axis=0)
+        # The shaping has thresholds: slices are independent given demand, SE is about normal.
+        reached, below = per_slice(self.reached), per_slice(self.below)[2]
+        others = reached[0] * reached[1]
+        spread = np.sqrt(np.maximum(sum(per_slice(self.se_variance)), 1e-12))
+        distance = (se - SHAPING_SE_FLOOR) / spread
+        density = np.exp(-0.5 * distance**2) / np.sqrt(2.0 * np.pi)
+        excess = spread * (distance * ndtr(distance) + density)
+        hit = reached[2] * (SHAPING_HIT + SHAPING_SE_SLOPE * excess)
+        climb = SHAPING_URLLC_SLOPE * (below - SHAPING_URLLC_ZERO * (1.0 - reached[2]))
+        return others * (hit + climb) + (1.0 - others) * SHAPING_MISS
+
+
+def fingerprint(config: SlicingConfig) -> str:
+    """Identifies all that a model depends on."""
+    fields = dataclasses.asdict(config)
+    relevant = sorted((name, value) for name, value in fields.items() if name not in _IRRELEVANT)
+    return hashlib.sha256(repr(relevant).encode()).hexdigest()[:16]
+
+
+def learn(
+    config: SlicingConfig, episodes: int = 8, windows: int = 8, seed: int = 10**6
+) -> SliceModel:
+    """Learns a model from `episodes * windows` simulated windows of every cell.
+
+    Splits are random, so that carried-over queues and interference are met in all states. The seed
+    lies far from those of evaluations.
+    """
+    plain = dataclasses.replace(config, action="discrete", observation="paper", history=1)
+    simulator = SlicingSimulator(plain, episodes)
+    observations = simulator.reset(seed)
+    rng = np.random.default_rng(seed)
+    choices, splits = block_splits(simulator.blocks)
+    index = np.searchsorted(choices, simulator.blocks[splits])
+    demands, ssrs, ses = [], [], []
+    total = np.zeros(len(splits))
+    assert simulator.splits is not None
+    for _ in range(windows):
+        tables = simulator.window_tables()
+        demands.append(observations.reshape(-1, 3).astype(np.float64))
+        ssr, se = tables.ssr.reshape(-1, 3, choices.size), tables.se.reshape(-1, 3, choices.size)
+        ssrs.append(ssr)
+        ses.append(se)
+        for cell in range(len(ssr)):
+            joint = np.stack([ssr[cell, s, index[:, s]] for s in range(3)], axis=-1)
+            efficiency = sum(se[cell, s, index[:, s]] for s in range(3))
+            total += reward_of(config, joint, np.asarray(efficiency))
+        actions = rng.integers(len(simulator.splits), size=(episodes, simulator.num_agents))
+        observations = simulator.step(actions).observations
+    return _summary(
+        fingerprint(config), choices, np.concatenate(demands), np.concatenate(ssrs),
+        np.concatenate(ses), splits[int(np.argmax(total))],
+    )  # fmt: skip
+
+
+def _summary(
+    name: str,
+    choices: NDArray[np.int32],
+    demand: NDArray[np.float64],
+    ssr: NDArray[np.float64],
+    se: NDArray[np.float64],
+    static: NDArray[np.int64],
+) -> SliceModel:
+    """Bins samples by demand, equally many to a bin."""
+    floors = np.array([SHAPING_SSR_FLOOR, SHAPING_SSR_FLOOR, SHAPING_URLLC_FLOOR])
+    centres = np.empty((3, _NUM_BINS))
+    statistics = np.empty((5, 3, _NUM_BINS, choices.size))
+    for s in range(3):
+        order = np.argsort(demand[:, s], kind="stable")
+        for q, rows in enumerate(np.array_split(order, _NUM_BINS)):
+            # Bins of equal demand are told apart by a hair, so that interpolation is defined.
+            centres[s, q] = demand[rows, s].mean() + 1e-6 * q
+            hit = ssr[rows, s] >= floors[s]
+            statistics[:, s, q] = (
+                ssr[rows, s].mean(0),
+                hit.mean(0),
+                np.where(hit, 0.0, ssr[rows, s]).mean(0),
+                se[rows, s].mean(0),
+                se[rows, s].var(0),
+            )
+    ratio, reached, below, efficiency, variance = statistics
+    return SliceModel(
+        name, choices, centres, ratio, reached, below, efficiency, variance, static
+    )  # fmt: skip
+
+
+@functools.cache
+def _shipped() -> dict[str, SliceModel]:
+    folder = resources.files("wirelessenvs.slicing") / "models"
+    models = {}
+    for file, _, _ in SHIPPED:
+        path = folder / f"{file}.npz"
+        if path.is_file():
+            model = SliceModel.load(path)
+            models[model.fingerprint] = model
+    return models
+
+
+@functools.lru_cache(maxsize=32)
+def _learnt(config: SlicingConfig) -> SliceModel:
+    return learn(config)
+
+
+def slice_model(config: SlicingConfig) -> SliceModel:
+    """The model of a configuration: shipped, or learnt on first use (seconds to a minute)."""
+    known = _shipped().get(fingerprint(config))
+    if known is not None:
+        return known
+    defaults = SlicingConfig()
+    same = {name: getattr(defaults, name) for name in _IRRELEVANT}
+    return _learnt(dataclasses.replace(config, **same))

@@ -1,0 +1,74 @@
+"""Figures that the policies are known to reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from wirelessenvs.reference import ReferenceScore
+
+__all__ = ["REFERENCE"]
+
+_REWRITE: Final = "independent event-driven simulation of the 19-cell model (Shao et al. 2021)"
+_SINGLE_CODE: Final = "published simulation code of Hua et al. (2020), run as published"
+_SINGLE_REWRITE: Final = "independent event-driven rewrite of Hua et al. (2020)"
+_MOBILE_CODE: Final = "published simulation code of Li et al. (2020)"
+_UTILITY: Final = {"urllc_packets": "medium", "reward": "utility", "beta": (1.0, 4.0, 6.0)}
+_SHAPING: Final = {"urllc_packets": "medium", "reward": "lstm-a2c"}
+
+
+def _table(
+    values: Mapping[str, float], overrides: Mapping[str, Any], tolerance: float
+) -> tuple[ReferenceScore, ...]:
+    return tuple(
+        ReferenceScore(policy, "reward", value, _REWRITE, "paper", overrides, tolerance)
+        for policy, value in values.items()
+    )
+
+
+#: Known figures of the 19-cell task in three rewards, and of the single base station.
+REFERENCE: tuple[ReferenceScore, ...] = (
+    *_table(
+        {
+            "random": 0.79,
+            "hard": 0.743,
+            "users": 0.851,
+            "packets": 0.667,
+            "static": 0.958,
+            "model-dp": 0.959,
+            "oracle-dp": 0.967,
+        },
+        {},
+        0.02,
+    ),
+    *_table(
+        {
+            "hard": 11.81,
+            "users": 13.26,
+            "packets": 9.81,
+            "static": 13.94,
+            "model-dp": 14.11,
+            "oracle-dp": 14.28,
+        },
+        _UTILITY,
+        0.3,
+    ),
+    *_table(
+        {
+            "hard": -0.11,
+            "users": 2.92,
+            "packets": -7.00,
+            "static": 4.96,
+            "model-dp": 6.66,
+            "oracle-dp": 10.20,
+        },
+        _SHAPING,
+        1.0,
+    ),
+    ReferenceScore("hard", "se", 227.8, _SINGLE_CODE, "single-bs", {}, 12.0),
+    ReferenceScore("hard", "utility", 5.277, _SINGLE_CODE, "single-bs", {}, 0.12),
+    ReferenceScore("hard", "se", 236.6, _SINGLE_REWRITE, "single-bs", {"unit_hz": 200e3}, 3.1),
+    ReferenceScore("hard", "utility", 5.37, _SINGLE_REWRITE, "single-bs", {"unit_hz": 200e3}, 0.03),
+    ReferenceScore("hard", "ssr_urllc", 0.725, _MOBILE_CODE, "lstm-a2c", {}, 0.021),
+    ReferenceScore("hard", "se", 283.3, _MOBILE_CODE, "lstm-a2c", {}, 3.5),
+)

@@ -1,0 +1,133 @@
+"""A picture of the network: users on the map, and split, demand and satisfaction per cell."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import RegularPolygon, Wedge
+
+from wirelessenvs.slicing.simulator import SlicingSimulator
+
+__all__ = ["draw"]
+
+_NAMES = ("VoLTE", "video", "URLLC")
+_COLOURS = ("#0072b2", "#e69f00", "#cc3377")
+_SSR = Normalize(0.0, 1.0)
+_MAP = colormaps["RdYlGn"]
+
+
+def draw(figure: Figure, simulator: SlicingSimulator, env: int = 0) -> None:
+    """Draws environment `env`: the map on the left, one column of bars per cell on the right.
+
+    A cell is tinted by the mean satisfaction ratio of its last window. Its ring shows the split of
+    the band: the same three colours mark users, bandwidth, packets and satisfaction.
+
+    Args:
+        figure: is cleared first.
+        simulator: after a reset.
+        env: which environment of the batch.
+    """
+    figure.clear()
+    figure.set_layout_engine("none")
+    config = simulator.config
+    window_s = config.slots_per_window * config.slot_s
+    cells = "1 cell" if simulator.num_agents == 1 else f"{simulator.num_agents} cells"
+    window = int(simulator.elapsed[env])
+    figure.suptitle(
+        f"Slicing: {cells}, {config.num_users} users, window {window} of {window_s:g} s: "
+        f"mean SSR {simulator.ssr[env].mean():.3f}",
+        fontsize=12,
+        y=0.98,
+    )
+    _draw_map(figure, simulator, env)
+    axes = [figure.add_axes((0.58, bottom, 0.405, 0.225)) for bottom in (0.655, 0.375, 0.095)]
+    _draw_bars(axes, simulator, env)
+
+
+def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> None:
+    axes = figure.add_axes((0.055, 0.155, 0.455, 0.73))
+    radius = simulator.config.cell_radius_m
+    satisfaction = simulator.ssr[env].mean(-1)
+    hexagons = [RegularPolygon(tuple(site), 6, radius=radius, orientation=np.pi / 6)
+                for site in simulator.sites]  # fmt: skip
+    axes.add_collection(
+        PatchCollection(hexagons, facecolors=_MAP(_SSR(satisfaction), alpha=0.4), edgecolors="0.45")
+    )
+    size = 5.0 if simulator.config.num_users > 1000 else 9.0
+    for s, (name, colour) in enumerate(zip(_NAMES, _COLOURS, strict=True)):
+        x, y = simulator.positions[env, simulator.slices[env] == s].T
+        axes.scatter(x, y, s=size, c=colour, linewidths=0, label=f"{name} user", alpha=0.75)
+    wedges, colours = [], []
+    shares = simulator.allocation[env] / simulator.num_units * 360.0
+    for site, angles in zip(simulator.sites, shares, strict=True):
+        start = 90.0
+        for angle, colour in zip(angles, _COLOURS, strict=True):
+            outer = 0.36 * radius
+            wedges.append(Wedge(tuple(site), outer, start - angle, start, width=0.45 * outer))
+            colours.append(colour)
+            start -= angle
+    axes.add_collection(
+        PatchCollection(wedges, facecolors=colours, edgecolors="white", linewidths=0.6, zorder=3)
+    )
+    small = simulator.num_agents > 19
+    for index, site in enumerate(simulator.sites):
+        axes.text(
+            site[0],
+            site[1],
+            str(index),
+            ha="center",
+            va="center",
+            fontsize=5 if small else 7,
+            zorder=4,
+        )
+    half = np.maximum(simulator.box_half, np.abs(simulator.sites).max(0) + radius)
+    axes.set_xlim(-1.02 * half[0], 1.02 * half[0])
+    axes.set_ylim(-1.02 * half[1], 1.02 * half[1])
+    axes.set_aspect("equal")
+    axes.tick_params(labelsize=7, length=2, pad=2)
+    axes.set_xlabel("x in m", fontsize=8, labelpad=1)
+    axes.set_ylabel("y in m", fontsize=8, labelpad=0)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.085), ncols=3, fontsize=8,
+                markerscale=2.5, frameon=False, handletextpad=0.1)  # fmt: skip
+    scale = figure.add_axes((0.145, 0.07, 0.275, 0.018))
+    bar = figure.colorbar(ScalarMappable(_SSR, _MAP), cax=scale, orientation="horizontal")
+    if bar.solids is not None:
+        bar.solids.set_alpha(0.4)
+    bar.set_label("tint: mean SLA satisfaction ratio (SSR); ring: split of the band",
+                  fontsize=8, labelpad=1)  # fmt: skip
+    bar.ax.tick_params(labelsize=7, length=2, pad=1)
+
+
+def _draw_bars(axes: list[Axes], simulator: SlicingSimulator, env: int) -> None:
+    cells = np.arange(simulator.num_agents)
+    megahertz = simulator.allocation[env] * (simulator.config.unit_hz / 1e6)
+    demand = simulator.demand_history[env, 0]
+    below = np.zeros(cells.size)
+    for s, (name, colour) in enumerate(zip(_NAMES, _COLOURS, strict=True)):
+        axes[0].bar(cells, megahertz[:, s], 0.8, bottom=below, color=colour, label=name)
+        below += megahertz[:, s]
+        offset = cells + (s - 1) * 0.27
+        axes[1].bar(offset, np.maximum(demand[:, s], 0.5), 0.25, color=colour)
+        axes[2].bar(offset, simulator.ssr[env, :, s], 0.25, color=colour)
+    axes[0].set_ylabel("bandwidth in MHz", fontsize=8)
+    axes[0].set_ylim(0.0, simulator.config.bandwidth_hz / 1e6)
+    axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=3, fontsize=8,
+                   frameon=False)  # fmt: skip
+    axes[1].set_ylabel("packets in the window", fontsize=8)
+    axes[1].set_yscale("log")
+    axes[1].set_ylim(0.5, 2.0 * max(1.0, demand.max()))
+    axes[2].set_ylabel("SSR", fontsize=8)
+    axes[2].set_ylim(0.0, 1.05)
+    axes[2].set_xlabel("cell", fontsize=8)
+    for panel in axes:
+        panel.set_xlim(-0.6, cells.size - 0.4)
+        panel.tick_params(labelsize=7, length=2)
+        panel.set_xticks(cells if cells.size <= 19 else cells[::5])
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(axis="y", alpha=0.3, linewidth=0.5)
+        panel.set_axisbelow(True)
