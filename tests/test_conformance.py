@@ -93,7 +93,10 @@ def test_supersuit_vectorises(task_id, arguments):
     vector = supersuit.pettingzoo_env_to_vec_env_v1(env)
     batch = supersuit.concat_vec_envs_v1(vector, 2, num_cpus=1, base_class="gymnasium")
     observations, _ = batch.reset(seed=0)
-    assert observations.shape == (2 * num_agents, *env.observation_space(env.agents[0]).shape)
+    assert observations.shape == (
+        2 * num_agents,
+        *env.observation_space(env.possible_agents[0]).shape,
+    )
     rng = np.random.default_rng(0)
     space = vector.action_space
     space.seed(int(rng.integers(100)))

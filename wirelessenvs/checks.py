@@ -24,10 +24,12 @@ T = TypeVar("T")
 
 
 def _bounds(low: float | None, high: float | None, low_open: bool = False) -> str:
+    if low_open:
+        return f"greater than {low}" + ("" if high is None else f" and at most {high}")
     if low is not None and high is not None:
         return f"between {low} and {high}"
     if low is not None:
-        return f"greater than {low}" if low_open else f"at least {low}"
+        return f"at least {low}"
     return f"at most {high}"
 
 

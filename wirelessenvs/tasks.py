@@ -42,6 +42,10 @@ class Task:
         """Name of the PettingZoo-style module."""
         return f"wirelessenvs.{self.id.replace('-', '_')}"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies and pickles of an environment name the task: its modules are no data.
+        return get_task, (self.id,)
+
     @cached_property
     def _parts(self) -> Any:
         return importlib.import_module(self.package)
