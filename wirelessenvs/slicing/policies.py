@@ -154,7 +154,7 @@ class ModelPolicy(SplitPolicy):
     over splits, a dynamic programme over three slices, is exact for the model.
     """
 
-    name: ClassVar[str] = "model-dp"
+    name: ClassVar[str] = "expert"
     information: ClassVar[Information] = Information.LOCAL
 
     def __init__(self, spec: PolicySpec, num_envs: int = 1, seed: int = 0) -> None:
@@ -177,7 +177,7 @@ class OraclePolicy(SplitPolicy):
     With wiped queues and without interference no policy has a greater reward in any window.
     """
 
-    name: ClassVar[str] = "oracle-dp"
+    name: ClassVar[str] = "oracle"
     information: ClassVar[Information] = Information.CLAIRVOYANT
 
     def _split(

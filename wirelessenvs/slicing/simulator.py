@@ -86,7 +86,7 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         True
     """
 
-    task: ClassVar[str] = "slicing"
+    task: ClassVar[str] = "slicing-v0"
     metric_names: ClassVar[tuple[str, ...]] = (
         *(f"ssr_{name}" for name in SLICES),
         "mean_ssr",
