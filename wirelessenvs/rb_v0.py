@@ -82,7 +82,7 @@ class RBParallelEnv(WirelessParallelEnv):
     | `observation` | "full" | "full", "paper" |
     | `reward` | "own" | "own", "neighbors", "global" |
     | `served_reward`, `delay_cost`, `drop_cost`, `waste_cost` | 0.1, 1, 10, 0 | coefficients |
-    | `graph` | "ring-2" | "ring-2", "ring-1", "complete", "geometric", "conflict", `(N, N)` 0/1 |
+    | `graph` | "ring-2" | also "ring-1", "complete", "geometric", "conflict", "none", a matrix |
     | `graph_radius`, `graph_seed` | 0.4, 0 | of the geometric graph in the unit square |
 
     ## Reference, and what differs

@@ -8,7 +8,47 @@ from numpy.typing import NDArray
 
 from wirelessenvs.rb.kernels import Flags, Ints, Reals, best_slot
 
-__all__ = ["colors", "max_weight", "maximal_independent_sets", "newsvendor", "proportional_fair"]
+__all__ = [
+    "colors",
+    "longest_first",
+    "max_weight",
+    "maximal_independent_sets",
+    "mean_field",
+    "newsvendor",
+    "proportional_fair",
+]
+
+
+@njit(cache=True, nogil=True)
+def mean_field(
+    queues: Reals, rates: Reals, weights: Reals, shares: Reals, trust: Reals, most: int
+) -> Ints:
+    """Requests of the mean-field rule; see `wirelessenvs.rb.policies.MeanField`.
+
+    Args:
+        queues: `(B, N)` packets waiting.
+        rates: `(B, N)` estimated arrivals per frame.
+        weights: `(N, N)` rows average the neighbours' values.
+        shares: `(N,)` fair shares s.
+        trust: `(N,)` confidence w in what is heard.
+        most: S.
+
+    Returns:
+        `(B, N)` requests.
+    """
+    batch, n = queues.shape
+    requests = np.empty((batch, n), np.int64)
+    for b in range(batch):
+        for i in range(n):
+            heard = 0.0
+            for j in range(n):
+                heard += weights[i, j] * (queues[b, j] + rates[b, j])
+            need = queues[b, i] + rates[b, i]
+            expected = trust[i] * heard + (1 - trust[i]) * shares[i]
+            wanted = int(np.floor(need * shares[i] / expected + trust[i] / 2))
+            least = 1 if queues[b, i] > 0 and need >= heard else 0
+            requests[b, i] = min(max(wanted, least), most)
+    return requests
 
 
 @njit(cache=True, nogil=True)
@@ -154,20 +194,56 @@ def proportional_fair(
 
 
 @njit(cache=True, nogil=True)
-def max_weight(
-    queues: Ints, frames: Ints, sets: Flags, slots: int, frequencies: int, counts: Ints
-) -> None:
-    """Gives every RB to the independent set with the largest sum of queues.
+def longest_first(queues: Ints, frames: Ints, slots: int, available: int, counts: Ints) -> None:
+    """MaxWeight in a single cluster: the largest sum of q_i n_i with n_i <= min(q_i, S).
 
-    Tassiulas and Ephremides (IEEE Trans. Autom. Control 37(12), 1992), RB by RB: a node counts
-    with its queue at the start of the frame as long as it has a waiting packet without an RB and
-    does not transmit in the slot yet. Of equal sums the first set wins, searched from set
-    `frame mod M`. What waiting packets leave free goes to nodes in turn, for packets to come.
+    Nodes are served in the order of their queues. RBs that no waiting packet needs go to the nodes
+    in turn, for packets to come. Among equals node `frame mod N` comes first.
 
     Args:
         queues: `(B, N)` int64.
         frames: `(B,)` int64 frame numbers.
-        sets: `(M, N)` bool maximal independent sets; the N single nodes in one cluster.
+        slots: S.
+        available: RBs per frame.
+        counts: `(B, N)` int64 output.
+    """
+    batch, n = queues.shape
+    for b in range(batch):
+        counts[b] = -1
+        left = available
+        for _rank in range(n):
+            best = -1
+            for k in range(n):
+                i = (frames[b] + k) % n
+                if counts[b, i] < 0 and (best < 0 or queues[b, i] > queues[b, best]):
+                    best = i
+            counts[b, best] = min(queues[b, best], slots, left)
+            left -= counts[b, best]
+        given = True
+        while left > 0 and given:
+            given = False
+            for k in range(n):
+                i = (frames[b] + k) % n
+                if left > 0 and counts[b, i] < slots:
+                    counts[b, i] += 1
+                    left -= 1
+                    given = True
+
+
+@njit(cache=True, nogil=True)
+def max_weight(
+    queues: Ints, frames: Ints, sets: Flags, slots: int, frequencies: int, counts: Ints
+) -> None:
+    """MaxWeight on a conflict graph: every RB goes to the independent set with the largest sum.
+
+    Slot by slot, frequency by frequency; a node counts with its queue at the start of the frame as
+    long as it has a waiting packet without an RB and does not transmit in the slot yet. Of equal
+    sums the set with more idle nodes wins, then the first, searched from set `frame mod M`.
+
+    Args:
+        queues: `(B, N)` int64.
+        frames: `(B,)` int64 frame numbers.
+        sets: `(M, N)` bool maximal independent sets.
         slots: S.
         frequencies: F.
         counts: `(B, N)` int64 output.
@@ -175,32 +251,26 @@ def max_weight(
     batch, n = queues.shape
     num_sets = sets.shape[0]
     busy = np.empty(n, np.bool_)
-    extra = np.empty(n, np.int64)
     for b in range(batch):
         counts[b] = 0
-        extra[:] = 0
-        first = frames[b] % n
         for _slot in range(slots):
             busy[:] = False
             for _frequency in range(frequencies):
-                best, most, least = -1, 0, 0
+                best, most, larger = -1, 0, 0
                 for k in range(num_sets):
                     m = (frames[b] + k) % num_sets
-                    weight, idle = 0, 0
+                    weight, members = 0, 0
                     for i in range(n):
                         if sets[m, i] and not busy[i]:
+                            members += 1
                             if counts[b, i] < queues[b, i]:
                                 weight += queues[b, i]
-                            else:
-                                idle += 1000 - extra[i]
-                    if weight > most or (weight == most and idle > least):
-                        best, most, least = m, weight, idle
+                    if weight > most or (weight == most and members > larger):
+                        best, most, larger = m, weight, members
                 if best < 0:
                     break
-                for k in range(n):
-                    i = (first + k) % n
+                for i in range(n):
                     if sets[best, i] and not busy[i]:
-                        extra[i] += counts[b, i] >= queues[b, i]
                         counts[b, i] += 1
                         busy[i] = True
 

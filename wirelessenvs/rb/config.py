@@ -26,7 +26,7 @@ TRAFFICS = ("mmpp", "poisson", "bernoulli", "trace")
 ARBITRATIONS = ("rotating", "max-min", "collision")
 OBSERVATIONS = ("full", "paper")
 REWARDS = ("own", "neighbors", "global")
-GRAPHS = ("ring-2", "ring-1", "complete", "geometric", "conflict")
+GRAPHS = ("ring-2", "ring-1", "complete", "geometric", "conflict", "none")
 
 #: The six links of Zhang and Guo (arXiv:2312.05746): row i has a 1 where link j conflicts with i.
 SIX_LINKS = (
@@ -88,8 +88,8 @@ class RBConfig(TaskConfig):
         waste_cost: cost per RB occupied without a delivery.
         graph: who hears whom: "ring-2" (two nodes on each side), "ring-1", "complete",
             "geometric" (nodes dropped in the unit square hear those within `graph_radius`),
-            "conflict" (the conflict graph), or an `(N, N)` 0/1 matrix. It says what is observable;
-            interference is the business of `conflicts`.
+            "conflict" (the conflict graph), "none", or a symmetric `(N, N)` 0/1 matrix. It says
+            what is observable; interference is the business of `conflicts`.
         graph_radius: of the geometric graph, in sides of the unit square, above 0.
         graph_seed: of the geometric graph, drawn once and the same in every episode.
     """

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from wirelessenvs.policy import Information, Policy, PolicySpec
 from wirelessenvs.rb.allocation import (
     colors,
+    longest_first,
     max_weight,
     maximal_independent_sets,
+    mean_field,
     newsvendor,
     proportional_fair,
 )
@@ -195,18 +197,18 @@ class MeanField(_RBPolicy):
         self._rates = _MeanEstimate(num_envs, self.config.node_rates, RATE_WEIGHT)
         self._share = self.config.num_rbs / (1 + self.config.conflict_matrix.sum(1))
         self._confidence = spec.graph.degrees / (spec.graph.degrees + 1)
-        self._mean_weights = spec.graph.mean_weights.T
 
     def _act(self, observations: NDArray[np.float32], privileged: None) -> Counts:
         rates = self._rates.update(observations[..., GENERATED], self._fresh)
         self._fresh[:] = False
-        queues = observations[..., QUEUE]
-        need = queues + rates
-        heard = need @ self._mean_weights
-        expected = self._confidence * heard + (1 - self._confidence) * self._share
-        requests = np.floor(need * self._share / expected + self._confidence / 2)
-        least = (queues > 0) & (need >= heard)
-        return np.clip(requests, least, self.config.num_slots).astype(np.int64)
+        return mean_field(
+            observations[..., QUEUE].astype(np.float64),
+            rates,
+            self.spec.graph.mean_weights,
+            self._share,
+            self._confidence,
+            self.config.num_slots,
+        )
 
 
 class _Controller(_RBPolicy):
@@ -281,8 +283,9 @@ class Clairvoyant(_Controller):
 class MaxWeight(_Controller):
     """Every RB goes to the independent set of nodes with the longest queues in sum.
 
-    In a single cluster: longest queue first. RBs that no waiting packet needs are spread evenly.
-    On a conflict graph with more than 20,000 maximal independent sets it refuses to play.
+    Tassiulas and Ephremides (IEEE Trans. Autom. Control 37(12), 1992). In a single cluster: the
+    longest queue first, and what no waiting packet needs is spread evenly. On a conflict graph with
+    more than 20,000 maximal independent sets it refuses to play.
     """
 
     name: ClassVar[str] = "maxweight"
@@ -290,18 +293,17 @@ class MaxWeight(_Controller):
 
     def __init__(self, spec: PolicySpec, num_envs: int = 1, seed: int = 0) -> None:
         super().__init__(spec, num_envs, seed)
-        self._sets = maximal_independent_sets(self._conflicts, 20_000)
+        if not self._single:
+            self._sets = maximal_independent_sets(self._conflicts, 20_000)
 
     def _act(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
-        counts = np.empty_like(privileged.queues)
-        max_weight(
-            privileged.queues,
-            privileged.frame,
-            self._sets,
-            self.config.num_slots,
-            self.config.num_frequencies,
-            counts,
-        )
+        config = self.config
+        queues, frame = privileged.queues, privileged.frame
+        counts = np.empty_like(queues)
+        if self._single:
+            longest_first(queues, frame, config.num_slots, config.num_rbs, counts)
+        else:
+            max_weight(queues, frame, self._sets, config.num_slots, config.num_frequencies, counts)
         return counts
 
 

@@ -137,6 +137,8 @@ class RBSimulator(Simulator[RBConfig]):
             return NeighborGraph(self.agents, np.asarray(config.graph))
         if config.graph == "complete":
             return NeighborGraph.complete(self.agents)
+        if config.graph == "none":
+            return NeighborGraph(self.agents, np.zeros((n, n), np.bool_))
         if config.graph == "conflict":
             return NeighborGraph(self.agents, config.conflict_matrix)
         if config.graph == "geometric":

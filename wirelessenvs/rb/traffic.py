@@ -43,7 +43,7 @@ def success_table(config: RBConfig) -> NDArray[np.float64]:
         `(N, S + 1, S + 1)`: entry [i, n, k] is P(at most k of n arrive).
     """
     loss = np.full(config.num_nodes, config.erasure_probability, np.float64)
-    sent = np.arange(config.num_slots + 1.0)
+    sent = np.arange(config.num_slots + 1)
     passed = np.arange(config.num_slots + 1)
     table = bdtr(passed[None, None], sent[None, :, None], 1 - loss[:, None, None])
     # bdtr is nan beyond its support, where a distribution function is 1.
