@@ -27,12 +27,13 @@ from wirelessenvs.command import (
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.reference import ReferenceScore
 from wirelessenvs.rollout import run_policy
+from wirelessenvs.seeds import EVALUATION_SEEDS
 from wirelessenvs.tasks import TASKS, Task, get_task, make_policy, make_simulator
 
 __all__ = ["Score", "main", "plan", "score_policy"]
 
 #: First evaluation seed of this command. Environments get consecutive seeds from here.
-FIRST_SEED = 1_000_000
+FIRST_SEED = EVALUATION_SEEDS.start
 
 
 @dataclass(frozen=True)
@@ -112,43 +113,85 @@ class Section:
     policies: tuple[str, ...]
     references: tuple[ReferenceScore, ...]
 
+    def extended(
+        self, policies: tuple[str, ...], references: tuple[ReferenceScore, ...]
+    ) -> Section:
+        """This section with more policies (each once) and more known scores."""
+        return Section(
+            self.preset,
+            self.overrides,
+            tuple(dict.fromkeys((*self.policies, *policies))),
+            (*self.references, *references),
+        )
+
+
+#: Stand in every table: scores are read relative to these two.
+ANCHORS = ("random", "expert")
+
 
 def plan(task: Task) -> list[Section]:
-    """One section per configuration with known scores; the rest in the default preset."""
-    sections: dict[str, Section] = {}
+    """The default preset with every policy, then each configuration with known scores.
+
+    A policy that cannot play the default preset is put into the first preset that it can play.
+    """
+    presets = tuple(task.config.presets)
+    sections = {_key(presets[0], {}): Section(presets[0], {}, (), ())}
+    for name in task.policies:
+        preset = _first_playable(task, name)
+        section = sections.get(_key(preset, {}), Section(preset, {}, ANCHORS, ()))
+        sections[_key(preset, {})] = section.extended((name,), ())
     for reference in task.reference:
         overrides = dict(reference.overrides)
-        key = json.dumps([reference.preset, overrides], sort_keys=True, default=str)
-        old = sections.get(key, Section(reference.preset, overrides, (), ()))
-        policies = old.policies
-        if reference.policy not in policies:
-            policies = (*policies, reference.policy)
-        sections[key] = Section(reference.preset, overrides, policies, (*old.references, reference))
-    planned = {name for section in sections.values() for name in section.policies}
-    rest = tuple(name for name in task.policies if name not in planned)
-    if rest:
-        sections["rest"] = Section(next(iter(task.config.presets)), {}, rest, ())
+        key = _key(reference.preset, overrides)
+        section = sections.get(key, Section(reference.preset, overrides, ANCHORS, ()))
+        sections[key] = section.extended((reference.policy,), (reference,))
     return list(sections.values())
+
+
+def _key(preset: str, overrides: dict[str, Any]) -> str:
+    return json.dumps([preset, overrides], sort_keys=True, default=str)
+
+
+def _first_playable(task: Task, name: str) -> str:
+    presets = tuple(task.config.presets)
+    for preset in presets:
+        try:
+            make_policy(name, make_simulator(task.id, 1, preset))
+        except ValueError:
+            continue
+        return preset
+    return presets[0]
 
 
 def _print_section(task: Task, section: Section, scores: list[Score | str]) -> None:
     settings = ", ".join(f"{name}={value}" for name, value in section.overrides.items())
     print(f"\n### {task.id}, preset {section.preset}{', ' + settings if settings else ''}\n")
-    print(f"| policy | knows | reward | {task.score} | reference | source |")
-    print("|---|---|---|---|---|---|")
+    print(f"| policy | knows | reward | {task.score} | known (here) |")
+    print("|---|---|---|---|---|")
+    sources: list[str] = []
     for name, score in zip(section.policies, scores, strict=True):
         if isinstance(score, str):
-            print(f"| {name} | | | | | {score} |")
+            print(f"| {name} | | | | {score} |")
             continue
-        known = [entry for entry in section.references if entry.policy == name]
-        values = "; ".join(f"{entry.metric} {entry.value:g}" for entry in known)
-        sources = "; ".join(dict.fromkeys(entry.source for entry in known))
+        known = []
+        for entry in section.references:
+            if entry.policy == name:
+                if entry.source not in sources:
+                    sources.append(entry.source)
+                ours = score.means[entry.metric]
+                mark = sources.index(entry.source) + 1
+                known.append(f"{entry.metric} {entry.value:g} [{mark}] ({ours:.4g})")
         cells = [
             f"{score.means[metric]:.3f} ± {score.errors[metric]:.3f}"
             for metric in ("reward", task.score)
         ]
-        row = [name, score.information, *cells, values or "-", sources or "-"]
-        print(f"| {' | '.join(row)} |", flush=True)
+        row = [name, score.information, *cells, "; ".join(known) or "-"]
+        print(f"| {' | '.join(row)} |")
+    if sources:
+        print()
+    for mark, source in enumerate(sources, 1):
+        print(f"[{mark}] {source}")
+    sys.stdout.flush()
 
 
 def _scores(options: argparse.Namespace) -> None:
