@@ -128,7 +128,7 @@ class SlicingOracle:
         power_mw = 10 ** ((c.tx_power_dbm + c.rx_gain_db) / 10)
         word = splitmix((stream(stream(self.channel_key, self.window + 1), user.number)
                          + slot * GOLDEN) % WORD)  # fmt: skip
-        shadowing_db = c.shadowing_db * ndtri(((word >> 11) + 0.5) / 2**53)
+        shadowing_db = c.shadowing_db * ndtri(((word >> 12) + 0.5) / 2**52)
         signal = power_mw * self.gain(user.distances[user.cell]) * 10 ** (-shadowing_db / 10)
         noise = 10 ** (c.noise_dbm_hz / 10) * band_hz
         if c.interference:

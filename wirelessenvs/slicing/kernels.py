@@ -94,9 +94,8 @@ def _gap_slots(s, word, tables):  # type: ignore[no-untyped-def]
         u = (np.float64(word) + 0.5) * 2.0**-32
         return math.ceil(-mean * math.log(u))
     number = np.int64(word)
-    row = tables.thresholds[s]
     below = int(tables.guide[s, number >> 23])
-    while row[below] <= number:
+    while tables.thresholds[s, below] <= number:  # no view of the row: it would be counted
         below += 1
     return below + 1
 

@@ -152,7 +152,7 @@ def fingerprint(config: SlicingConfig) -> str:
 
 
 def learn(
-    config: SlicingConfig, episodes: int = 8, windows: int = 8, seed: int = 10**6
+    config: SlicingConfig, episodes: int = 8, windows: int = 16, seed: int = 10**6
 ) -> SliceModel:
     """Learns a model from `episodes * windows` simulated windows of every cell.
 
