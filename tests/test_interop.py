@@ -20,7 +20,7 @@ def test_stable_baselines_ppo_learns_through_supersuit(task_id, arguments):
     batch = supersuit.concat_vec_envs_v1(vector, 2, num_cpus=1, base_class="stable_baselines3")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = ppo("MlpPolicy", batch, n_steps=32, batch_size=64, n_epochs=1, seed=0, device="cpu")
+        model = ppo("MlpPolicy", batch, n_steps=32, batch_size=64, n_epochs=1, device="cpu")
         before = [parameter.detach().clone() for parameter in model.policy.parameters()]
         model.learn(2 * len(env.possible_agents) * 32)
     assert any((a != b).any() for a, b in zip(before, model.policy.parameters(), strict=True))
