@@ -60,6 +60,23 @@ def test_bench_times_both_facades(tmp_path, capsys):
     assert all(row["per_cpu_second"] > 0 for row in speeds)
 
 
+def test_bench_times_policies_and_names_those_that_cannot_play(capsys):
+    assert bench.main(["rb-v0", "--policies", "--seconds", "0.01", "--num-envs", "2"]) == 0
+    table = capsys.readouterr().out
+    assert "| rb-v0 policy expert | 9 | 2 |" in table
+    arguments = ["cbf-v0", "--set", "num_cells=7", "--set", "layout_seed=None"]
+    assert bench.main([*arguments, "--policies", "--seconds", "0.01"]) == 0
+    assert "cbf-v0 policy sweep | cannot play this: policy 'sweep' needs" in capsys.readouterr().out
+
+
+def test_bench_finds_no_growth_of_memory(tmp_path):
+    path = tmp_path / "memory.json"
+    arguments = ["rb-v0", "--memory", "--num-envs", "64", "--steps", "2000", "--json", str(path)]
+    assert bench.main(arguments) == 0
+    (memory,) = json.loads(path.read_text())["memory"]
+    assert memory["growth_mib"] < 5  # one leaked observation batch a step would be 18 MiB
+
+
 def test_scores_stand_beside_the_known_ones_on_the_same_seeds(tmp_path, capsys):
     path = tmp_path / "scores.json"
     size = ["--episodes", "2", "--steps", "30", "--policy", "demand", "--policy", "expert"]
