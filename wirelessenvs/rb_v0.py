@@ -97,17 +97,17 @@ class RBParallelEnv(WirelessParallelEnv):
 
     | policy | information | rb-8 | rb-9 |
     |---|---|---|---|
-    | random | local | -13.57 | -18.04 |
-    | round-robin | local | -5.48 | -20.83 |
-    | demand | local | -3.88 | -4.84 |
-    | demand-mean | local | -2.08 | -7.59 |
-    | hysteresis | local | -9.88 | -15.80 |
-    | mean-field | neighbors | -1.32 | -3.02 |
-    | maxweight | central | -1.17 | -2.60 |
-    | proportional-fair | central | -2.85 | -4.07 |
-    | expert | central | -1.08 | -2.51 |
-    | genie | genie | -0.50 | -1.82 |
-    | clairvoyant | clairvoyant | 0.13 | -0.83 |
+    | random | local | -13.57 | -18.02 |
+    | round-robin | local | -5.51 | -20.69 |
+    | demand | local | -3.88 | -4.82 |
+    | demand-mean | local | -2.08 | -7.53 |
+    | hysteresis | local | -9.88 | -15.74 |
+    | mean-field | neighbors | -1.32 | -2.99 |
+    | maxweight | central | -1.16 | -2.58 |
+    | proportional-fair | central | -2.85 | -4.05 |
+    | expert | central | -1.08 | -2.49 |
+    | genie | genie | -0.50 | -1.79 |
+    | clairvoyant | clairvoyant | 0.13 | -0.81 |
 
     ## Version history
     * v0: first version.

@@ -63,6 +63,7 @@ BAD = [
     ({"mean_rate": -1}, ValueError, "mean_rate must be between 0 and 500"),
     ({"mean_rate": float("nan")}, ValueError, "mean_rate must be finite"),
     ({"mean_rate": [4, 4]}, ValueError, "mean_rate must have 8 entries, got 2"),
+    ({"mean_rate": [[4], [4, 4]]}, TypeError, "mean_rate must be an array of numbers"),
     ({"mean_rate": "fast"}, TypeError, "mean_rate must be a number"),
     ({"modulation": 1.1}, ValueError, "modulation must be between 0 and 1"),
     ({"switch_probability": -0.1}, ValueError, "switch_probability must be between 0 and 1"),

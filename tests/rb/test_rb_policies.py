@@ -280,6 +280,20 @@ def test_hysteresis_moves_by_one_after_a_hundred_blocks():
     assert requests[-1].tolist() == [6, 6, 6, 6, 5, 5, 4, 4]
 
 
+def test_hysteresis_counts_its_requests_where_it_cannot_see_grants():
+    rollouts = []
+    for observation in ("full", "paper"):
+        # In this frame every request fits, so that requests and grants are the same.
+        fields = {"num_frequencies": 8, "mean_rate": 1.0, "observation": observation}
+        simulator, policy = build("hysteresis", 4, **fields)
+        observations = simulator.reset(0)
+        for _ in range(150):
+            observations = simulator.step(policy(observations)).observations
+        rollouts.append((simulator.queues, simulator.grants))
+    assert np.array_equal(*[np.stack(rollout) for rollout in rollouts])
+    assert (rollouts[0][1] < 10).any()
+
+
 # ----------------------------------------------------------------- scores
 
 #: Tolerance: three standard errors of the difference between two such averages, plus rounding.

@@ -404,3 +404,39 @@ def test_golden_rollout():
             for values in (step.observations, step.rewards, *step.metrics.values()):
                 digest.update(np.round(values.astype(np.float64), 5).astype("<f8").tobytes())
     assert digest.hexdigest()[:16] == "46e3ba1829abbf54"
+
+
+def test_six_links_queue_as_in_the_published_slot_model():
+    """Zhang and Guo (arXiv:2312.05746): a slot's transmissions come before its arrivals, at most
+    one packet arrives, links with nothing to send are silent, and conflicting ones lose theirs.
+
+    Our frame lets arrivals be served at once. With requests only from links that have a packet
+    both orders give the same queues and the same delays.
+    """
+    config = RBConfig.from_preset(
+        "conflict",
+        traffic="bernoulli",
+        mean_rate=1 - np.exp(-0.15),
+        arbitration="collision",
+        queue_capacity=2000,
+    )
+    simulator = RBSimulator(config)
+    simulator.reset([0])
+    conflicts = config.conflict_matrix
+    packets = [[] for _ in range(6)]
+    delays, ages = [], []
+    rng = np.random.default_rng(0)
+    for slot in range(2000):
+        wishes = rng.random(6) < 0.4
+        sending = [i for i in range(6) if wishes[i] and packets[i]]
+        delivered = [i for i in sending if not any(conflicts[i, j] for j in sending)]
+        for i in delivered:
+            delays.append(slot - packets[i].pop(0))
+        step = simulator.step((wishes & (simulator.queues > 0)).astype(int))
+        for i in np.flatnonzero(step.metrics["generated"][0]):
+            packets[i].append(slot)
+        assert [len(queue) for queue in packets] == simulator.queues[0].tolist()
+        ages.append(simulator.ages[0].max())
+        assert np.flatnonzero(step.metrics["served"][0]).tolist() == delivered
+    assert len(delays) > 1000
+    assert 1 <= min(delays) < max(delays) <= max(ages)

@@ -204,11 +204,11 @@ class RBConfig(TaskConfig):
     def _check_per_node(self, name: str, high: float) -> None:
         """Checks a number or one per node, and stores the latter as a tuple of floats."""
         value = getattr(self, name)
-        if np.ndim(value) == 0:
-            check_real(name, value, 0, high)
-        else:
+        if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str):
             entries = check_vector(name, value, self.num_nodes, 0, high)
             object.__setattr__(self, name, tuple(entries.tolist()))
+        else:
+            check_real(name, value, 0, high)
 
     def _check_relation(self, name: str) -> None:
         n = self.num_nodes
