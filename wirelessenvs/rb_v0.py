@@ -29,7 +29,8 @@ class RBParallelEnv(WirelessParallelEnv):
     | 2 | RBs n granted in the last frame | RBs | 0..`num_slots` |
     | 3 | age of the head-of-line packet: frames waited so far, 0 if there is none | frames | 0.. |
 
-    With `observation="paper"` only entries 0 and 1. Nothing is scaled.
+    With `observation="paper"` only entries 0 and 1. Nothing is scaled. Under
+    `arbitration="collision"` entry 2 counts the RBs that nobody else disturbed.
 
     ## Action
     `Discrete(num_slots + 1)`: RBs asked for, 0..10. Real numbers are accepted, rounded half away
@@ -88,9 +89,10 @@ class RBParallelEnv(WirelessParallelEnv):
     ## Reference, and what differs
     K. Meng et al., "Conditional diffusion model with OOD mitigation as high-dimensional offline
     resource allocation planner in clustered ad hoc networks", IEEE Trans. Commun. 73(12), 2025,
-    simulated in OPNET. The frame, the cluster sizes, integer actions and delay-dominated rewards
-    are published; traffic law, reward and data are not. This is a model consistent with every
-    published sentence, not the authors' environment. docs/rb.md states each choice.
+    simulated in OPNET; also K. Meng et al., "NetWorld", arXiv:2602.00558. The frame, the cluster
+    sizes, integer actions and delay-dominated rewards are published; traffic law, reward and data
+    are not. This model is NetWorld-consistent: it agrees with every published sentence, and it is
+    not the authors' environment. docs/rb.md states each choice.
 
     ## Expert scores
     Mean reward per agent and frame: `python -m wirelessenvs.scores rb-v0` prints these policies.

@@ -49,6 +49,49 @@ def _share_in_rounds(requests: Ints, nodes: Ints, first: int, available: int) ->
                 asked = True
 
 
+# Inlined by force: a call that passes array slices costs as much as the arithmetic in it.
+@njit(cache=True, nogil=True, inline="always")
+def _arrived(sent: int, u: float, passing: Reals) -> int:
+    """How many of `sent` packets get through: binomial, by inverse transform of uniform `u`."""
+    passed = 0
+    while u >= passing[sent, passed]:
+        passed += 1
+    return passed
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _update_queue(node: Ints, stamps: NDArray[np.int32], frame: int, served: int) -> int:
+    """Takes served packets from the queue's head and adds the frame's arrivals to its tail.
+
+    Args:
+        node: `(FIELDS,)` state with GENERATED set and QUEUE as before the frame.
+        stamps: `(C,)` ring buffer of the frames in which the packets arrived.
+        frame: that is being played.
+        served: packets delivered, of the queue first.
+
+    Returns:
+        Packets dropped because the queue was full.
+    """
+    capacity = stamps.shape[0]
+    queue = node[QUEUE]
+    left = queue + node[GENERATED] - served
+    dropped = max(left - capacity, 0)
+    left -= dropped
+    head = node[HEAD] + min(served, queue)
+    if head >= capacity:
+        head -= capacity
+    for k in range(max(queue - served, 0), left):
+        slot = head + k
+        if slot >= capacity:
+            slot -= capacity
+        stamps[slot] = frame
+    node[QUEUE] = left
+    node[HEAD] = head
+    # Frames waited so far: 1 for a packet that arrived in this frame and stayed.
+    node[AGE] = frame + 1 - stamps[head] if left > 0 else 0
+    return dropped
+
+
 @njit(cache=True, nogil=True)
 def advance(
     requests: Ints,
@@ -87,7 +130,6 @@ def advance(
         Whether the drawn arrivals of some environment are used up.
     """
     batch, n = requests.shape
-    capacity = stamps.shape[2]
     block = arrivals.shape[1]
     available, rule, mixed = limits[0], limits[1], limits[2]
     erasures = luck.shape[3] > 0 and passing.shape[0] > 0
@@ -103,37 +145,17 @@ def advance(
                 _share_in_rounds(requests[b], nodes[b], frame % n, available)
             for i in range(n):
                 node = nodes[b, i]
-                queue = node[QUEUE]
                 granted = node[GRANTED]
-                generated = arrivals[b, position, i]
-                served = min(queue + generated, granted)
+                generated = np.int64(arrivals[b, position, i])
+                served = min(node[QUEUE] + generated, granted)
                 if erasures:
-                    u = luck[b, position, i, 0]
-                    sent = served
-                    served = 0
-                    while u >= passing[i, sent, served]:
-                        served += 1
-                left = queue + generated - served
-                dropped = max(left - capacity, 0)
-                left -= dropped
-                # The oldest packets leave; what is left of this frame's arrivals joins the tail.
-                head = node[HEAD] + min(served, queue)
-                if head >= capacity:
-                    head -= capacity
-                for k in range(max(queue - served, 0), left):
-                    slot = head + k
-                    if slot >= capacity:
-                        slot -= capacity
-                    stamps[b, i, slot] = frame
-                occupied = requests[b, i] if rule == COLLIDED else granted
-                wasted = occupied - served
+                    served = _arrived(served, luck[b, position, i, 0], passing[i])
                 node[GENERATED] = generated
-                node[QUEUE] = left
-                # Frames waited so far: 1 for a packet that arrived in this frame and stayed.
-                node[AGE] = frame + 1 - stamps[b, i, head] if left > 0 else 0
                 node[SERVED] = served
+                dropped = _update_queue(node, stamps[b, i], frame, served)
                 node[DROPPED] = dropped
-                node[HEAD] = head
+                left = node[QUEUE]
+                wasted = (requests[b, i] if rule == COLLIDED else granted) - served
                 own[i] = (
                     prices[0] * served - prices[1] * left - prices[2] * dropped - prices[3] * wasted
                 )
