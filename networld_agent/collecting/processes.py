@@ -1,0 +1,110 @@
+"""Collection in worker processes that write straight into the files of the data set."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from networld_agent.collecting.settings import CollectionSettings, make_source
+from networld_agent.data.files import ArrayFiles
+from networld_agent.data.layout import ArrayLayout
+from networld_agent.data.writer import DatasetWriter
+
+__all__ = ["play_in_processes"]
+
+_EXPECTED = {kind.__name__: kind for kind in (ValueError, TypeError, ImportError, OSError)}
+
+
+def play_in_processes(
+    settings: CollectionSettings,
+    blocks: Sequence[tuple[int, ...]],
+    writer: DatasetWriter,
+    jobs: int,
+    progress: Callable[[int], None],
+) -> None:
+    """Plays blocks in `jobs` processes; each reports checksums of what is safe on the disk.
+
+    Raises:
+        Exception: the first fault of a worker; the others are ended.
+    """
+    context = multiprocessing.get_context("spawn")
+    waiting = list(blocks)[::-1]
+    workers: dict[Connection, Any] = {}
+    try:
+        for _ in range(min(jobs, len(blocks))):
+            ours, theirs = context.Pipe()
+            arguments = (theirs, settings, writer.folder, writer.files.layouts)
+            process = context.Process(target=_work, args=arguments, daemon=True)
+            process.start()
+            theirs.close()
+            workers[ours] = process
+            ours.send(waiting.pop())
+        while workers:
+            for connection in wait(list(workers)):
+                assert isinstance(connection, Connection)
+                try:
+                    kind, content = connection.recv()
+                except EOFError:
+                    code = workers[connection].exitcode
+                    raise RuntimeError(
+                        f"a worker process ended unexpectedly (status {code}); finished episodes "
+                        "are kept: repeat the same command to go on from them."
+                    ) from None
+                if kind == "steps":
+                    progress(content)
+                elif kind == "fault":
+                    raise _EXPECTED.get(content[0], RuntimeError)(content[1])
+                else:
+                    writer.record(content)
+                    if waiting:
+                        connection.send(waiting.pop())
+                    else:
+                        connection.send(None)
+                        workers.pop(connection).join()
+    finally:
+        for process in workers.values():
+            process.kill()
+            process.join()
+
+
+def _work(
+    connection: Connection,
+    settings: CollectionSettings,
+    folder: Path,
+    layouts: dict[str, ArrayLayout],
+) -> None:
+    """A worker's life: plays blocks until it is told None."""
+    # Ctrl-C reaches the whole process group; the parent answers for all.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    warnings.simplefilter("ignore")  # the parent has shown them
+    try:
+        source = make_source(settings)
+        with ArrayFiles(folder, layouts) as files:
+            while (block := connection.recv()) is not None:
+                for chunk in source.play(block):
+                    files.write(chunk)
+                    connection.send(("steps", chunk.num_steps))
+                files.sync()
+                connection.send(("done", {episode: files.crc32(episode) for episode in block}))
+    except (ValueError, TypeError, ImportError, OSError) as error:
+        kind = next(name for name, known in _EXPECTED.items() if isinstance(error, known))
+        connection.send(("fault", (kind, str(error))))
+    except Exception:
+        connection.send(("fault", ("", traceback.format_exc())))
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent is gone, even by kill -9."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,107 @@
+"""What to collect: everything that the bytes of a data set depend on, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from networld_agent.collecting.tiers import default_seed, episode_policies
+from networld_agent.data.files import Chunk
+from networld_agent.data.metadata import Description
+from wirelessenvs.checks import check_int, check_real
+from wirelessenvs.seeds import EVALUATION_SEEDS, is_reserved
+
+__all__ = ["CollectionSettings", "EpisodeSource", "make_source"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionSettings:
+    """Settings of one collection.
+
+    How the work is shared out (batch size, processes, cluster) is not here: it changes the time
+    that collection takes and nothing else.
+
+    Args:
+        env: id of a task ("rb-v0"), or `module:factory` of any PettingZoo parallel environment
+            whose agents share one observation and one action space.
+        preset: named configuration of a task; its first one by default.
+        overrides: fields of the task's configuration, or arguments of the factory.
+        policy: a tier, the name of a policy of the task, or `module:function` for an environment
+            from a factory: `function(observations (N, D), rng) -> (N[, A])` actions.
+        epsilon: probability that an agent acts at random in a step; the random action is recorded
+            as it was executed.
+        episodes: E.
+        steps: T of every episode.
+        seed: of episode 0; episode e has `seed + e`. By default each tier has its own range.
+
+    Raises:
+        ValueError: for a value out of bounds or seeds that are reserved for evaluation.
+    """
+
+    env: str
+    preset: str | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+    policy: str = "expert"
+    epsilon: float = 0.05
+    episodes: int = 100
+    steps: int = 1000
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_real("--epsilon", self.epsilon, 0, 1)
+        check_int("--episodes", self.episodes, 1, 10_000_000)
+        check_int("--steps", self.steps, 1, 10_000_000)
+        if self.seed is None:
+            object.__setattr__(self, "seed", default_seed(self.policy))
+        check_int("--seed", self.seed, 0)
+        assert self.seed is not None
+        if is_reserved(self.seed, self.episodes):
+            raise ValueError(
+                f"--seed {self.seed} with {self.episodes} episodes reaches into the seeds "
+                f"{EVALUATION_SEEDS.start} to {EVALUATION_SEEDS.stop - 1}, which are reserved for "
+                "evaluation."
+            )
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the environment is made by a factory outside this project."""
+        return ":" in self.env
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """`(E,)` seed of every episode."""
+        assert self.seed is not None
+        return tuple(range(self.seed, self.seed + self.episodes))
+
+    @property
+    def episode_policies(self) -> tuple[str, ...]:
+        """`(E,)` tier or policy of every episode."""
+        return episode_policies(self.policy, self.episodes)
+
+
+class EpisodeSource(Protocol):
+    """Plays episodes of a collection; any source made from the same settings gives the same."""
+
+    def describe(self) -> Description:
+        """The data set that these settings give."""
+        ...
+
+    def play(self, episodes: tuple[int, ...]) -> Iterator[Chunk]:
+        """The episodes with these indices, in pieces of bounded size."""
+        ...
+
+
+def make_source(settings: CollectionSettings) -> EpisodeSource:
+    """The source for the environment of the settings.
+
+    Raises:
+        ValueError: if environment or policy do not exist or cannot play.
+    """
+    if settings.foreign:
+        from networld_agent.collecting.pettingzoo_source import PettingZooSource
+
+        return PettingZooSource(settings)
+    from networld_agent.collecting.batch_source import BatchSource
+
+    return BatchSource(settings)

@@ -1,0 +1,72 @@
+"""Tiers of data: which policy stands behind each name, and where its seeds begin."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from wirelessenvs.checks import check_choice
+from wirelessenvs.tasks import Task
+
+__all__ = ["MIXED_SHARES", "TIERS", "default_seed", "episode_policies", "tier_policy"]
+
+TIERS: Final = ("expert", "genie", "medium", "random", "mixed")
+
+#: A mixed data set plays these in turn, episode by episode: one third of each, and any first n
+#: episodes hold nearly equal shares.
+MIXED_SHARES: Final = ("expert", "medium", "random")
+
+#: First seed of each tier unless another one is asked for: tiers share no world.
+_FIRST_SEEDS: Final = {
+    "expert": 0, "genie": 100_000, "medium": 200_000, "random": 300_000, "mixed": 400_000,
+}  # fmt: skip
+_OTHER_SEED: Final = 500_000
+
+
+def default_seed(policy: str) -> int:
+    """First seed of a tier's data sets; the same one for all policies that are no tier."""
+    return _FIRST_SEEDS.get(policy, _OTHER_SEED)
+
+
+def _cbf(tier: str, config: Any) -> str:
+    if tier == "genie":
+        # The expert's own search with the channel of the slot to come.
+        return "coordinate-ascent-genie" if config.action == "codebook" else "fp-warm"
+    if tier == "medium":
+        # Each BS for itself, blind to interference. The observation holds the gains that the rule
+        # needs only if it is the sweep; otherwise the simulator lends the own channel.
+        return "sweep" if config.observation == "sweep" else "greedy"
+    return tier
+
+
+def _rb(tier: str, config: Any) -> str:  # noqa: ARG001
+    # The best rule without a controller: a node scales its need by its neighbours'.
+    return "mean-field" if tier == "medium" else tier
+
+
+def _slicing(tier: str, config: Any) -> str:  # noqa: ARG001
+    # "users" is the best rule that needs no model of the traffic: the best fixed split, found by
+    # search over simulated windows, is so close to the expert that it would be no tier of its own.
+    return {"expert": "model-dp", "genie": "oracle-dp", "medium": "users"}.get(tier, tier)
+
+
+_TABLE: Final = {"cbf-v0": _cbf, "rb-v0": _rb, "slicing-v0": _slicing}
+
+
+def tier_policy(task: Task, tier: str, config: Any) -> str:
+    """Name of the task's policy that plays a tier; other names pass through.
+
+    Raises:
+        ValueError: if the task has no such policy; the sentence lists tiers and policies.
+    """
+    if tier in TIERS:
+        name = _TABLE[task.id](tier, config)
+        # A task may ship a policy under the very name of the tier.
+        return tier if name not in task.policies and tier in task.policies else name
+    return check_choice("--policy", tier, (*TIERS, *(p for p in task.policies if p not in TIERS)))
+
+
+def episode_policies(policy: str, episodes: int) -> tuple[str, ...]:
+    """Tier or policy of each episode; for "mixed" the three tiers in turn."""
+    if policy != "mixed":
+        return (policy,) * episodes
+    return tuple(MIXED_SHARES[e % len(MIXED_SHARES)] for e in range(episodes))
