@@ -176,5 +176,6 @@ def _draw_traffic(axes: Axes, simulator: RBSimulator, env: int) -> None:
 
 def _tidy(axes: Axes, count: int) -> None:
     axes.set_xticks(range(0, count, max(1, -(-count // 16))))
+    axes.locator_params(axis="y", integer=True)
     axes.set_xlim(-0.6, count - 0.4)
     axes.spines[["top", "right"]].set_visible(False)
