@@ -89,7 +89,7 @@ class SlicingParallelEnv(WirelessParallelEnv):
     | `num_cells` | 19 | cells: 1, 7, 19, 37, 61, ... |
     | `num_users` | 2000 | subscribers in the area |
     | `cell_radius_m` | 40 | circumradius of a cell |
-    | `box_half_m` | None | half sizes of the users' box; None: bounding box of the cells |
+    | `box_half_m` | None | half sizes of the users' box in m; None: a square, one radius beyond the outermost stations |
     | `coverage_m` | None | greatest serving distance |
     | `user_mix` | (1, 2, 3) | VoLTE : video : URLLC |
     | `speeds_mps` | (1, 4, 8) | speeds of the classes |

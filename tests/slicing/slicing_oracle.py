@@ -48,9 +48,8 @@ class SlicingOracle:
             rings_for_cells(config.num_cells), math.sqrt(3) * config.cell_radius_m
         )
         if config.box_half_m is None:
-            x = max(abs(site[0]) for site in self.sites) + config.cell_radius_m
-            y = max(abs(site[1]) for site in self.sites) + config.cell_radius_m * math.sqrt(3) / 2
-            self.half = (x, y)
+            reach = max(math.hypot(*site) for site in self.sites) + config.cell_radius_m
+            self.half = (reach, reach)
         else:
             self.half = config.box_half_m
 
@@ -204,16 +203,19 @@ class SlicingOracle:
         for packet in user.queue:
             packet["age"] += 1
 
+    def leftovers(self, waiting, extra, pointer):
+        ids = [user.number for user in waiting]
+        turn = [i for i in ids if i >= pointer] + [i for i in ids if i < pointer]
+        return turn[:extra]
+
     def serve_slot(self, slot, waiting, blocks, pointer):
         c = self.config
         service = waiting[0].service
         share, extra = divmod(blocks, len(waiting))
         held = {user.number: share for user in waiting}
-        after = [user for user in waiting if user.number >= pointer[service]]
-        turn = after + [user for user in waiting if user.number < pointer[service]]
-        for user in turn[:extra]:
-            held[user.number] += 1
-            pointer[service] = user.number + 1
+        for number in self.leftovers(waiting, extra, pointer[service]):
+            held[number] += 1
+            pointer[service] = number + 1
         for user in waiting:
             self.age(user)
             if not held[user.number]:

@@ -47,8 +47,9 @@ class SlicingConfig(TaskConfig):
         num_cells: 1, 7, 19, 37, 61, ...: a full hexagonal grid; 19 in [S].
         num_users: subscribers in the whole area; 2,000 in [S], 100 in [H], 1,200 in [L].
         cell_radius_m: circumradius of a cell; 40 m in [H], [L].
-        box_half_m: half width and half height of the users' box in metres; None: the bounding box
-            of the cells. [H]: (40, 40), [L]: (120, 120).
+        box_half_m: half width and half height of the users' box in metres; None: a square that
+            reaches one cell radius beyond the outermost base stations. That of [H] for one cell,
+            (40, 40); [L]: (120, 120).
         coverage_m: users farther than this from every base station are not served; None: no limit.
             [L]: 40.
         user_mix: relative number of subscribers per class; [H]: 6:6:1, [L]: 1:2:3. Classes are
@@ -146,7 +147,6 @@ class SlicingConfig(TaskConfig):
         "single-bs": {
             "num_cells": 1,
             "num_users": 100,
-            "box_half_m": (40.0, 40.0),
             "user_mix": (6.0, 6.0, 1.0),
             "speeds_mps": (0.0, 0.0, 0.0),
             "unit_hz": 1e6,
@@ -219,13 +219,13 @@ class SlicingConfig(TaskConfig):
         check_real("slot_s", self.slot_s, 1e-6, 1.0)
         check_int("queue_packets", self.queue_packets, 1, 100)
         check_flag("carry_over", self.carry_over)
-        check_real("volte_gap_s", self.volte_gap_s, self.slot_s, 10_000 * self.slot_s)
+        check_real("volte_gap_s", self.volte_gap_s, 1e-9, 10_000 * self.slot_s)
         check_real("volte_bits", self.volte_bits, 1.0, 1e12)
         check_real("lomax_shape", self.lomax_shape, 0.1, 100.0)
         self._set("video_gap_s", check_vector("video_gap_s", self.video_gap_s, 2, 1e-9, 1e3))
-        check_real("video_gap_s[1]", self.video_gap_s[1], self.slot_s, 10_000 * self.slot_s)
+        check_real("video_gap_s[1]", self.video_gap_s[1], 1e-9, 10_000 * self.slot_s)
         self._set("video_bits", check_vector("video_bits", self.video_bits, 2, 1.0, 1e12))
-        check_real("urllc_gap_s", self.urllc_gap_s, self.slot_s, 1e4)
+        check_real("urllc_gap_s", self.urllc_gap_s, 1e-9, 1e4)
         if isinstance(self.urllc_packets, str):
             check_choice("urllc_packets", self.urllc_packets, URLLC_PACKETS)
         else:

@@ -26,8 +26,8 @@ from wirelessenvs.slicing.traffic import mean_packet_bits
 __all__ = [
     "POLICIES",
     "BitsPolicy",
+    "ExpertPolicy",
     "HardPolicy",
-    "ModelPolicy",
     "OraclePolicy",
     "PacketsPolicy",
     "RandomPolicy",
@@ -146,7 +146,7 @@ class StaticPolicy(SplitPolicy):
         return np.broadcast_to(self._static, self.shape)
 
 
-class ModelPolicy(SplitPolicy):
+class ExpertPolicy(SplitPolicy):
     """The expert: the split with the best expected reward given the last window's packets.
 
     Every slice has a table of expected outcomes by resource blocks and last demand, learnt from
@@ -203,7 +203,7 @@ POLICIES: dict[str, type[Policy]] = {
         PacketsPolicy,
         BitsPolicy,
         StaticPolicy,
-        ModelPolicy,
+        ExpertPolicy,
         OraclePolicy,
     )
 }

@@ -111,9 +111,9 @@ class SlicingSimulator(Simulator[SlicingConfig]):
             self.agents, adjacency_within(self.sites, spacing * 1.001), self.sites
         )
         if config.box_half_m is None:
-            # Cells have corners to the left and right, sides above and below.
-            extent = np.array([config.cell_radius_m, spacing / 2])
-            self.box_half = np.abs(self.sites).max(0) + extent
+            # A square around the cells; for one cell, that of Hua et al.: +- its radius.
+            reach = np.linalg.norm(self.sites, axis=1).max() + config.cell_radius_m
+            self.box_half = np.array([reach, reach])
         else:
             self.box_half = np.array(config.box_half_m)
         self.num_units = config.num_units
