@@ -3,11 +3,12 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirelessenvs.cbf import CBFConfig, CBFSimulator
+from wirelessenvs.cbf import POLICIES, CBFConfig, CBFSimulator
 
 BAD_VALUES = [
     ("num_cells", 8),
@@ -95,6 +96,26 @@ def test_paper_preset_has_the_published_constants():
     assert config.noise_mw == pytest.approx(3.981e-12, rel=1e-4)
     assert (config.num_actions, config.num_official_features) == (40, 62)
     assert (config.rho, config.layout_seed) == (0.64, 2019)
+
+
+def test_extreme_constants_stay_finite():
+    config = CBFConfig(
+        path_loss_intercept_db=0.0,
+        path_loss_slope_db=100.0,
+        shadowing_db=20.0,
+        min_distance_m=1.0,
+        max_power_dbm=80.0,
+        noise_dbm=-200.0,
+        layout_seed=None,
+    )
+    simulator = CBFSimulator(config)
+    observations = simulator.reset(0)
+    for name in ("random", "expert", "coordinate-ascent-genie", "fp", "slnr"):
+        policy = POLICIES[name](simulator.spec)
+        step = simulator.step(policy(observations, simulator.privileged(policy.information)))
+        observations = step.observations
+        assert np.isfinite(observations).all()
+        assert np.isfinite(step.rewards).all()
 
 
 def test_rho_follows_doppler_and_slot_when_either_is_given():

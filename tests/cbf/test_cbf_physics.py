@@ -205,6 +205,9 @@ def test_codewords_sent_as_beams_give_the_same_slot():
         one = discrete.step(joint)
         other = continuous.step(np.concatenate([beams.real, beams.imag], axis=-1))
         np.testing.assert_allclose(one.observations, other.observations, rtol=1e-5)
+        np.testing.assert_allclose(discrete.beams, beams)
+        np.testing.assert_allclose(continuous.beams, beams)
+        np.testing.assert_array_equal(continuous.beam_indices, joint // 5)
         np.testing.assert_allclose(one.rewards, other.rewards, rtol=1e-9, atol=1e-9)
 
 

@@ -79,7 +79,8 @@ def _layout(
     offset = users[None] - towers[:, None]
     distance_km = np.hypot(offset[..., 0], offset[..., 1]) / 1000
     loss_db = config.path_loss_intercept_db + config.path_loss_slope_db * np.log10(distance_km)
-    path_gain = 10 ** (-(loss_db + shadowing_db) / 10)
+    # No link receives more than was sent, however odd the constants: keeps float32 finite.
+    path_gain = np.minimum(10 ** (-(loss_db + shadowing_db) / 10), 1.0)
     width = np.deg2rad(config.angular_spread_deg)
     deviation = (spread - 0.5) * width if config.symmetric_spread else (0.5 * spread - 1) * width
     bearing = np.arctan2(offset[..., 1], offset[..., 0])

@@ -98,11 +98,11 @@ def coordinate_ascent(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _log2_product(numerators, disturbances):  # type: ignore[no-untyped-def]
-    """Sum of log2(1 + numerator / disturbance), with one logarithm per 16 terms."""
+    """Sum of log2(1 + numerator / disturbance), with one logarithm per 8 terms."""
     total, product = 0.0, 1.0
     for k in range(numerators.shape[0]):
         product *= 1 + numerators[k] / disturbances[k]
-        if k % 16 == 15:  # 1 + SINR < 1e19, so that 16 of them stay finite
+        if k % 8 == 7:  # no configuration has an SINR above 1e31, so that 8 stay finite
             total += np.log2(product)
             product = 1.0
     return total + np.log2(product)

@@ -13,7 +13,6 @@ from wirelessenvs.cbf import kernels
 from wirelessenvs.cbf.codebook import codebook, power_levels_mw
 from wirelessenvs.cbf.config import CBFConfig
 from wirelessenvs.cbf.layout import (
-    Layout,
     base_stations,
     fading_factors,
     published_layout,
@@ -184,7 +183,7 @@ class CBFSimulator(Simulator[CBFConfig]):
     def _place(self, env: int, streams: Streams) -> None:
         """Draws the layout of one environment unless it is fixed."""
         if self.config.layout_seed is None:
-            layout: Layout = random_layout(self.config, streams.layout)
+            layout = random_layout(self.config, streams.layout)
             self.ue_positions[env] = layout.ue_positions
             self._factors[env] = fading_factors(layout, self.config.num_antennas)
 
@@ -216,6 +215,17 @@ class CBFSimulator(Simulator[CBFConfig]):
         return self._observe(), out[0], dict(zip(self.metric_names, out[1:], strict=True))
 
     # ------------------------------------------------------------------ views
+    @property
+    def beams(self) -> NDArray[np.complex128]:
+        """`(B, K, N)` beamformers of the finished slot in sqrt(mW), in a fresh array."""
+        unit = (self._arrays.beams[:, 0] + 1j * self._arrays.beams[:, 1]).swapaxes(1, 2)
+        return np.sqrt(self._arrays.power_mw)[..., None] * unit
+
+    @property
+    def beam_indices(self) -> NDArray[np.int64]:
+        """`(B, K)` codewords of the finished slot, or the best-aligned ones; a fresh array."""
+        return self._arrays.code.copy()
+
     def _observe(self) -> NDArray[np.float32]:
         observations = np.empty(self._arrays.features.shape, np.float32)
         kernels.write_observations(
@@ -236,5 +246,4 @@ class CBFSimulator(Simulator[CBFConfig]):
         parts = state.finished_channel if measured else state.channel
         channel = np.empty((*parts.shape[:1], *parts.shape[3:], parts.shape[2]), np.complex128)
         channel.real, channel.imag = np.moveaxis(parts[:, 0], 1, 3), np.moveaxis(parts[:, 1], 1, 3)
-        unit = (state.beams[:, 0] + 1j * state.beams[:, 1]).swapaxes(1, 2)
-        return CBFView(information, channel, np.sqrt(state.power_mw)[..., None] * unit)
+        return CBFView(information, channel, self.beams)
