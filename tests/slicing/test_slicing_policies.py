@@ -151,6 +151,12 @@ def test_shipped_models_belong_to_their_configurations():
         assert slice_model(interface) is model
 
 
+def test_equal_configurations_share_a_fingerprint():
+    assert fingerprint(SlicingConfig(unit_hz=200_000)) == fingerprint(SlicingConfig())
+    assert fingerprint(SlicingConfig(unit_hz=np.float64(2e5))) == fingerprint(SlicingConfig())
+    assert fingerprint(SlicingConfig(num_users=1999)) != fingerprint(SlicingConfig())
+
+
 def test_learning_repeats_and_survives_the_file(tmp_path):
     config = SlicingConfig(num_cells=1, num_users=100, slots_per_window=60, reward="lstm-a2c")
     first, second = (learn(config, episodes=2, windows=8, seed=4) for _ in range(2))

@@ -77,9 +77,12 @@ class PublishedOracle(SlicingOracle):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("split", "se"), [((1, 8, 1), 437.2), ((2, 7, 1), 392.3)])
-def test_lost_leftovers_explain_the_published_code(split, se):
-    config = SlicingConfig.from_preset("single-bs", history=1)
+@pytest.mark.parametrize(
+    ("split", "unit_hz", "se"),
+    [((1, 8, 1), 1e6, 437.2), ((2, 7, 1), 1e6, 392.3), ((1, 1, 1), 1e7 / 3, 227.8)],
+)
+def test_lost_leftovers_explain_the_published_code(split, unit_hz, se):
+    config = SlicingConfig.from_preset("single-bs", history=1, unit_hz=unit_hz)
     efficiency = []
     for seed in range(6):
         oracle = PublishedOracle(config)

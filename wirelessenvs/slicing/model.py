@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import numbers
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -147,7 +148,12 @@ class SliceModel:
 def fingerprint(config: SlicingConfig) -> str:
     """Identifies all that a model depends on."""
     fields = dataclasses.asdict(config)
-    relevant = sorted((name, value) for name, value in fields.items() if name not in _IRRELEVANT)
+    relevant = []
+    for name in sorted(fields.keys() - set(_IRRELEVANT)):
+        value = fields[name]
+        # 200000 and 200e3 are one configuration.
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        relevant.append((name, float(value) if number else value))
     return hashlib.sha256(repr(relevant).encode()).hexdigest()[:16]
 
 
