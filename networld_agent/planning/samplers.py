@@ -7,8 +7,8 @@ every step from level t to the less noisy level s is linear in the sample and th
     x_s = carry * x_t + estimate * D + noise * (standard normal)
 
 * "ddim": D = x0, no noise; the exact solution where x0 does not change between the levels.
-* "dpm": DPM-Solver++ (2M). D is x0 extrapolated from this and the last estimate in log(alpha/sigma).
-  The step to the clean level is of first order: that level lies at infinity.
+* "dpm": DPM-Solver++ (2M). D extrapolates this estimate and the last one in log(alpha/sigma). The
+  step to the clean level is of first order: that level lies at infinity.
 * "ddpm": the posterior q(x_s | x_t, x0) of the forward process, with its own variance.
 
 The first level is always the noisiest of the schedule: a grid that starts below it (as the usual

@@ -1,0 +1,219 @@
+"""The receding-horizon planner: observations and a neighbour graph in, actions out.
+
+Every agent of every environment is one row of one batch, and no row sees another one: what an agent
+knows is its own observation and the mean of its neighbours' latents, which they broadcast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from networld_agent.planning.agent_noise import stream_keys
+from networld_agent.planning.messages import FLOAT_BYTES, MessageCount, adjacency_of, mean_weights
+from networld_agent.planning.plan_generator import PlanGenerator, shifted
+from networld_agent.planning.planner_config import PlannerConfig
+from networld_agent.planning.planning_model import PlanningModel
+from wirelessenvs.checks import check_choice
+
+__all__ = ["Planner"]
+
+
+class Planner:
+    """Acts in one task with a world model.
+
+    Args:
+        model: a trained world model, on the device to plan on; used in evaluation mode.
+        task: name of the task; None for a model that knows a single one.
+        config: how to plan.
+
+    Raises:
+        ValueError: for an unknown task, or options that do not fit the model.
+
+    Example:
+        planner = Planner.load("runs/rb")
+        observations, _ = env.reset(seed=0)
+        actions = planner.act(np.stack(list(observations.values())), env.graph)
+    """
+
+    def __init__(
+        self, model: PlanningModel, task: str | None = None, config: PlannerConfig | None = None
+    ) -> None:
+        self.config = PlannerConfig() if config is None else config
+        names = tuple(model.tasks)
+        if task is None:
+            if len(names) != 1:
+                raise ValueError(f"say which task to plan: the model knows {', '.join(names)}.")
+            task = names[0]
+        self.model, self.task = model, task
+        self._spec = model.tasks[check_choice("task", task, names)]
+        self.generator = PlanGenerator(model, task, self.config)
+        self._device = model.schedule.alpha_bar.device
+        self.messages = MessageCount(FLOAT_BYTES * model.latent_size)
+        self._shape: tuple[int, int] | None = None
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        task: str | None = None,
+        config: PlannerConfig | None = None,
+        device: str = "auto",
+    ) -> Planner:
+        """A planner from a saved model; needs neither data nor training code.
+
+        Args:
+            path: folder of the model.
+            task: as in the constructor.
+            config: as in the constructor.
+            device: "cpu", "cuda" or "auto", which takes a GPU if there is one.
+
+        Raises:
+            ValueError: if the model is missing or damaged, or does not know the task.
+        """
+        from networld_agent.model.world_model import WorldModel
+
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = WorldModel.load(path)
+        return cls(model.to(device).eval(), task, config)
+
+    def reset(
+        self, seeds: Sequence[int] | None = None, mask: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Forgets the plans of all environments, or of those where `mask` is true.
+
+        Call it when an episode starts. Without a mask, the next call of `act` may have any number
+        of environments and agents.
+
+        Args:
+            seeds: one per environment, for the noise of its plans; by default its index. An
+                environment plans alike in any batch if it has the same seed.
+            mask: `(B,)` booleans; the noise of these environments goes on.
+        """
+        if mask is None or self._shape is None:
+            self._shape, self._seeds = None, seeds
+        else:
+            self._position[np.asarray(mask, np.bool_)] = -1
+
+    def act(self, observations: Any, graph: Any) -> NDArray[Any]:
+        """Actions of all agents.
+
+        Args:
+            observations: `(B, N, d)`, or `(N, d)` for one environment.
+            graph: neighbour graph, or its adjacency `(N, N)` or `(B, N, N)`.
+
+        Returns:
+            `(B, N)` int64 or `(B, N, A)` float64; without B if the observations have none.
+
+        Raises:
+            ValueError: if the observations do not fit the model or are not finite, or if the batch
+                has changed since the last reset.
+        """
+        array = self._checked(observations)
+        single = array.ndim == 2
+        if single:
+            array = array[None]
+        num_envs, num_agents = array.shape[:2]
+        adjacency = adjacency_of(graph, num_envs, num_agents)
+        self._bind(num_envs, num_agents)
+        rows = torch.from_numpy(array).reshape(-1, array.shape[2]).to(self._device)
+        with torch.no_grad():
+            own = self.model.encode(self.task, rows)
+            self._plan_where_due(own, adjacency)
+            position = torch.as_tensor(self._position, device=self._device)
+            following = self._plans[
+                torch.arange(len(rows), device=self._device),
+                position.repeat_interleave(num_agents) + 1,
+                : self.model.latent_size,
+            ]
+            actions = self.model.decode_actions(self.task, own, following, self.config.decoding)
+        self._position += 1
+        self.messages.agent_steps += num_envs * num_agents
+        result = actions.cpu().numpy()
+        result = result.reshape(num_envs, num_agents, *result.shape[1:])
+        result = result.astype(np.float64 if result.dtype.kind == "f" else np.int64)
+        return result[0] if single else result
+
+    def _plan_where_due(self, own: Tensor, adjacency: NDArray[np.bool_]) -> None:
+        fresh = self._position < 0
+        due = fresh | (self._position >= self.config.execute)
+        if not due.any():
+            return
+        num_envs, num_agents = adjacency.shape[:2]
+        self.messages.count_round(adjacency[due])
+        latents = own.reshape(num_envs, num_agents, -1)
+        cold = due if self.config.warm_start == 0 else fresh
+        for envs, warm in ((np.flatnonzero(cold), False), (np.flatnonzero(due & ~cold), True)):
+            if envs.size == 0:
+                continue
+            chosen = torch.as_tensor(envs, device=self._device)
+            # The one exchange: every agent's latent, to those who hear it.
+            heard = mean_weights(adjacency[envs], self._device) @ latents[chosen]
+            keys = stream_keys(
+                torch.tensor(self.config.seed, device=self._device),
+                self._env_keys[chosen, None],
+                torch.as_tensor(self._decision[envs], device=self._device)[:, None],
+                torch.arange(num_agents, device=self._device),
+            )
+            plans = self._plans.reshape(num_envs, num_agents, *self._plans.shape[1:])
+            previous = shifted(plans[chosen].flatten(0, 1), self.config.execute) if warm else None
+            plans[chosen] = self.generator.generate(
+                latents[chosen].flatten(0, 1), heard.flatten(0, 1), keys.flatten(), previous
+            ).reshape(len(envs), num_agents, *plans.shape[2:])
+        self._position[due] = 0
+        self._decision[due] += 1
+
+    def _bind(self, num_envs: int, num_agents: int) -> None:
+        shape = (num_envs, num_agents)
+        if self._shape == shape:
+            return
+        if self._shape is not None:
+            raise ValueError(
+                f"the batch has changed from {self._shape} environments and agents to {shape}: "
+                "call reset first."
+            )
+        seeds = range(num_envs) if self._seeds is None else self._seeds
+        if len(seeds) != num_envs:
+            raise ValueError(f"reset was given {len(seeds)} seeds for {num_envs} environments.")
+        self._env_keys = torch.tensor(list(seeds), dtype=torch.int64, device=self._device)
+        self._position = np.full(num_envs, -1)
+        self._decision = np.zeros(num_envs, np.int64)
+        self._plans = torch.zeros(
+            num_envs * num_agents, self.model.horizon, 2 * self.model.latent_size,
+            device=self._device,
+        )  # fmt: skip
+        self._shape = shape
+
+    _seeds: Sequence[int] | None = None
+
+    def _checked(self, observations: Any) -> NDArray[np.float32]:
+        try:
+            array = np.asarray(observations, np.float32)
+        except (TypeError, ValueError):
+            raise ValueError("observations must form one array of numbers.") from None
+        size = self._spec.observation_size
+        if array.ndim not in (2, 3) or 0 in array.shape:
+            raise ValueError(
+                f"observations must have shape (B, N, {size}) or (N, {size}), got {array.shape}."
+            )
+        if array.shape[-1] != size:
+            raise ValueError(
+                f"observations have {array.shape[-1]} entries per agent, but the model's task "
+                f"{self.task} has {size}: another task, preset or observation."
+            )
+        finite = np.isfinite(array)
+        if not finite.all():
+            *env, agent, entry = np.argwhere(~finite)[0].tolist()
+            where = f" of environment {env[0]}" if env else ""
+            value = array[(*env, agent, entry)]
+            raise ValueError(
+                f"observation of agent {agent}{where} must be finite, got {value} in entry {entry}."
+            )
+        return array

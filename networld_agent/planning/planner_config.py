@@ -1,0 +1,83 @@
+"""Options of the planner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from networld_agent.planning.samplers import SAMPLERS
+from wirelessenvs.checks import check_choice, check_flag, check_int, check_real
+
+__all__ = ["DECODINGS", "DEFAULT_GUIDANCE_SCALE", "PLAN_MODES", "PlannerConfig"]
+
+PLAN_MODES: Final = ("guide", "select", "both", "none")
+DECODINGS: Final = ("mean", "mode")
+#: Where none was tuned: a step of a tenth of the latents' spread.
+DEFAULT_GUIDANCE_SCALE: Final = 0.1
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """How plans are drawn and followed.
+
+    Args:
+        sampler: "ddim", "dpm" (DPM-Solver++ 2M) or "ddpm".
+        steps: noise levels visited per plan, at most those of the model's schedule.
+        spacing: 1 visits evenly spaced levels; above 1, they crowd towards the clean end.
+        plan_mode: "guide" steers one sample by the classifier; "select" draws `candidates` samples
+            unsteered and follows the one that the classifier rates best; "both" does both; "none"
+            follows an unsteered sample.
+        candidates: N of "select" and "both".
+        guidance_scale: shift per step in units of the latents' spread; None takes the scale that
+            was tuned for the task and stored with the model.
+        normalize_gradient: scale every plan's gradient to unit size, so that one scale fits rewards
+            of any unit. Otherwise `guidance_scale` multiplies the gradient itself.
+        unguided_steps: last steps of the sampler without guidance.
+        warm_start: 0 draws every plan from pure noise; n > 0 noises the last plan, shifted to the
+            present, and visits only the last n levels.
+        execute: actions taken from one plan before the next. Agents only communicate to plan.
+        temperature: scale of the sampler's noise, 0 to 1; below 1, plans crowd around the likely.
+        decoding: "mean" or "mode" of the inverse dynamics; None takes the model's own choice.
+        seed: of the plans' noise.
+    """
+
+    sampler: str = "ddim"
+    steps: int = 5
+    spacing: float = 1.0
+    plan_mode: str = "guide"
+    candidates: int = 8
+    guidance_scale: float | None = None
+    normalize_gradient: bool = True
+    unguided_steps: int = 1
+    warm_start: int = 0
+    execute: int = 1
+    temperature: float = 1.0
+    decoding: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("sampler", self.sampler, SAMPLERS)
+        check_int("steps", self.steps, 1)
+        check_real("spacing", self.spacing, 0.1, 10)
+        check_choice("plan_mode", self.plan_mode, PLAN_MODES)
+        check_int("candidates", self.candidates, 1)
+        if self.guidance_scale is not None:
+            check_real("guidance_scale", self.guidance_scale, 0)
+        check_flag("normalize_gradient", self.normalize_gradient)
+        check_int("unguided_steps", self.unguided_steps, 0)
+        check_int("warm_start", self.warm_start, 0, self.steps)
+        check_int("execute", self.execute, 1)
+        check_real("temperature", self.temperature, 0, 1)
+        if self.decoding is not None:
+            check_choice("decoding", self.decoding, DECODINGS)
+        check_int("seed", self.seed, 0, 2**63 - 1)
+
+    @property
+    def guided(self) -> bool:
+        """Whether the classifier's gradient steers samples."""
+        return self.plan_mode in ("guide", "both")
+
+    @property
+    def samples(self) -> int:
+        """Plans drawn per agent and decision."""
+        return self.candidates if self.plan_mode in ("select", "both") else 1

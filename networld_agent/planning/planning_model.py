@@ -1,0 +1,73 @@
+"""What the planner asks of a world model: the trained one satisfies it, and so does a toy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from torch import Tensor
+
+__all__ = ["NoiseSchedule", "PlanningModel", "PlanningTask"]
+
+
+class PlanningTask(Protocol):
+    """What the planner must know of a task."""
+
+    @property
+    def name(self) -> str:
+        """Id of the task's environments."""
+
+    @property
+    def index(self) -> int:
+        """What the network is told of the task."""
+
+    @property
+    def observation_size(self) -> int:
+        """Entries of one agent's observation."""
+
+    @property
+    def guidance_scale(self) -> float | None:
+        """The scale tuned for this task; None before that."""
+
+
+class NoiseSchedule(Protocol):
+    """Signal shares of the noise levels."""
+
+    @property
+    def alpha_bar(self) -> Tensor:
+        """`(T,)` squared signal share per level, falling."""
+
+
+class PlanningModel(Protocol):
+    """A world model as the planner sees it.
+
+    A plan is `(R, H, 2D)`: rows, times (0 is the present), own latent and then the neighbours'.
+    """
+
+    @property
+    def tasks(self) -> Mapping[str, PlanningTask]:
+        """Tasks by name."""
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        """Noise levels."""
+
+    @property
+    def latent_size(self) -> int:
+        """D."""
+
+    @property
+    def horizon(self) -> int:
+        """H."""
+
+    def encode(self, task: str, observations: Tensor) -> Tensor:
+        """Latents `(R, D)` of observations `(R, d)`."""
+
+    def denoise(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> Tensor:
+        """Estimate `(R, H, 2D)` of the clean plan; `tau` and `task` are `(R,)` integers."""
+
+    def predicted_return(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> Tensor:
+        """Expected discounted return `(R,)` of a noisy plan, differentiable in it."""
+
+    def decode_actions(self, task: str, z: Tensor, z_next: Tensor, mode: Any) -> Tensor:
+        """Legal actions `(R, ...)` that lead from one latent `(R, D)` to the next."""
