@@ -1,0 +1,144 @@
+"""Every choice of the world model as a named option."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, get_type_hints
+
+from wirelessenvs.checks import check_choice, check_flag, check_int, check_real
+
+__all__ = ["WorldModelConfig"]
+
+_CHOICES: Final = {
+    "prediction": ("x0", "noise"),
+    "latent_norm": ("layernorm", "none"),
+    "stop_gradient": ("none", "target", "all"),
+    "classifier": ("shared", "separate"),
+    "return_scaling": ("standardise", "raw"),
+    "action_scaling": ("bounds", "raw"),
+    "discrete_head": ("categorical", "bins"),
+    "decode": ("mean", "mode"),
+    "targets": ("two-hot", "one-hot"),
+}
+
+
+@dataclass(frozen=True)
+class WorldModelConfig:
+    """Sizes and choices of a world model.
+
+    Args:
+        horizon: H, length of a segment; divisible by 2^(levels - 1).
+        latent_size: D, entries of one agent's latent, and numbers that it sends per step.
+        diffusion_steps: T of the noise schedule.
+        encoder_size: width of the scenario encoders' two hidden layers.
+        channels: of the U-Net's finest level.
+        multipliers: of `channels`, one per level.
+        blocks_per_level: residual blocks; 1 gives the 4 down and 4 up of the method's text at four
+            levels, 2 the 16 of the published planner.
+        embedding_size: of the noise level and of the task, each.
+        inverse_size: width of the inverse dynamics' two hidden layers.
+        gamma: discount of the segment's return.
+        prediction: what the U-Net's output means. "noise" divides its errors by the tiny signal
+            share of the first sampling steps; latents have no box that would catch them.
+        latent_norm: "layernorm" (without a learnt scale) keeps the diffusion loss from shrinking
+            the latents to nothing; "none" leaves them free.
+        stop_gradient: of the diffusion loss into the encoder: "none", through the "target" alone,
+            or "all" of it (then classifier and inverse dynamics shape the latents).
+        symlog: whether observations pass through it.
+        mean_field: whether agents hear their neighbours; if not, that half of the channels is 0.
+        classifier: "shared" with the U-Net's down path, or a "separate" copy of it.
+        return_scaling: "standardise" returns per task before the bins, so that one head serves
+            tasks of all magnitudes; "raw" bins them as they are.
+        return_bins: number of bins, odd.
+        action_scaling: of real-valued actions before the bins: "bounds" divides each component by
+            a tenth of its largest legal magnitude, so that bins are dense where actions are;
+            "raw" bins them as they are.
+        action_bins: number of bins, odd.
+        discrete_head: of discrete actions: one logit per choice ("categorical": for choices
+            without an order, as beams), or symexp-spaced "bins" as for real actions.
+        decode: of an action from its distribution: the "mean" of the bins, or the "mode".
+        targets: "two-hot" weights on the two nearest bins, or "one-hot" on the nearest.
+        diffusion_weight: of the denoising loss.
+        classifier_weight: of the return loss.
+        inverse_weight: of the inverse dynamics' loss.
+        reconstruction_weight: of an optional head that recovers the observation from the latent.
+        first_step_weight: of the first generated step in the denoising loss, against 1 for all
+            others: it is the one that becomes an action.
+        max_tasks: rows of the task embedding.
+    """
+
+    horizon: int = 32
+    latent_size: int = 32
+    diffusion_steps: int = 20
+    encoder_size: int = 256
+    channels: int = 32
+    multipliers: tuple[int, ...] = (1, 2, 4, 8)
+    blocks_per_level: int = 1
+    embedding_size: int = 32
+    inverse_size: int = 256
+    gamma: float = 0.99
+    prediction: str = "x0"
+    latent_norm: str = "layernorm"
+    stop_gradient: str = "none"
+    symlog: bool = True
+    mean_field: bool = True
+    classifier: str = "shared"
+    return_scaling: str = "standardise"
+    return_bins: int = 101
+    action_scaling: str = "bounds"
+    action_bins: int = 101
+    discrete_head: str = "categorical"
+    decode: str = "mode"
+    targets: str = "two-hot"
+    diffusion_weight: float = 1.0
+    classifier_weight: float = 0.1
+    inverse_weight: float = 1.0
+    reconstruction_weight: float = 0.0
+    first_step_weight: float = 1.0
+    max_tasks: int = 16
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            check_choice(name, getattr(self, name), choices)
+        for name, kind in get_type_hints(type(self)).items():
+            if kind is int:
+                check_int(name, getattr(self, name), 1, 2**20)
+            elif kind is bool:
+                check_flag(name, getattr(self, name))
+            elif kind is float:
+                object.__setattr__(self, name, check_real(name, getattr(self, name), 0))
+        check_real("gamma", self.gamma, 0, 1)
+        if not isinstance(self.multipliers, (tuple, list)) or not self.multipliers:
+            raise TypeError(f"multipliers must be a tuple of integers, got {self.multipliers!r}.")
+        multipliers = tuple(check_int("multipliers", m, 1, 1024) for m in self.multipliers)
+        object.__setattr__(self, "multipliers", multipliers)
+        if self.channels % 8:
+            raise ValueError(f"channels must be a multiple of 8, got {self.channels}.")
+        if self.horizon % self.stride or self.horizon < 2:
+            raise ValueError(
+                f"horizon must be a multiple of {self.stride} (and at least 2) for "
+                f"{len(multipliers)} levels, got {self.horizon}."
+            )
+        for name in ("return_bins", "action_bins"):
+            if getattr(self, name) % 2 == 0 or getattr(self, name) < 3:
+                raise ValueError(f"{name} must be odd and at least 3, got {getattr(self, name)}.")
+        if self.embedding_size % 2:
+            raise ValueError(f"embedding_size must be even, got {self.embedding_size}.")
+
+    @property
+    def stride(self) -> int:
+        """Steps of the segment per entry of the coarsest level."""
+        return int(2 ** (len(self.multipliers) - 1))
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> WorldModelConfig:
+        """Reads what `dataclasses.asdict` and JSON made of one.
+
+        Raises:
+            ValueError: for an unknown option or a value out of bounds.
+        """
+        known = get_type_hints(cls)
+        for name in document:
+            if name not in known:
+                raise ValueError(f"unknown option {name!r} of the world model.")
+        return cls(**document)

@@ -1,0 +1,84 @@
+"""The joint loss: denoising, return classification, inverse dynamics, optional reconstruction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from networld_agent.model.batch import Batch, TaskBatch
+from networld_agent.model.symlog import symlog
+
+if TYPE_CHECKING:
+    from networld_agent.model.world_model import WorldModel
+
+__all__ = ["joint_loss"]
+
+
+def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
+    """Scalars "loss", "diffusion", "classifier", "inverse", and "reconstruction" if it is on.
+
+    Each is the mean over sequences weighted as the batch says; "loss" is their weighted sum. Time 0
+    is the clamped present: no noise is added to it and no loss is taken there.
+    """
+    config = model.config
+    latents = [model.encode(part.task, part.observations) for part in batch.parts]
+    segments = [_segment(model, part, z) for part, z in zip(batch.parts, latents, strict=True)]
+    weights = torch.cat(
+        [part.returns.new_full((part.num_sequences,), part.weight) for part in batch.parts]
+    ).float()
+    x0 = torch.cat(segments)
+    task = torch.cat(
+        [
+            torch.full((part.num_sequences,), model.tasks[part.task].index, device=x0.device)
+            for part in batch.parts
+        ]
+    )
+    source = x0.detach() if config.stop_gradient == "all" else x0
+    x = model.schedule.noisy(source, batch.tau, batch.noise)
+    x = torch.cat([source[:, :1], x[:, 1:]], 1)
+    output, logits = model.forward_both(x, batch.tau, task)
+
+    target = batch.noise if config.prediction == "noise" else x0
+    if config.stop_gradient != "none":
+        target = target.detach()
+    error = (output.float() - target)[:, 1:].square()
+    if not config.mean_field:
+        error = error[..., : config.latent_size]
+    per_step = error.mean(2)
+    steps = torch.ones(per_step.shape[1], device=x0.device)
+    steps[0] = config.first_step_weight
+    losses = {"diffusion": (weights * (per_step @ (steps / steps.sum()))).sum()}
+
+    classifier, inverse, reconstruction = [], [], []
+    rows = logits.split([part.num_sequences for part in batch.parts])
+    for part, z, part_logits in zip(batch.parts, latents, rows, strict=True):
+        labels = model.scaled_returns(part.task, part.returns.flatten())
+        entropy = model.return_bins(part.task).cross_entropy(part_logits, labels)
+        classifier.append(entropy.sum() * part.weight)
+        head = model.inverse(part.task)
+        loss = head.loss(z[:, :, :-1], z[:, :, 1:], part.actions).mean(2)
+        inverse.append(loss.sum() * part.weight)
+        if config.reconstruction_weight:
+            wanted = symlog(part.observations) if config.symlog else part.observations
+            missing = (model.reconstruct(part.task, z) - wanted).square().mean((2, 3))
+            reconstruction.append(missing.sum() * part.weight)
+    losses["classifier"] = torch.stack(classifier).sum()
+    losses["inverse"] = torch.stack(inverse).sum()
+    total = (
+        config.diffusion_weight * losses["diffusion"]
+        + config.classifier_weight * losses["classifier"]
+        + config.inverse_weight * losses["inverse"]
+    )
+    if reconstruction:
+        losses["reconstruction"] = torch.stack(reconstruction).sum()
+        total = total + config.reconstruction_weight * losses["reconstruction"]
+    return {"loss": total, **losses}
+
+
+def _segment(model: WorldModel, part: TaskBatch, z: Tensor) -> Tensor:
+    """Own and mean-field latents `(W N, H, 2 D)` of latents `(W, N, H, D)`."""
+    by_step = z.transpose(1, 2)
+    mean = model.mean_field(by_step, part.mean_weights).transpose(1, 2)
+    return torch.cat([z, mean], -1).flatten(0, 1)

@@ -1,0 +1,103 @@
+"""What a model knows of a task: sizes, actions, scale of the returns, tuned guidance."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from networld_agent.model.errors import ModelError
+
+__all__ = ["ActionSpec", "TaskSpec"]
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """One agent's action.
+
+    Args:
+        kind: "discrete" (an integer), "multidiscrete" (one per component) or "box" (reals).
+        sizes: choices per component; empty for "box".
+        start: first integer of a "discrete" action.
+        low: least legal value per component of a "box".
+        high: greatest legal value per component of a "box".
+    """
+
+    kind: str
+    sizes: tuple[int, ...] = ()
+    start: int = 0
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("discrete", "multidiscrete", "box"):
+            raise ValueError(f"kind must be discrete, multidiscrete or box, got {self.kind!r}.")
+        if self.kind == "box":
+            if not self.low or len(self.low) != len(self.high):
+                raise ValueError("a box needs as many lower as upper bounds, at least one.")
+            pairs = zip(self.low, self.high, strict=True)
+            if not all(math.isfinite(a) and math.isfinite(b) and a < b for a, b in pairs):
+                raise ValueError(f"bounds must be finite and apart, got {self.low}, {self.high}.")
+        elif not self.sizes or min(self.sizes) < 1:
+            raise ValueError(f"sizes must be positive integers, got {self.sizes}.")
+
+    @property
+    def num_components(self) -> int:
+        """A; 1 for one integer."""
+        return len(self.low) if self.kind == "box" else len(self.sizes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`()` for one integer, else `(A,)`."""
+        return () if self.kind == "discrete" else (self.num_components,)
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One task of a model.
+
+    Args:
+        name: as in the data, "rb-v0".
+        index: row of the task embedding.
+        observation_size: d.
+        action: of one agent.
+        gamma: discount of the segment's return.
+        return_mean: subtracted from returns before the bins.
+        return_std: that they are divided by.
+        return_range: symlog of the greatest return bin, after both.
+        guidance_scale: tuned on validation seeds; None before that.
+        num_agents: of the data sets seen.
+    """
+
+    name: str
+    index: int
+    observation_size: int
+    action: ActionSpec
+    gamma: float = 0.99
+    return_mean: float = 0.0
+    return_std: float = 1.0
+    return_range: float = 2.4
+    guidance_scale: float | None = None
+    num_agents: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Any) -> TaskSpec:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ModelError: if a key is missing, unknown or wrong.
+        """
+        try:
+            fields = dict(document)
+            action = dict(fields.pop("action"))
+            for key in ("sizes", "low", "high"):
+                action[key] = tuple(action.get(key, ()))
+            fields["num_agents"] = tuple(fields.get("num_agents", ()))
+            return cls(action=ActionSpec(**action), **fields)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ModelError(f"the description of a task is damaged: {error}.") from None

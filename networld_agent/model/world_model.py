@@ -1,0 +1,292 @@
+"""The world model: one U-Net for all tasks, an encoder and an inverse dynamics model for each.
+
+Segments are `(batch, time, channel)`; channels [0:D] are the agent's own latent, [D:2D] the mean of
+its neighbours'; time 0 is the present, which is known and clamped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from networld_agent.model.batch import Batch
+from networld_agent.model.config import WorldModelConfig
+from networld_agent.model.diffusion import Schedule
+from networld_agent.model.errors import ModelError
+from networld_agent.model.inverse_dynamics import InverseDynamics
+from networld_agent.model.losses import joint_loss
+from networld_agent.model.return_classifier import ReturnClassifier
+from networld_agent.model.scenario_encoder import ScenarioEncoder
+from networld_agent.model.symlog import TwoHot
+from networld_agent.model.task_spec import TaskSpec
+from networld_agent.model.temporal_unet import Conditioning, DownPath, TemporalUNet
+
+__all__ = ["WorldModel"]
+
+
+class WorldModel(nn.Module):
+    """Everything that is learnt.
+
+    Args:
+        config: sizes and choices.
+        tasks: that it serves; more can be added.
+
+    Example:
+        >>> from networld_agent.model import ActionSpec
+        >>> task = TaskSpec("rb-v0", 0, 4, ActionSpec("discrete", sizes=(11,)))
+        >>> model = WorldModel(WorldModelConfig(horizon=8), [task])
+        >>> z = model.encode("rb-v0", torch.rand(6, 4))
+        >>> model.decode_actions("rb-v0", z, z).shape
+        torch.Size([6])
+    """
+
+    def __init__(self, config: WorldModelConfig, tasks: Sequence[TaskSpec] = ()) -> None:
+        super().__init__()
+        self.config = config
+        self._tasks: dict[str, TaskSpec] = {}
+        channels = 2 * config.latent_size
+        self.schedule = Schedule(config.diffusion_steps)
+        self.conditioning = Conditioning(config.embedding_size, config.max_tasks)
+        self.unet = TemporalUNet(channels, config)
+        separate = config.classifier == "separate"
+        self.classifier_conditioning = (
+            Conditioning(config.embedding_size, config.max_tasks) if separate else None
+        )
+        self.classifier_path = DownPath(channels, config) if separate else None
+        self.classifier = ReturnClassifier(self.unet.down.channels_out, config.return_bins)
+        self.encoders = nn.ModuleDict()
+        self.inverses = nn.ModuleDict()
+        self.reconstructions = nn.ModuleDict()
+        self._return_bins = nn.ModuleDict()
+        for task in tasks:
+            self._register(task)
+
+    @property
+    def latent_size(self) -> int:
+        """D."""
+        return self.config.latent_size
+
+    @property
+    def horizon(self) -> int:
+        """H."""
+        return self.config.horizon
+
+    # ------------------------------------------------------------------- tasks
+    @property
+    def tasks(self) -> Mapping[str, TaskSpec]:
+        """Tasks by name."""
+        return MappingProxyType(self._tasks)
+
+    def task(self, name: str) -> TaskSpec:
+        """The task of a name.
+
+        Raises:
+            ModelError: listing the tasks that the model has.
+        """
+        if name not in self._tasks:
+            known = ", ".join(self._tasks) or "none"
+            raise ModelError(f"the model has no task {name!r}; it has: {known}.")
+        return self._tasks[name]
+
+    def set_task(self, task: TaskSpec) -> None:
+        """Replaces what is known of a task, say its guidance scale; sizes must stay."""
+        old = self.task(task.name)
+        kept = ("index", "observation_size", "action")
+        if any(getattr(old, name) != getattr(task, name) for name in kept):
+            raise ModelError(f"task {task.name!r} cannot change its index, sizes or actions.")
+        self._tasks[task.name] = task
+        self._return_bins[_key(task)] = self._make_bins(task)
+
+    @torch.no_grad()
+    def add_task(self, task: TaskSpec) -> None:
+        """Adds a task with fresh encoder and heads; its embedding starts as the others' mean."""
+        known = [spec.index for spec in self._tasks.values()]
+        self._register(task)
+        for conditioning in (self.conditioning, self.classifier_conditioning):
+            if known and conditioning is not None:
+                rows = conditioning.task.weight
+                rows[task.index] = rows[known].mean(0)
+
+    def _register(self, task: TaskSpec) -> None:
+        if task.name in self._tasks:
+            raise ModelError(f"the model has a task {task.name!r} already.")
+        if task.index in [spec.index for spec in self._tasks.values()]:
+            raise ModelError(f"task index {task.index} is taken.")
+        if not 0 <= task.index < self.config.max_tasks:
+            raise ModelError(
+                f"task index {task.index} does not fit: max_tasks is {self.config.max_tasks}."
+            )
+        config, key = self.config, _key(task)
+        self._tasks[task.name] = task
+        device = self.schedule.alpha_bar.device
+        self.encoders[key] = ScenarioEncoder(
+            task.observation_size,
+            config.latent_size,
+            config.encoder_size,
+            config.symlog,
+            config.latent_norm == "layernorm",
+        ).to(device)
+        self.inverses[key] = InverseDynamics(task.action, config).to(device)
+        if config.reconstruction_weight:
+            self.reconstructions[key] = nn.Sequential(
+                nn.Linear(config.latent_size, config.encoder_size),
+                nn.SiLU(),
+                nn.Linear(config.encoder_size, task.observation_size),
+            ).to(device)
+        self._return_bins[key] = self._make_bins(task)
+
+    def _make_bins(self, task: TaskSpec) -> TwoHot:
+        smooth = self.config.targets == "two-hot"
+        bins = TwoHot(task.return_range, self.config.return_bins, smooth)
+        return bins.to(self.schedule.alpha_bar.device)
+
+    def inverse(self, task: str) -> InverseDynamics:
+        """Inverse dynamics of a task."""
+        module = self.inverses[_key(self.task(task))]
+        assert isinstance(module, InverseDynamics)
+        return module
+
+    def return_bins(self, task: str) -> TwoHot:
+        """Bins of a task's scaled returns."""
+        module = self._return_bins[_key(self.task(task))]
+        assert isinstance(module, TwoHot)
+        return module
+
+    def scaled_returns(self, task: str, returns: Tensor) -> Tensor:
+        """Discounted returns as the classifier's bins hold them."""
+        spec = self.task(task)
+        return ((returns - spec.return_mean) / spec.return_std).float()
+
+    # ------------------------------------------------------------ observations
+    def encode(self, task: str, observations: Tensor) -> Tensor:
+        """Latents `(..., D)` of observations `(..., d)`.
+
+        Raises:
+            ModelError: if the task is unknown or the size is another one.
+        """
+        spec = self.task(task)
+        if observations.shape[-1] != spec.observation_size:
+            raise ModelError(
+                f"observations of task {task!r} must have {spec.observation_size} entries, "
+                f"got {observations.shape[-1]}."
+            )
+        z: Tensor = self.encoders[_key(spec)](observations)
+        return z
+
+    def mean_field(self, z: Tensor, mean_weights: Tensor) -> Tensor:
+        """The mean of the neighbours' latents, `(..., N, D)`; zeros if the model hears nobody.
+
+        Args:
+            z: `(..., N, D)`.
+            mean_weights: `(N, N)` or `(..., N, N)` rows that average over the neighbours.
+        """
+        if not self.config.mean_field:
+            return torch.zeros_like(z)
+        return mean_weights.to(z.dtype) @ z
+
+    def reconstruct(self, task: str, z: Tensor) -> Tensor:
+        """The observation (after symlog) that a latent stands for, if that head is trained."""
+        if not self.config.reconstruction_weight:
+            raise ModelError("the model has no reconstruction head (reconstruction_weight is 0).")
+        observation: Tensor = self.reconstructions[_key(self.task(task))](z)
+        return observation
+
+    # ---------------------------------------------------------------- segments
+    def denoise(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> Tensor:
+        """Estimate of x0 whatever the network predicts.
+
+        Args:
+            x_tau: `(B, H, 2 D)` noisy segments with the present clamped.
+            tau: `(B,)` noise levels, int64.
+            task: `(B,)` task indices, int64.
+        """
+        condition = self.conditioning(tau, task)
+        output: Tensor = self.unet(x_tau.transpose(0, 1), condition).transpose(0, 1)
+        return self._to_x0(output, x_tau, tau)
+
+    def predicted_return(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> Tensor:
+        """Expected discounted return `(B,)` of noisy segments, differentiable; as `denoise`."""
+        features, _ = self._classifier_features(x_tau.transpose(0, 1), tau, task)
+        return self._expected(self.classifier(features[-1]), task)
+
+    def denoise_and_return(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
+        """`denoise` and `predicted_return` with the down path computed once where shared."""
+        output, logits = self.forward_both(x_tau, tau, task)
+        return self._to_x0(output, x_tau, tau), self._expected(logits, task)
+
+    def forward_both(self, x: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
+        """The U-Net's raw output `(B, H, 2 D)` and the classifier's logits `(B, n)`."""
+        x = x.transpose(0, 1)
+        features, condition = self._classifier_features(x, tau, task)
+        logits = self.classifier(features[-1])
+        if self.classifier_path is not None:
+            condition = self.conditioning(tau, task)
+            features = self.unet.down(x, condition)
+        output: Tensor = self.unet.up(features, condition)
+        return output.transpose(0, 1), logits
+
+    def _classifier_features(
+        self, x: Tensor, tau: Tensor, task: Tensor
+    ) -> tuple[list[Tensor], Tensor]:
+        if self.classifier_path is None or self.classifier_conditioning is None:
+            condition = self.conditioning(tau, task)
+            return self.unet.down(x, condition), condition
+        condition = self.classifier_conditioning(tau, task)
+        return self.classifier_path(x, condition), condition
+
+    def _to_x0(self, output: Tensor, x: Tensor, tau: Tensor) -> Tensor:
+        if self.config.prediction == "noise":
+            return self.schedule.x0_from_noise(x, tau, output)
+        return output
+
+    def _expected(self, logits: Tensor, task: Tensor) -> Tensor:
+        values = torch.zeros(len(logits), device=logits.device)
+        for spec in self._tasks.values():
+            scaled = self.return_bins(spec.name).decode(logits)
+            value = spec.return_mean + spec.return_std * scaled
+            values = torch.where(task == spec.index, value, values)
+        return values
+
+    def decode_actions(
+        self, task: str, z: Tensor, z_next: Tensor, mode: str | None = None
+    ) -> Tensor:
+        """Legal actions `(..., [A])` between present and next latents `(..., D)`.
+
+        Args:
+            task: name.
+            z: present.
+            z_next: next.
+            mode: "mean" or "mode"; the model's own choice by default.
+        """
+        return self.inverse(task).decode(z, z_next, mode or self.config.decode)
+
+    # ------------------------------------------------------- training and disk
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Scalars by name; "loss" is their weighted sum."""
+        return joint_loss(self, batch)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the model into a folder, whole or not at all; see `model.files`."""
+        from networld_agent.model.files import save_model
+
+        return save_model(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> WorldModel:
+        """A saved model, frozen and ready for planning.
+
+        Raises:
+            ModelError: one sentence naming the file and its fault.
+        """
+        from networld_agent.model.files import load_model
+
+        return load_model(Path(path), device)
+
+
+def _key(task: TaskSpec) -> str:
+    # Names such as "module:factory" may hold dots, which module names cannot.
+    return f"task{task.index}"
