@@ -5,6 +5,7 @@ import pytest
 
 from wirelessenvs import Information
 from wirelessenvs.cbf import POLICIES, REFERENCE, CBFConfig, CBFSimulator
+from wirelessenvs.cbf.dqn import train
 from wirelessenvs.cbf.policies import FractionalProgrammingWarm
 from wirelessenvs.cbf.precoders import matched_filter, sum_rates, wmmse
 from wirelessenvs.rollout import run_policy
@@ -71,3 +72,11 @@ def test_fp_from_matched_filters_over_random_layouts():
         simulator.step(np.zeros((envs, 19, 6)))
     print(f"FP from MRT, 50 iterations: {rates.mean():.3f}")
     assert rates.mean() == pytest.approx(7.20, abs=0.15)
+
+
+@pytest.mark.parametrize(("num_beams", "published"), [(4, 8.025), (8, 8.547)])
+def test_dqn_learns_to_the_published_rate(num_beams, published):
+    """Mean over the last 10,000 of 100,000 slots; one learning run against one."""
+    _, rates = train(CBFConfig(num_beams=num_beams), 100_000)
+    print(f"DQN, {num_beams} beams: {rates[-10_000:].mean():.3f} ({published})")
+    assert rates[-10_000:].mean() == pytest.approx(published, abs=0.12)
