@@ -44,9 +44,9 @@ class PlanGenerator:
         self._cold = sampler_steps(config.sampler, self._alpha_bar, levels)
         warm = levels[len(levels) - config.warm_start :]
         self._warm = sampler_steps(config.sampler, self._alpha_bar, warm)
-        if config.execute >= model.horizon:
+        if config.execute >= model.config.horizon:
             raise ValueError(
-                f"execute must be below the model's horizon {model.horizon}, got {config.execute}."
+                f"execute must be below the model's horizon {model.config.horizon}, got {config.execute}."
             )
         scale = config.guidance_scale
         if scale is None:
@@ -96,7 +96,7 @@ class PlanGenerator:
             return self.model.predicted_return(plans, *self._labels(plans, 0))
 
     def _draw(self, present: Tensor, keys: Tensor, previous: Tensor | None) -> Tensor:
-        shape = (self.model.horizon, present.shape[1])
+        shape = (self.model.config.horizon, present.shape[1])
         temperature = self.config.temperature
 
         def noise(draw: int) -> Tensor:

@@ -55,7 +55,8 @@ class Planner:
         self._spec = model.tasks[check_choice("task", task, names)]
         self.generator = PlanGenerator(model, task, self.config)
         self._device = model.schedule.alpha_bar.device
-        self.messages = MessageCount(FLOAT_BYTES * model.latent_size)
+        self._latent_size = model.config.latent_size
+        self.messages = MessageCount(FLOAT_BYTES * self._latent_size)
         self._shape: tuple[int, int] | None = None
 
     @classmethod
@@ -81,8 +82,7 @@ class Planner:
 
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        model = WorldModel.load(path)
-        return cls(model.to(device).eval(), task, config)
+        return cls(WorldModel.load(path, device), task, config)
 
     def reset(
         self, seeds: Sequence[int] | None = None, mask: NDArray[np.bool_] | None = None
@@ -131,7 +131,7 @@ class Planner:
             following = self._plans[
                 torch.arange(len(rows), device=self._device),
                 position.repeat_interleave(num_agents) + 1,
-                : self.model.latent_size,
+                : self._latent_size,
             ]
             actions = self.model.decode_actions(self.task, own, following, self.config.decoding)
         self._position += 1
@@ -147,7 +147,8 @@ class Planner:
         if not due.any():
             return
         num_envs, num_agents = adjacency.shape[:2]
-        self.messages.count_round(adjacency[due])
+        if self.model.config.mean_field:
+            self.messages.count_round(adjacency[due])
         latents = own.reshape(num_envs, num_agents, -1)
         cold = due if self.config.warm_start == 0 else fresh
         for envs, warm in ((np.flatnonzero(cold), False), (np.flatnonzero(due & ~cold), True)):
@@ -155,7 +156,8 @@ class Planner:
                 continue
             chosen = torch.as_tensor(envs, device=self._device)
             # The one exchange: every agent's latent, to those who hear it.
-            heard = mean_weights(adjacency[envs], self._device) @ latents[chosen]
+            weights = mean_weights(adjacency[envs], self._device)
+            heard = self.model.mean_field(latents[chosen], weights)
             keys = stream_keys(
                 torch.tensor(self.config.seed, device=self._device),
                 self._env_keys[chosen, None],
@@ -186,7 +188,7 @@ class Planner:
         self._position = np.full(num_envs, -1)
         self._decision = np.zeros(num_envs, np.int64)
         self._plans = torch.zeros(
-            num_envs * num_agents, self.model.horizon, 2 * self.model.latent_size,
+            num_envs * num_agents, self.model.config.horizon, 2 * self._latent_size,
             device=self._device,
         )  # fmt: skip
         self._shape = shape

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-__all__ = ["NoiseSchedule", "PlanningModel", "PlanningTask"]
+__all__ = ["NoiseSchedule", "PlanSizes", "PlanningModel", "PlanningTask"]
 
 
 class PlanningTask(Protocol):
@@ -38,6 +38,22 @@ class NoiseSchedule(Protocol):
         """`(T,)` squared signal share per level, falling."""
 
 
+class PlanSizes(Protocol):
+    """Sizes of a plan."""
+
+    @property
+    def latent_size(self) -> int:
+        """D."""
+
+    @property
+    def horizon(self) -> int:
+        """H."""
+
+    @property
+    def mean_field(self) -> bool:
+        """Whether agents hear their neighbours at all."""
+
+
 class PlanningModel(Protocol):
     """A world model as the planner sees it.
 
@@ -53,20 +69,19 @@ class PlanningModel(Protocol):
         """Noise levels."""
 
     @property
-    def latent_size(self) -> int:
-        """D."""
-
-    @property
-    def horizon(self) -> int:
-        """H."""
+    def config(self) -> PlanSizes:
+        """Sizes."""
 
     def encode(self, task: str, observations: Tensor) -> Tensor:
         """Latents `(R, D)` of observations `(R, d)`."""
 
-    def denoise(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> Tensor:
+    def mean_field(self, z: Tensor, mean_weights: Tensor) -> Tensor:
+        """Means of the neighbours' latents `(B, N, D)`, by rows of weights `(B, N, N)`."""
+
+    def denoise(self, x: Tensor, tau: Tensor, task: Tensor) -> Tensor:
         """Estimate `(R, H, 2D)` of the clean plan; `tau` and `task` are `(R,)` integers."""
 
-    def predicted_return(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> Tensor:
+    def predicted_return(self, x: Tensor, tau: Tensor, task: Tensor) -> Tensor:
         """Expected discounted return `(R,)` of a noisy plan, differentiable in it."""
 
     def decode_actions(self, task: str, z: Tensor, z_next: Tensor, mode: Any) -> Tensor:

@@ -31,6 +31,13 @@ class ToyTask:
 
 
 @dataclass(frozen=True)
+class ToySizes:
+    latent_size: int = 3
+    horizon: int = 8
+    mean_field: bool = True
+
+
+@dataclass(frozen=True)
 class ToySchedule:
     alpha_bar: torch.Tensor
 
@@ -38,9 +45,8 @@ class ToySchedule:
 class ToyModel:
     """Satisfies `PlanningModel`."""
 
-    latent_size, horizon = 3, 8
-
     def __init__(self, *tasks: ToyTask) -> None:
+        self.config = ToySizes()
         self.tasks = {task.name: task for task in tasks or (ToyTask(),)}
         self.schedule = ToySchedule(cosine())
         self.denoised = self.rated = 0
@@ -48,8 +54,11 @@ class ToyModel:
     def encode(self, task: str, observations: torch.Tensor) -> torch.Tensor:
         return observations
 
+    def mean_field(self, z: torch.Tensor, mean_weights: torch.Tensor) -> torch.Tensor:
+        return mean_weights @ z
+
     def prior(self, x: torch.Tensor) -> torch.Tensor:
-        fade = 0.9 ** torch.arange(self.horizon)
+        fade = 0.9 ** torch.arange(self.config.horizon)
         return x[:, :1] * fade[:, None]
 
     def _estimate(self, x: torch.Tensor, tau: torch.Tensor) -> torch.Tensor:
