@@ -52,23 +52,22 @@ def play_in_processes(
                 assert isinstance(connection, Connection)
                 try:
                     kind, content = connection.recv()
-                except EOFError:
-                    code = workers[connection].exitcode
+                    if kind == "done":
+                        writer.record(content)
+                        connection.send(waiting.pop() if waiting else None)
+                except (EOFError, ConnectionError):
+                    process = workers[connection]
+                    process.join(5)
                     raise RuntimeError(
-                        f"a worker process ended unexpectedly (status {code}); finished episodes "
-                        "are kept: repeat the same command to go on from them."
+                        f"a worker process ended unexpectedly (status {process.exitcode}); "
+                        "finished episodes are kept: repeat the same command to go on from them."
                     ) from None
                 if kind == "steps":
                     progress(content)
                 elif kind == "fault":
                     raise _EXPECTED.get(content[0], RuntimeError)(content[1])
-                else:
-                    writer.record(content)
-                    if waiting:
-                        connection.send(waiting.pop())
-                    else:
-                        connection.send(None)
-                        workers.pop(connection).join()
+                elif kind == "over":
+                    workers.pop(connection).join()
     finally:
         for process in workers.values():
             process.kill()
@@ -95,6 +94,7 @@ def _work(
                     connection.send(("steps", chunk.num_steps))
                 files.sync()
                 connection.send(("done", {episode: files.crc32(episode) for episode in block}))
+        connection.send(("over", None))
     except (ValueError, TypeError, ImportError, OSError) as error:
         kind = next(name for name, known in _EXPECTED.items() if isinstance(error, known))
         connection.send(("fault", (kind, str(error))))

@@ -1,0 +1,118 @@
+"""Finds what is wrong with the values of a data set: file, field and position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from networld_agent.data.errors import DatasetError
+from networld_agent.data.metadata import Description, Metadata
+from networld_agent.data.statistics import rows_of_file
+
+__all__ = ["check_sample", "verify_full"]
+
+
+def check_sample(metadata: Metadata, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Checks the values of the first and last episode.
+
+    Raises:
+        DatasetError: naming file, field and position of the first illegal value.
+    """
+    description = metadata.description
+    for name, array in arrays.items():
+        rows = 1 if name == "adjacency" else description.num_agents
+        for episode in sorted({0, description.num_episodes - 1}):
+            for agent in range(rows):
+                row = array[episode] if name == "adjacency" else array[episode, agent]
+                _check_row(name, description, episode, agent, np.asarray(row))
+
+
+def verify_full(folder: Path, metadata: Metadata) -> None:
+    """Reads every byte: all values legal, all checksums right.
+
+    Raises:
+        DatasetError: naming file, field and position of the first fault.
+    """
+    description = metadata.description
+    for name, info in metadata.arrays.items():
+        path, agents = folder / f"{name}.npy", description.num_agents
+        lead = 1 if name == "adjacency" else 2
+        fault: list[DatasetError] = []
+        row_of_episode = [0, 0]
+
+        def visit(
+            episode: int,
+            row: NDArray[Any],
+            name: str = name,
+            place: list[int] = row_of_episode,
+            faults: list[DatasetError] = fault,
+            agents: int = agents,
+        ) -> None:
+            if faults:
+                return
+            try:
+                _check_row(name, description, episode, place[0] % agents, row)
+            except DatasetError as error:
+                faults.append(error)
+            place[0] += 1
+
+        found = rows_of_file(path, info.layout, lead, visit)
+        if fault:
+            raise fault[0]
+        for episode, pair in enumerate(zip(found.episode_crc32, info.episode_crc32, strict=True)):
+            if pair[0] != pair[1]:
+                first = info.layout.offset(episode)
+                raise DatasetError(
+                    f"{path.name}: the checksum of episode {episode} (bytes {first} to "
+                    f"{first + info.layout.episode_bytes - 1}) does not fit metadata.json: "
+                    "the file was changed."
+                )
+        if found.sha256 != info.sha256:
+            raise DatasetError(
+                f"{path.name}: the checksum of the file does not fit key "
+                f"'arrays.{name}.sha256' of metadata.json: its header was changed."
+            )
+
+
+def _check_row(
+    name: str, description: Description, episode: int, agent: int, row: NDArray[Any]
+) -> None:
+    """Checks one agent's values in one episode, `(steps, ...)`."""
+    floating = np.issubdtype(row.dtype, np.floating)
+    if floating and not np.isfinite(row).all():
+        index = np.argwhere(~np.isfinite(row))[0]
+        value = row[tuple(index)]
+        raise DatasetError(_place(name, description, episode, agent, index) + f" is {value}.")
+    if name == "actions":
+        low, high = description.action.bounds()
+        columns = row.reshape(len(row), -1)
+        wrong = (columns < low.astype(columns.dtype)) | (columns > high.astype(columns.dtype))
+        if wrong.any():
+            index = np.argwhere(wrong)[0]
+            value, limits = columns[tuple(index)], (low[index[1]], high[index[1]])
+            place = _place(name, description, episode, agent, index)
+            raise DatasetError(f"{place} is {value:g}, outside {limits[0]:g} to {limits[1]:g}.")
+    if name == "adjacency" and (row > 1).any():
+        index = np.argwhere(row > 1)[0]
+        raise DatasetError(
+            f"adjacency.npy: episode {episode}, step {index[0]}, agents {index[1]} and {index[2]} "
+            f"is {row[tuple(index)]}, must be 0 or 1."
+        )
+
+
+def _place(
+    name: str, description: Description, episode: int, agent: int, index: NDArray[np.int64]
+) -> str:
+    step, entry = int(index[0]), int(index[1]) if len(index) > 1 else 0
+    fields = {
+        "observations": description.observation.names,
+        "actions": description.action.names,
+        "metrics": tuple(metric.name for metric in description.metrics),
+    }.get(name)
+    field = "" if fields is None else f", field {fields[entry]!r}"
+    who = description.agents[agent]
+    return f"{name}.npy: the value at episode {episode}, agent {who}, step {step}{field}"
