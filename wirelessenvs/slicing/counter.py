@@ -40,7 +40,6 @@ def _quantile_table() -> NDArray[np.float64]:
     octave = 2.0 ** np.arange(_SMALLEST, -1)[:, None, None]
     v = octave * (1.0 + (np.arange(16)[:, None] + nodes) / 16.0)
     quantile = -ndtri(v.reshape(-1, 6))
-    # Solved by hand-ordered sums: a library's solver may round differently on another machine.
     inverse = np.linalg.inv(np.vander(nodes, increasing=True))
     return np.ascontiguousarray((quantile[:, None, :] * inverse).sum(-1))
 

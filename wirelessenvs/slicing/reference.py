@@ -22,7 +22,16 @@ def _table(
     values: Mapping[str, float], overrides: Mapping[str, Any], tolerance: float
 ) -> tuple[ReferenceScore, ...]:
     return tuple(
-        ReferenceScore(policy, "reward", value, _REWRITE, "paper", overrides, tolerance)
+        ReferenceScore(
+            policy,
+            "reward",
+            value,
+            _REWRITE,
+            "paper",
+            overrides,
+            # Known only as "about", with an unstated law of random splits.
+            None if policy == "random" else tolerance,
+        )
         for policy, value in values.items()
     )
 
@@ -64,7 +73,7 @@ REFERENCE: tuple[ReferenceScore, ...] = (
             "oracle": 10.20,
         },
         _SHAPING,
-        1.0,
+        1.5,
     ),
     ReferenceScore("hard", "se", 236.6, _SINGLE_REWRITE, "single-bs", _FINE, 3.1),
     ReferenceScore("hard", "utility", 5.37, _SINGLE_REWRITE, "single-bs", _FINE, 0.03),
