@@ -49,7 +49,7 @@ def test_hard_slicing_with_walking_users():
     """Published code: URLLC 0.725 +- 0.021, SE 283.3 +- 3.5, demands (218.8, 5338, 293).
 
     Its spread is that of one run with its own users; twice as much is allowed here. Its SE leaves
-    out slots in which all slices are idle, about one in a hundred.
+    out slots in which all slices are idle, about 3 %.
     """
     result = play("lstm-a2c", [1.0, 1.0, 1.0], 64, 12)
     assert result["ssr_urllc"] == pytest.approx(0.725, abs=0.042)
