@@ -24,7 +24,16 @@ from networld_agent.model.errors import ModelError
 from networld_agent.model.task_spec import TaskSpec
 from networld_agent.model.world_model import WorldModel
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "load_model", "read_document", "save_model", "write_whole"]
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "checksum",
+    "load_model",
+    "read_document",
+    "read_tensors",
+    "save_model",
+    "write_whole",
+]
 
 FORMAT: Final = "networld-model"
 FORMAT_VERSION: Final = 1
@@ -49,7 +58,8 @@ def write_whole(path: Path, data: bytes) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _checksum(document: dict[str, Any]) -> str:
+def checksum(document: dict[str, Any]) -> str:
+    """SHA-256 of a JSON object, whatever its spaces and order of keys."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -72,7 +82,7 @@ def save_model(model: WorldModel, folder: Path) -> Path:
     }
     # As a JSON reader returns it: lists, not tuples, so that the checksum is the reader's.
     document = json.loads(json.dumps(document, allow_nan=False))
-    document["sha256"] = _checksum(document)
+    document["sha256"] = checksum(document)
     write_whole(folder / file, data)
     write_whole(folder / "model.json", (json.dumps(document, indent=1) + "\n").encode())
     for old in folder.glob("model-*.safetensors"):
@@ -99,7 +109,7 @@ def read_document(path: Path, what: str) -> dict[str, Any]:
         raise ModelError(f"{path}: is no description of a {what}.")
     stated = document.pop("sha256")
     try:
-        fits = stated == _checksum(document)
+        fits = stated == checksum(document)
     except (ValueError, RecursionError):
         fits = False
     if not fits:

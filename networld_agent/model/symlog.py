@@ -40,7 +40,7 @@ class TwoHot(nn.Module):
 
     Example:
         >>> bins = TwoHot(limit=2.0, num_bins=5)
-        >>> bins.mean(bins.encode(torch.tensor([3.0, -0.5]))).tolist()
+        >>> [round(x, 4) for x in bins.mean(bins.encode(torch.tensor([3.0, -0.5]))).tolist()]
         [3.0, -0.5]
     """
 

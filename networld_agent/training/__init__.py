@@ -1,0 +1,1 @@
+"""Training of world models: batches, loop, checkpoints, logs."""

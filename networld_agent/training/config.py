@@ -1,0 +1,73 @@
+"""Options of training."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import get_type_hints
+
+from wirelessenvs.checks import check_choice, check_flag, check_int, check_real
+
+__all__ = ["TrainingConfig", "learning_rate"]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained.
+
+    Args:
+        steps: optimiser steps.
+        batch_size: sequences per step over all processes, rounded to whole joint windows.
+        learning_rate: of Adam, at its peak.
+        body_factor: of the learning rate for weights that are shared between tasks, when a model
+            is adapted to a new one.
+        warmup_steps: of linear growth.
+        decay: afterwards "cosine" to a tenth, or "none".
+        clip: greatest norm of the gradient; 0 for no limit.
+        ema_decay: of the averaged weights that are saved for planning.
+        seed: of initial weights, batches and noise.
+        log_every: steps between two lines of the log.
+        save_every: steps between two checkpoints.
+        validate_every: steps between two looks at held-out data.
+        patience: looks without improvement after which training stops; 0 never stops early.
+        precision: "fp32", "bf16" (CUDA only), or "auto": bf16 on CUDA.
+        compile: whether torch.compile is used; minutes of warm-up.
+    """
+
+    steps: int = 10_000
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    body_factor: float = 0.3
+    warmup_steps: int = 100
+    decay: str = "cosine"
+    clip: float = 1.0
+    ema_decay: float = 0.999
+    seed: int = 0
+    log_every: int = 50
+    save_every: int = 500
+    validate_every: int = 100
+    patience: int = 10
+    precision: str = "auto"
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if kind is int:
+                check_int(name, value, 0 if name in ("seed", "patience", "warmup_steps") else 1)
+            elif kind is float:
+                object.__setattr__(self, name, check_real(name, value, 0))
+        check_flag("compile", self.compile)
+        check_real("ema_decay", self.ema_decay, 0, 1)
+        check_choice("decay", self.decay, ("cosine", "none"))
+        check_choice("precision", self.precision, ("auto", "fp32", "bf16"))
+
+
+def learning_rate(config: TrainingConfig, step: int) -> float:
+    """Learning rate of a step, counted from 0."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    if config.decay == "none":
+        return config.learning_rate
+    share = (step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
+    return config.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * share)))

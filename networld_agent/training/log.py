@@ -1,0 +1,60 @@
+"""The log of a run: JSON lines always, TensorBoard on request."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+__all__ = ["RunLog"]
+
+
+class RunLog:
+    """Appends one JSON object per line to `metrics.jsonl`.
+
+    Args:
+        folder: of the run.
+        first_step: lines of this step and later ones, written by a killed process that had got
+            further than its checkpoint, are dropped.
+        tensorboard: also write TensorBoard's files.
+
+    Raises:
+        ImportError: if TensorBoard is asked for and not installed.
+    """
+
+    def __init__(self, folder: Path, first_step: int = 0, tensorboard: bool = False) -> None:
+        path = folder / "metrics.jsonl"
+        kept = []
+        if path.exists():
+            for line in path.read_text().splitlines():
+                try:
+                    step = json.loads(line)["step"]
+                except (ValueError, KeyError, TypeError):
+                    continue  # torn by a kill
+                if step <= first_step:
+                    kept.append(line + "\n")
+        path.write_text("".join(kept))
+        self._file = path.open("a")
+        self._board: Any = None
+        if tensorboard:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise ImportError(
+                    "TensorBoard is not installed: pip install 'wirelessenvs[tensorboard]'."
+                ) from None
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step)
+
+    def __call__(self, step: int, values: dict[str, float]) -> None:
+        """Writes the values of a step."""
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Closes the files."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()

@@ -1,0 +1,122 @@
+"""A run's folder: what was asked for, by which versions, and whether it is the same run again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from networld_agent import __version__
+from networld_agent.data import TrajectoryDataset
+from networld_agent.model.files import write_whole
+from networld_agent.training.config import TrainingConfig
+from networld_agent.training.windows import WindowSource
+
+__all__ = ["describe_source", "pick_device", "prepare_folder"]
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a `--device` option; "auto" is CUDA where there is one.
+
+    Raises:
+        ValueError: if it does not exist.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise ValueError(f"--device {name!r} cannot be used on this machine.") from None
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+    return device
+
+
+def describe_source(source: WindowSource) -> dict[str, Any]:
+    """What identifies the data of a run."""
+    data: TrajectoryDataset = source.dataset
+    return {
+        "path": str(data.path),
+        "task": source.task,
+        "policy": data.description.policy,
+        "sha256": {name: info.sha256 for name, info in data.metadata.arrays.items()},
+        "segments": source.segments.tolist(),
+    }
+
+
+def prepare_folder(folder: Path, settings: dict[str, Any]) -> None:
+    """Makes the folder and writes `config.json`, or checks that the folder is of the same run.
+
+    Args:
+        folder: of the run.
+        settings: all that the weights depend on, as JSON values or configurations.
+
+    Raises:
+        ValueError: if the folder holds another run or something else.
+    """
+    path = folder / "config.json"
+    wanted = json.loads(json.dumps(settings, default=_plain))
+    if path.exists():
+        try:
+            found = json.loads(path.read_bytes())["settings"]
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"{path}: is damaged: delete the folder to start anew.") from None
+        if (difference := _first_difference(found, wanted)) is not None:
+            raise ValueError(
+                f"{folder} holds a run with other settings: {difference}. Use the same command, "
+                "another --out, or delete that folder."
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} exists already and is no training run: choose another --out.")
+    versions = {
+        "networld_agent": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+    document = {"settings": wanted, "versions": versions, "git_revision": _git_revision()}
+    write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (TrainingConfig,)) or dataclasses.is_dataclass(value):
+        return dataclasses.asdict(value)  # type: ignore[arg-type]
+    raise TypeError(f"{value!r} is no JSON value")
+
+
+def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in wanted.keys() | found.keys():
+            inner = f"{name}.{key}" if name else key
+            difference = _first_difference(found.get(key), wanted.get(key), inner)
+            if difference is not None:
+                return difference
+        return None
+    if found == wanted:
+        return None
+    shown = [repr(value) if len(repr(value)) < 60 else "other entries" for value in (found, wanted)]
+    return f"{name} is {shown[0]} there, {shown[1]} here"
+
+
+def _git_revision() -> str | None:
+    """Revision of the checkout that this package runs from, if it does."""
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None

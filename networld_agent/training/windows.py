@@ -1,0 +1,215 @@
+"""Joint windows of all agents from a data set, and what a model must know of its task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from networld_agent.data import TrajectoryDataset
+from networld_agent.data.metadata import ActionInfo
+from networld_agent.model.config import WorldModelConfig
+from networld_agent.model.symlog import limit_of
+from networld_agent.model.task_spec import ActionSpec, TaskSpec
+
+__all__ = ["JointWindows", "WindowSource", "held_out_split", "make_task_spec"]
+
+#: Bins of standardised returns end at ten standard deviations, for every task alike.
+_STANDARD_LIMIT = 10.0
+#: Episodes from which the returns' scale is estimated.
+_MOST_EPISODES = 64
+
+
+@dataclass(frozen=True)
+class JointWindows:
+    """W windows of H observations, each of all N agents.
+
+    Args:
+        observations: `(W, N, H, d)` float32.
+        actions: `(W, N, H - 1[, A])` between the observations.
+        rewards: `(W, N, H - 1)` of these actions.
+        mean_weights: `(N, N)`, or `(W, H, N, N)` where the graph changes.
+    """
+
+    observations: NDArray[np.float32]
+    actions: NDArray[Any]
+    rewards: NDArray[np.float64]
+    mean_weights: NDArray[np.float32]
+
+
+class WindowSource:
+    """Parts of the episodes of a data set, to draw joint windows from.
+
+    Args:
+        dataset: that the windows come from.
+        segments: `(S, 3)` episode of the file, first observation, and end of the observations.
+            All of the data set's episodes by default.
+    """
+
+    def __init__(
+        self, dataset: TrajectoryDataset, segments: Sequence[tuple[int, int, int]] | None = None
+    ) -> None:
+        if segments is None:
+            segments = [(int(e), 0, dataset.num_steps + 1) for e in dataset.episodes]
+        self.dataset = dataset
+        self.segments = np.array(segments, np.int64).reshape(-1, 3)
+        graph = dataset.graph
+        self._weights = None if graph is None else graph.mean_weights.astype(np.float32)
+
+    @property
+    def task(self) -> str:
+        """Name of the task."""
+        return self.dataset.description.task
+
+    @property
+    def num_agents(self) -> int:
+        """N."""
+        return self.dataset.num_agents
+
+    def starts(self, horizon: int) -> NDArray[np.int64]:
+        """`(S,)` number of windows in each segment.
+
+        Raises:
+            ValueError: if there is none in any of them.
+        """
+        lengths = self.segments[:, 2] - self.segments[:, 1]
+        counts = np.maximum(lengths - horizon + 1, 0)
+        if not counts.any():
+            raise ValueError(
+                f"{self.dataset.path} is too short for the horizon: {int(lengths.max())} "
+                f"observations in a row, {horizon} needed."
+            )
+        return np.asarray(counts)
+
+    def draw(self, count: int, horizon: int, rng: np.random.Generator) -> JointWindows:
+        """Uniformly random windows; equal generators draw equal windows."""
+        ends = np.cumsum(self.starts(horizon))
+        index = rng.integers(ends[-1], size=count)
+        rows = np.searchsorted(ends, index, side="right")
+        starts = self.segments[rows, 1] + index - np.concatenate([[0], ends])[rows]
+        places = list(zip(self.segments[rows, 0].tolist(), starts.tolist(), strict=True))
+        return self.gather(places, horizon)
+
+    def gather(self, places: Sequence[tuple[int, int]], horizon: int) -> JointWindows:
+        """The windows at given pairs of episode and first step."""
+        data = self.dataset
+        last = horizon - 1
+        if self._weights is not None:
+            weights = self._weights
+        else:
+            adjacency = data.array("adjacency")
+            heard = np.stack([adjacency[e, s : s + horizon] for e, s in places]).astype(np.float32)
+            weights = heard / np.maximum(heard.sum(-1, keepdims=True), 1)
+        return JointWindows(
+            np.stack([data.observations[e, :, s : s + horizon] for e, s in places]),
+            np.stack([data.actions[e, :, s : s + last] for e, s in places]),
+            np.stack([data.rewards[e, :, s : s + last] for e, s in places]),
+            weights,
+        )
+
+
+def held_out_split(
+    dataset: TrajectoryDataset, horizon: int, trajectories: int | None, steps: int | None
+) -> tuple[WindowSource, WindowSource | None]:
+    """The first trajectories, cut to their first steps, as training and held-out data.
+
+    The last trajectory is held out; of a single one, the last fifth, if it holds a window.
+
+    Args:
+        dataset: to take from.
+        horizon: of the windows.
+        trajectories: how many, all by default.
+        steps: of each, all by default.
+
+    Raises:
+        ValueError: if there is less data than asked for.
+    """
+    for name, asked, held in (
+        ("trajectories", trajectories, dataset.num_episodes),
+        ("steps", steps, dataset.num_steps),
+    ):
+        if asked is not None and not 1 <= asked <= held:
+            raise ValueError(f"{dataset.path} has {held} {name}, not {asked}.")
+    end = (steps or dataset.num_steps) + 1
+    chosen = [(int(e), 0, end) for e in dataset.episodes[: trajectories or dataset.num_episodes]]
+    if len(chosen) > 1:
+        train, held_out = chosen[:-1], chosen[-1]
+    else:
+        episode = chosen[0][0]
+        border = max(end - max(end // 5, horizon), 0)
+        if border < horizon:
+            return WindowSource(dataset, chosen), None
+        train, held_out = [(episode, 0, border)], (episode, border, end)
+    return WindowSource(dataset, train), WindowSource(dataset, [held_out])
+
+
+def make_task_spec(
+    name: str, index: int, sources: Sequence[WindowSource], config: WorldModelConfig
+) -> TaskSpec:
+    """What a model must know of the task that these sources share.
+
+    Raises:
+        ValueError: if they are not of one kind of agent.
+    """
+    first = sources[0].dataset
+    for source in sources[1:]:
+        description = source.dataset.description
+        if description.observation.size != first.description.observation.size:
+            raise ValueError(
+                f"{source.dataset.path} does not fit {first.path}: both are {name!r}, with "
+                f"observations of {description.observation.size} and "
+                f"{first.description.observation.size} entries."
+            )
+        if description.action != first.description.action:
+            raise ValueError(
+                f"{source.dataset.path} does not fit {first.path}: both are {name!r}, with "
+                "different actions."
+            )
+    returns = np.concatenate([_returns(source, config) for source in sources])
+    mean, std, greatest = 0.0, 1.0, float(np.abs(returns).max())
+    if config.return_scaling == "standardise":
+        # A constant reward says nothing: any scale will do.
+        mean, std = float(returns.mean()), float(returns.std()) or 1.0
+        greatest = _STANDARD_LIMIT
+    return TaskSpec(
+        name=name,
+        index=index,
+        observation_size=first.description.observation.size,
+        action=_action_spec(first.description.action, first.metadata.statistics),
+        gamma=config.gamma,
+        return_mean=mean,
+        return_std=std,
+        return_range=limit_of(greatest, 1.0 if config.return_scaling == "standardise" else 1.05),
+        num_agents=tuple(sorted({source.num_agents for source in sources})),
+    )
+
+
+def _returns(source: WindowSource, config: WorldModelConfig) -> NDArray[np.float64]:
+    """Discounted returns of windows all over the source, flat."""
+    counts = source.starts(config.horizon)
+    rows = np.flatnonzero(counts)
+    rows = rows[:: max(1, -(-len(rows) // _MOST_EPISODES))]
+    parts = []
+    for row in rows:
+        episode, start, _ = source.segments[row]
+        total = np.zeros((source.num_agents, counts[row]))
+        for k in range(config.horizon - 1):
+            here = slice(start + k, start + k + counts[row])
+            total += config.gamma**k * source.dataset.rewards[episode, :, here]
+        parts.append(np.ravel(total))
+    return np.concatenate(parts)
+
+
+def _action_spec(info: ActionInfo, statistics: dict[str, Any]) -> ActionSpec:
+    if info.kind != "box":
+        return ActionSpec(info.kind, sizes=info.sizes, start=info.start)
+    low, high = info.bounds()
+    seen = statistics["actions"]
+    # Where the space has no bound, what the data holds is the best known.
+    low = np.where(np.isfinite(low), low, np.array(seen["min"]))
+    high = np.where(np.isfinite(high), high, np.array(seen["max"]))
+    high = np.where(high > low, high, low + 1.0)
+    return ActionSpec("box", low=tuple(low.tolist()), high=tuple(high.tolist()))
