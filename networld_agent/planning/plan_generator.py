@@ -46,7 +46,8 @@ class PlanGenerator:
         self._warm = sampler_steps(config.sampler, self._alpha_bar, warm)
         if config.execute >= model.config.horizon:
             raise ValueError(
-                f"execute must be below the model's horizon {model.config.horizon}, got {config.execute}."
+                f"execute must be below the model's horizon {model.config.horizon}, "
+                f"got {config.execute}."
             )
         scale = config.guidance_scale
         if scale is None:

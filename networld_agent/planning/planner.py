@@ -141,6 +141,13 @@ class Planner:
         result = result.astype(np.float64 if result.dtype.kind == "f" else np.int64)
         return result[0] if single else result
 
+    @property
+    def plans(self) -> Tensor:
+        """`(B, N, H, 2D)` plans that are being followed; their present is when they were made."""
+        if self._shape is None:
+            raise RuntimeError("there are no plans before the first call of act.")
+        return self._plans.reshape(*self._shape, *self._plans.shape[1:]).clone()
+
     def _plan_where_due(self, own: Tensor, adjacency: NDArray[np.bool_]) -> None:
         fresh = self._position < 0
         due = fresh | (self._position >= self.config.execute)

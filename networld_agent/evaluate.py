@@ -1,0 +1,277 @@
+"""Scores a trained model beside the task's own policies, all on the same seeds.
+
+python -m networld_agent.evaluate --model runs/rb --env rb-v0 --preset rb-8 \
+        --episodes 20 --steps 1000 --seeds 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from networld_agent.collecting.tiers import tier_policy
+from networld_agent.evaluation.episodes import Episodes, play
+from networld_agent.evaluation.players import (
+    PlannerPlayer,
+    Player,
+    PolicyPlayer,
+    RandomPlayer,
+    check_fit,
+)
+from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
+from networld_agent.evaluation.table import Row, as_csv, as_json, make_rows, printed
+from networld_agent.evaluation.tuning import best_scale, tune_guidance
+from networld_agent.evaluation.worlds import Worlds, make_worlds
+from networld_agent.model import WorldModel
+from networld_agent.planning import Planner, PlannerConfig
+from wirelessenvs.checks import check_int
+from wirelessenvs.command import (
+    Progress,
+    add_config_options,
+    check_targets,
+    parse_overrides,
+    run,
+    whole_file,
+)
+from wirelessenvs.machine import machine_lines
+from wirelessenvs.tasks import TASKS, get_task
+
+__all__ = ["main", "planner_config", "reference_policies"]
+
+#: Reference rows, from below to above; "medium" is the best rule without a model of the task.
+TIERS = ("random", "medium", "expert", "genie")
+
+
+def planner_config(pairs: Sequence[str]) -> PlannerConfig:
+    """The options of `--plan NAME=VALUE`, each named as in `PlannerConfig`.
+
+    Raises:
+        ValueError: for an unknown name or a wrong value.
+    """
+    known = [field.name for field in dataclasses.fields(PlannerConfig)]
+    options = parse_overrides(pairs)
+    for name in options:
+        if name not in known:
+            raise ValueError(f"--plan knows {', '.join(known)}; got {name!r}.")
+    return PlannerConfig(**options)
+
+
+def reference_policies(worlds: Worlds, names: Sequence[str]) -> dict[str, str]:
+    """Policies to play by the name of their row.
+
+    Args:
+        worlds: of the task.
+        names: tiers or policies; "all" stands for every policy of the task.
+    """
+    if worlds.simulator is None:
+        return {}
+    task, config = get_task(worlds.task), worlds.simulator.config
+    chosen: dict[str, str] = {}
+    for name in names or TIERS:
+        if name == "all":
+            chosen.update({policy: policy for policy in task.policies})
+            continue
+        policy = tier_policy(task, name, config)
+        anchor = name in ("random", "expert") or policy == name
+        chosen[name if anchor else f"{name} ({policy})"] = policy
+    return chosen
+
+
+def _batch(total: int, limit: int) -> int:
+    """The greatest divisor of `total` that is at most `limit`."""
+    return max(size for size in range(1, min(total, limit) + 1) if total % size == 0)
+
+
+def _players(options: argparse.Namespace, worlds: Worlds) -> list[Player]:
+    players: list[Player] = []
+    config = planner_config(options.plan)
+    for path in options.model:
+        planner = Planner.load(path, worlds.task, config, options.device)
+        check_fit(planner, worlds)
+        name = "networld" if len(options.model) == 1 else f"networld {path}"
+        players.append(PlannerPlayer(planner, name))
+    references = reference_policies(worlds, options.policies)
+    players += [PolicyPlayer(worlds, policy, name) for name, policy in references.items()]
+    if worlds.simulator is None:
+        players.append(RandomPlayer(worlds))
+    return players
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    for name in ("episodes", "steps", "seeds", "num_envs"):
+        check_int(f"--{name.replace('_', '-')}", getattr(options, name), 1)
+    check_int("--warm-up", options.warm_up, 0)
+    check_targets(options.json, options.csv, options.render)
+    if options.render is not None and not options.model:
+        raise ValueError("--render needs a --model to show.")
+    if options.threads is not None:
+        torch.set_num_threads(check_int("--threads", options.threads, 1))
+    overrides = parse_overrides(options.overrides)
+    seeds = group_seeds(TEST_SEEDS, options.seed, options.seeds, options.episodes)
+    total = options.steps + options.warm_up
+    batch = _batch(len(seeds), options.num_envs)
+    worlds = make_worlds(options.env, batch, total, options.preset, overrides)
+    players = _players(options, worlds)
+    print("\n".join(machine_lines(("networld_agent", "wirelessenvs", "torch", "numpy"))))
+    if options.tune_guidance:
+        _tune(options, overrides)
+        players = _players(options, worlds)
+    print(
+        f"\n{worlds.task}: {options.seeds} x {options.episodes} episodes of {options.steps} steps, "
+        f"after {options.warm_up} random ones\n"
+    )
+    results: dict[str, Episodes] = {}
+    for player in players:
+        progress = Progress(player.name, total * (len(seeds) // batch))
+        results[player.name] = play(worlds, player, seeds, options.steps, options.warm_up, progress)
+        progress.close()
+    information = {player.name: player.information for player in players}
+    rows = make_rows(results, information, options.seeds)
+    metric = get_task(worlds.task).score if worlds.task in TASKS else None
+    print(printed(rows, metric))
+    _write(options, rows, seeds, overrides)
+    if options.render is not None:
+        _render(options, overrides, seeds[0])
+
+
+def _tune(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
+    episodes, steps = options.tune_episodes, options.tune_steps
+    seeds = group_seeds(VALIDATION_SEEDS, None, 1, episodes)
+    batch = _batch(episodes, options.num_envs)
+    worlds = make_worlds(options.env, batch, steps + options.warm_up, options.preset, overrides)
+    for path in options.model:
+        planner = Planner.load(path, worlds.task, planner_config(options.plan), options.device)
+        check_fit(planner, worlds)
+        print(f"\nguidance of {path}, {episodes} validation episodes of {steps} steps\n")
+        trials = tune_guidance(
+            planner.model, worlds.task, worlds, seeds, steps, planner.config,
+            warm_up=options.warm_up,
+        )  # fmt: skip
+        print("| scale | reward | gain over unguided [95 %] |\n|---|---|---|")
+        for trial in trials:
+            low, high = trial.gain_interval
+            gain = f"{trial.gain:.4f} [{low:.4f}, {high:.4f}]"
+            print(f"| {trial.scale:g} | {trial.reward:.4f} | {gain} |")
+        scale = best_scale(trials)
+        # Read anew: the planner's copy is for planning, on its device.
+        model = WorldModel.load(path)
+        model.set_task(dataclasses.replace(model.tasks[worlds.task], guidance_scale=scale))
+        model.save(path)
+        print(f"\nstored scale {scale:g} with {path}")
+
+
+def _write(
+    options: argparse.Namespace,
+    rows: Sequence[Row],
+    seeds: Sequence[int],
+    overrides: dict[str, Any],
+) -> None:
+    if options.json is not None:
+        document = {
+            "command": " ".join(["python -m networld_agent.evaluate", *options.arguments]),
+            "machine": machine_lines(("networld_agent", "wirelessenvs", "torch", "numpy")),
+            "env": options.env,
+            "preset": options.preset,
+            "overrides": overrides,
+            "steps": options.steps,
+            "warm_up": options.warm_up,
+            "seeds": list(seeds),
+            "planner": dataclasses.asdict(planner_config(options.plan)),
+            "rows": as_json(rows),
+        }
+        with whole_file(options.json) as partial:
+            partial.write_text(json.dumps(document, indent=1) + "\n")
+        print(f"wrote {options.json}")
+    if options.csv is not None:
+        with whole_file(options.csv) as partial:
+            partial.write_text(as_csv(rows))
+        print(f"wrote {options.csv}")
+
+
+def _render(options: argparse.Namespace, overrides: dict[str, Any], seed: int) -> None:
+    from PIL import Image
+
+    from wirelessenvs.rendering import Renderer
+
+    steps = min(options.steps, options.frames)
+    worlds = make_worlds(options.env, 1, steps + options.warm_up, options.preset, overrides)
+    simulator = worlds.simulator
+    if simulator is None:
+        raise ValueError(f"--render draws this project's tasks: {', '.join(TASKS)}.")
+    planner = Planner.load(
+        options.model[0], worlds.task, planner_config(options.plan), options.device
+    )
+    renderer = Renderer(get_task(worlds.task).draw)
+    frames: list[Any] = []
+
+    def watch() -> None:
+        pixels = renderer.frame(simulator)
+        assert pixels is not None
+        frames.append(Image.fromarray(pixels).quantize(128))
+
+    play(worlds, PlannerPlayer(planner), [seed], steps, options.warm_up, watch=watch)
+    renderer.close()
+    with whole_file(options.render) as partial:
+        frames[0].save(
+            partial, format="GIF", save_all=True, append_images=frames[1:], duration=200, loop=0
+        )
+    print(f"wrote {options.render} ({len(frames)} frames)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m networld_agent.evaluate",
+        description="Score trained models beside the task's own policies, on the same seeds.",
+    )
+    parser.add_argument(
+        "--model", type=Path, action="append", default=[],
+        help="folder of a trained model; repeatable, one row each",
+    )  # fmt: skip
+    parser.add_argument(
+        "--env", required=True, help=f"one of {', '.join(TASKS)}, or module:factory"
+    )
+    parser.add_argument("--episodes", type=int, default=20, help="per seed (default: 20)")
+    parser.add_argument("--steps", type=int, default=1000, help="per episode (default: 1000)")
+    parser.add_argument("--seeds", type=int, default=3, help="groups of episodes (default: 3)")
+    parser.add_argument("--seed", type=int, help="of the first episode")
+    parser.add_argument(
+        "--warm-up", type=int, default=5,
+        help="random joint actions at the start of an episode, not counted (default: 5)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--policies", nargs="*", default=[],
+        help=f"tiers or policies to play beside it, or all (default: {' '.join(TIERS)})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--plan", metavar="NAME=VALUE", action="append", default=[],
+        help="an option of the planner, e.g. --plan sampler=dpm --plan steps=10; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tune-guidance", action="store_true",
+        help="first choose the guidance scale on validation seeds and store it with the model",
+    )  # fmt: skip
+    parser.add_argument("--tune-episodes", type=int, default=8, help="(default: 8)")
+    parser.add_argument("--tune-steps", type=int, default=200, help="(default: 200)")
+    parser.add_argument("--num-envs", type=int, default=64, help="episodes at once (default: 64)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
+    parser.add_argument("--json", type=Path, help="write all figures")
+    parser.add_argument("--csv", type=Path, help="write the table")
+    parser.add_argument("--render", type=Path, help="write an animation of the first episode")
+    parser.add_argument("--frames", type=int, default=60, help="of the animation (default: 60)")
+    add_config_options(parser)
+    options = parser.parse_args(arguments)
+    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
+    return run(_evaluate, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

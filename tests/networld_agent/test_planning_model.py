@@ -1,0 +1,118 @@
+"""The planner with a real world model, from disk, without data and training code."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import RB, tiny_model
+
+from networld_agent.model import ActionSpec, ModelError, TaskSpec
+from networld_agent.planning import Planner, PlannerConfig
+
+torch.set_num_threads(1)
+
+RING = np.roll(np.eye(6), 1, 1) + np.roll(np.eye(6), -1, 1)
+
+
+def scene(num_envs=2, seed=0, size=4):
+    return np.random.default_rng(seed).uniform(0, 9, (num_envs, 6, size)).astype(np.float32)
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"plan_mode": "both", "candidates": 3}, {"sampler": "dpm"}, {"sampler": "ddpm"},
+    {"warm_start": 2}, {"execute": 2},
+])  # fmt: skip
+@pytest.mark.parametrize("prediction", ["x0", "noise"])
+def test_strictly_decentralised_with_a_real_network(options, prediction):
+    model = tiny_model(prediction=prediction)
+    config = PlannerConfig(steps=4, guidance_scale=1.0, **options)
+    here, there = (Planner(model, config=config) for _ in range(2))
+    for step in range(4):
+        observations = scene(seed=step)
+        changed = observations.copy()
+        changed[:, 3] = 30.0 * (step + 1)
+        actions, others = here.act(observations, RING), there.act(changed, RING)
+        # In the ring of six, agents 1 and 5 are two hops from 3, and 0 is three.
+        far = [0, 1, 5]
+        np.testing.assert_array_equal(actions[:, far], others[:, far])
+        assert torch.equal(here.plans[:, far], there.plans[:, far])
+        for near in (2, 3, 4):
+            assert not torch.equal(here.plans[:, near], there.plans[:, near])
+
+
+def test_guidance_changes_plans_of_a_real_network():
+    model = tiny_model()
+    keys = torch.arange(4)
+    z = model.encode("rb-v0", torch.rand(4, 4))
+    drawn = [
+        Planner(model, config=PlannerConfig(guidance_scale=w)).generator.generate(z, z, keys)
+        for w in (0.0, 1.0)
+    ]
+    assert not torch.equal(*drawn)
+    assert torch.equal(drawn[0][:, 0], drawn[1][:, 0])
+
+
+@pytest.mark.parametrize(("action", "kind", "shape"), [
+    (ActionSpec("discrete", sizes=(5,), start=2), "i", ()),
+    (ActionSpec("multidiscrete", sizes=(4, 2)), "i", (2,)),
+    (ActionSpec("box", low=(-1.0, 0.0), high=(1.0, 9.0)), "f", (2,)),
+])  # fmt: skip
+def test_actions_have_the_task_s_type_and_bounds(action, kind, shape):
+    model = tiny_model(TaskSpec("any", 0, 4, action))
+    actions = Planner(model).act(scene(), RING)
+    assert actions.dtype.kind == kind
+    assert actions.shape == (2, 6, *shape)
+    low = np.array(action.low or [action.start] * len(action.sizes))
+    high = np.array(action.high or [action.start + n - 1 for n in action.sizes])
+    rows = actions.reshape(2, 6, -1)
+    assert (rows >= low).all()
+    assert (rows <= high).all()
+
+
+def test_one_model_plans_tasks_of_different_sizes():
+    other = TaskSpec("other", 1, 7, ActionSpec("discrete", sizes=(3,)))
+    model = tiny_model(RB, other)
+    assert Planner(model, "rb-v0").act(scene(), RING).max() < 11
+    assert Planner(model, "other").act(scene(size=7), RING).max() < 3
+
+
+def test_without_mean_field_nobody_sends_anything():
+    planner = Planner(tiny_model(mean_field=False))
+    planner.act(scene(), RING)
+    assert planner.messages.bytes_per_step == 0
+
+
+def test_a_saved_model_plans_without_data_and_training_code(tmp_path):
+    tiny_model().save(tmp_path / "model")
+    expected = Planner(tiny_model()).act(scene(), RING)
+    code = (
+        "import sys, numpy as np, torch; torch.set_num_threads(1)\n"
+        "from networld_agent.planning import Planner\n"
+        f"planner = Planner.load({str(tmp_path / 'model')!r})\n"
+        "ring = np.roll(np.eye(6), 1, 1) + np.roll(np.eye(6), -1, 1)\n"
+        "scene = np.random.default_rng(0).uniform(0, 9, (2, 6, 4)).astype(np.float32)\n"
+        "print(planner.act(scene, ring).tolist())\n"
+        "loaded = [m for m in sys.modules if m.startswith('networld_agent.')]\n"
+        "parts = {m.split('.')[1] for m in loaded}\n"
+        "assert parts <= {'planning', 'model'}, parts\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(expected.tolist())
+
+
+def test_a_missing_or_damaged_model_is_one_sentence(tmp_path):
+    with pytest.raises(ModelError, match="no such folder"):
+        Planner.load(tmp_path / "nothing")
+    folder = tiny_model().save(tmp_path / "model")
+    weights = next(folder.glob("*.safetensors"))
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(ModelError, match="checksum"):
+        Planner.load(folder)
+    weights.write_bytes(data[:-100])
+    with pytest.raises(ModelError, match="cut"):
+        Planner.load(folder)
