@@ -15,8 +15,10 @@ from wirelessenvs.slicing import (
     learn,
     slice_model,
 )
+from wirelessenvs.slicing.kernels import tabulate_windows
 from wirelessenvs.slicing.model import SHIPPED, SliceModel, fingerprint
-from wirelessenvs.slicing.splits import all_splits
+from wirelessenvs.slicing.rewards import reward_of
+from wirelessenvs.slicing.splits import all_splits, block_splits
 
 SMALL = SlicingConfig.from_preset("small")
 UTILITY = {"urllc_packets": "medium", "reward": "utility", "beta": (1.0, 4.0, 6.0)}
@@ -217,3 +219,35 @@ def test_policy_table(overrides, capsys):
         if name != "random":
             assert abs(table[name]["reward"].mean() - score.value) <= score.tolerance, name
     assert table["oracle"]["reward"].mean() > table["expert"]["reward"].mean()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("overrides", "known", "spread"),
+    [({}, 0.967, 0.003), (UTILITY, 14.28, 0.06), (SHAPING, 10.2, 0.6)],
+    ids=["ssr", "utility", "shaping"],
+)
+def test_draws_anew_under_every_allocation_explain_the_known_oracle(overrides, known, spread):
+    """The known clairvoyant scores exceed ours because it could choose among draws as well."""
+    envs, cells = 8, 19
+    simulator = SlicingSimulator(SlicingConfig(**overrides), envs)
+    simulator.reset(500)
+    choices, splits = block_splits(simulator.blocks)
+    index = np.searchsorted(choices, simulator.blocks[splits])
+    counts = np.zeros((choices.size, envs * cells, 3, 1, 5), np.int64)
+    rates = np.zeros((choices.size, envs * cells, 3, 1))
+    best = []
+    for _ in range(6):
+        for r in range(choices.size):
+            keys = simulator._keys + np.uint64(7919 * (r + 1))
+            tabulate_windows(
+                np.arange(envs * cells), choices[r : r + 1], cells, simulator.users, keys,
+                simulator.window, simulator.radio, simulator.tables, counts[r], rates[r],
+            )  # fmt: skip
+        ratio = counts[..., 0, 0] / np.maximum(counts[..., 0, 1], 1)
+        se = rates[..., 0] / (10e6 * 2000)
+        joint = np.stack([ratio[index[:, s], :, s] for s in range(3)], axis=-1)
+        efficiency = sum(se[index[:, s], :, s] for s in range(3))
+        best.append(reward_of(simulator.config, joint, efficiency).max(0))
+        simulator.step(np.full((envs, cells, 3), 3e6))
+    assert np.mean(best) == pytest.approx(known, abs=spread)
