@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,17 @@ _AHEAD = 4
 def _play(settings: CollectionSettings, block: tuple[int, ...]) -> Iterator[Any]:
     for chunk in make_source(settings).play(block):
         yield chunk.episodes, chunk.first, chunk.arrays
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself waits for minutes for a cluster that is not there."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ConnectionError(f"there is no Ray cluster at {address}: {error}.") from None
 
 
 def play_on_ray(
@@ -54,6 +66,7 @@ def play_on_ray(
     if address == "local":
         ray.init(num_cpus=jobs, include_dashboard=False, **options)
     else:
+        _check_reachable(address)
         ray.init(address=address, **options)
     try:
         remote = ray.remote(_play).options(

@@ -236,7 +236,7 @@ class Description:
         versions = fields.sub("versions")
         fields.sub("environment")
         dynamic = fields.raw("adjacency") is None
-        description = cls(
+        return cls(
             task=fields.text("task"),
             environment=fields.raw("environment"),
             versions={name: versions.text(name) for name in versions.keys()},  # noqa: SIM118
@@ -253,7 +253,6 @@ class Description:
             adjacency=None if dynamic else _read_adjacency(fields, len(agents)),
             graph_given=fields.flag("graph_given"),
         )
-        return description
 
 
 @dataclass(frozen=True)
