@@ -39,7 +39,7 @@ def draw(figure: Figure, simulator: SlicingSimulator, env: int = 0) -> None:
     cells = "1 cell" if simulator.num_agents == 1 else f"{simulator.num_agents} cells"
     window = int(simulator.elapsed[env])
     figure.suptitle(
-        f"Slicing: {cells}, {config.num_users} users, window {window} of {window_s:g} s: "
+        f"Slicing: {cells}, {config.num_users} users, window {window} ({window_s:g} s each), "
         f"mean SSR {simulator.ssr[env].mean():.3f}",
         fontsize=12,
         y=0.98,
