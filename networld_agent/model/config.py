@@ -79,7 +79,7 @@ class WorldModelConfig:
     gamma: float = 0.99
     prediction: str = "x0"
     latent_norm: str = "layernorm"
-    stop_gradient: str = "none"
+    stop_gradient: str = "target"
     symlog: bool = True
     mean_field: bool = True
     classifier: str = "shared"
