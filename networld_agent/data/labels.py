@@ -15,8 +15,8 @@ __all__ = ["action_labels", "metric_labels", "observation_labels", "reward_unit"
 Labels = list[Quantity]
 
 _METRIC_UNITS = {
-    "rate": "bit/s/Hz", "power": "mW", "interference_db": "dB", "served": "packets",
-    "waited": "packets", "dropped": "packets", "wasted": "RBs", "granted": "RBs",
+    "rate": "bit/s/Hz", "power": "full power", "interference_db": "dB over noise",
+    "served": "packets", "waited": "packets", "dropped": "packets", "wasted": "RBs", "granted": "RBs",
     "generated": "packets",
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ import pytest
 from dataset_cases import contents
 from pettingzoo import ParallelEnv
 
+from networld_agent.adapters import PaddedAgents
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.data import TrajectoryDataset
 
@@ -128,6 +129,75 @@ def test_data_sets_do_not_run_the_code_that_they_name(tmp_path):
     dataset = open_collected(tmp_path)
     with pytest.raises(ValueError, match="pass trusted=True if you trust it"):
         dataset.make_env()
+
+
+class Legs(ParallelEnv):
+    """Two agents of unlike size; the observation is the action's sum in every entry."""
+
+    metadata: ClassVar = {"name": "legs"}
+    possible_agents: ClassVar = ["left", "right", "tail"]
+    sizes: ClassVar = {"left": 2, "right": 1, "tail": 1}
+
+    def observation_space(self, agent):
+        return gymnasium.spaces.Box(-9, 9, (2 * self.sizes[agent],))
+
+    def action_space(self, agent):
+        return gymnasium.spaces.Box(-1, self.sizes[agent], (self.sizes[agent],))
+
+    def reset(self, seed=None, options=None):
+        self.agents = self.possible_agents[:]
+        return {a: np.zeros(2 * self.sizes[a], np.float32) for a in self.agents}, {}
+
+    def step(self, actions):
+        for agent, action in actions.items():
+            assert action.shape == (self.sizes[agent],)
+        seen = {a: np.full(2 * self.sizes[a], x.sum(), np.float32) for a, x in actions.items()}
+        flags = dict.fromkeys(actions, False)
+        return seen, dict.fromkeys(actions, 1.0), flags, flags, {a: {} for a in actions}
+
+
+def padded_legs(graph="complete"):
+    return PaddedAgents(Legs(), graph)
+
+
+def test_padded_agents_are_alike_and_use_what_they_have(tmp_path):
+    settings = {"env": f"{HERE}:padded_legs", "overrides": {"graph": "chain"}}
+    dataset = open_collected(tmp_path, **settings)
+    assert dataset.observations.shape == (4, 3, 21, 4)
+    assert dataset.graph.degrees.tolist() == [1, 2, 1]
+    left, right = dataset.actions[:, 0], dataset.actions[:, 1]
+    assert np.allclose(dataset.observations[:, 0, 1:, 3], left.sum(-1), atol=1e-6)
+    assert np.array_equal(dataset.observations[:, 1, 1:, 1], right[..., 0])
+    assert (dataset.observations[:, 1:, :, 2:] == 0).all()
+    assert -1 <= dataset.actions.min() < dataset.actions.max() <= 2
+
+
+def test_agents_that_cannot_be_padded_are_refused():
+    with pytest.raises(ValueError, match="action space of a must be a box of one axis"):
+        PaddedAgents(FlatWalkers())
+
+
+class FlatWalkers(Walkers):
+    """Walkers that see one axis but still choose from lists."""
+
+    def observation_space(self, agent):
+        return gymnasium.spaces.Box(-1, 1, (2,))
+
+
+@pytest.mark.interop
+def test_bodies_of_multi_agent_mujoco_are_collected_and_replayed(tmp_path):
+    pytest.importorskip("gymnasium_robotics")
+    overrides = {"scenario": "HalfCheetah", "agent_conf": "6x1", "graph": "chain"}
+    settings = {"env": "networld_agent.adapters:mamujoco", "overrides": overrides}
+    dataset = open_collected(tmp_path, **settings)
+    assert dataset.num_agents == 6
+    env = dataset.make_env(trusted=True)
+    seen, _ = env.reset(seed=dataset.seeds[2])
+    for t in range(20):
+        stacked = np.stack(list(seen.values())).astype(np.float32)
+        assert np.array_equal(stacked, dataset.observations[2, :, t])
+        actions = dict(zip(env.possible_agents, dataset.actions[2, :, t], strict=True))
+        seen = env.step(actions)[0]
 
 
 @pytest.mark.parametrize(
