@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from networld_agent.collecting.pettingzoo_source import load
 from networld_agent.collecting.randomness import Sampler, space_sampler, task_sampler
+from networld_agent.data import TrajectoryDataset
+from wirelessenvs.config import TaskConfig
 from wirelessenvs.simulator import Simulator
-from wirelessenvs.tasks import get_task
+from wirelessenvs.tasks import TASKS, get_task
 
-__all__ = ["PettingZooWorlds", "SimulatorWorlds", "WorldStep", "Worlds", "make_worlds"]
+__all__ = ["PettingZooWorlds", "SimulatorWorlds", "WorldStep", "Worlds", "make_worlds", "worlds_of"]
 
 
 @dataclass(frozen=True)
@@ -65,22 +68,14 @@ class SimulatorWorlds:
     """Environments of one of this project's tasks, in one batched simulator.
 
     Args:
+        config: of the task.
         task: id.
         num_envs: B.
-        steps: per episode; no environment ends before.
-        preset: of the configuration.
-        overrides: fields of the configuration.
     """
 
-    def __init__(
-        self, task: str, num_envs: int, steps: int, preset: str | None, overrides: dict[str, Any]
-    ) -> None:
-        entry = get_task(task)
-        if "max_steps" in overrides:
-            raise ValueError("max_steps is the length of an episode: give --steps instead.")
-        config = entry.config.from_preset(preset, **{**overrides, "max_steps": steps})
-        simulator = entry.simulator(config, num_envs)
-        self.task, self.num_envs = entry.id, num_envs
+    def __init__(self, config: TaskConfig, task: str, num_envs: int) -> None:
+        simulator = get_task(task).simulator(config, num_envs)
+        self.task, self.num_envs = task, num_envs
         self.simulator: Simulator[Any] | None = simulator
         self._simulator = simulator
         self.observation_size = int(np.prod(simulator.observation_space.shape))
@@ -199,4 +194,20 @@ def make_worlds(
         if preset is not None:
             raise ValueError("--preset is for this project's tasks; give --set NAME=VALUE instead.")
         return PettingZooWorlds(env, num_envs, overrides)
-    return SimulatorWorlds(env, num_envs, steps, preset, overrides)
+    if "max_steps" in overrides:
+        raise ValueError("max_steps is the length of an episode: give --steps instead.")
+    task = get_task(env)
+    config = task.config.from_preset(preset, **{**overrides, "max_steps": steps})
+    return SimulatorWorlds(config, task.id, num_envs)
+
+
+def worlds_of(dataset: TrajectoryDataset, num_envs: int, steps: int) -> Worlds | None:
+    """The environments that a data set came from; None for a factory outside this project.
+
+    The metadata of a data set may name any code: it is not called here.
+    """
+    task = dataset.description.task
+    if task not in TASKS:
+        return None
+    config = dataclasses.replace(dataset.make_simulator().config, max_steps=steps)
+    return SimulatorWorlds(config, task, num_envs)

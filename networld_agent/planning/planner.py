@@ -82,6 +82,8 @@ class Planner:
 
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise ValueError("device 'cuda' was asked for, but torch finds no GPU: use 'cpu'.")
         return cls(WorldModel.load(path, device), task, config)
 
     def reset(

@@ -1,0 +1,1 @@
+"""Which part of a model fails: prediction, actions, returns, guidance, latents, habit."""
