@@ -218,6 +218,26 @@ class WorldModel(nn.Module):
         output, logits = self.forward_both(x_tau, tau, task)
         return self._to_x0(output, x_tau, tau), self._expected(logits, task)
 
+    def denoise_with_gradient(self, x: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
+        """`denoise`, and the gradient `(B, H, 2 D)` of `predicted_return`; neither has a graph.
+
+        A guided step needs both at the same x: where the classifier shares the down path, that is
+        computed once, and the way up is computed outside autograd.
+        """
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            features, condition = self._classifier_features(x.transpose(0, 1), tau, task)
+            returns = self._expected(self.classifier(features[-1]), task)
+            # Rows do not interact: the gradient of the sum holds each row's own.
+            (gradient,) = torch.autograd.grad(returns.sum(), x)
+        x = x.detach()
+        if self.classifier_path is not None:
+            return self.denoise(x, tau, task).detach(), gradient
+        with torch.no_grad():
+            shared = [values.detach() for values in features]
+            output = self.unet.up(shared, condition.detach()).transpose(0, 1)
+            return self._to_x0(output, x, tau), gradient
+
     def forward_both(self, x: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
         """The U-Net's raw output `(B, H, 2 D)` and the classifier's logits `(B, n)`."""
         x = x.transpose(0, 1)

@@ -19,20 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from networld_agent.planning.planning_model import PlanningModel
-
-__all__ = ["Guidance", "return_gradient", "unit_rows"]
-
-
-def return_gradient(model: PlanningModel, x_tau: Tensor, tau: Tensor, task: Tensor) -> Tensor:
-    """Gradient `(R, H, 2D)` of the predicted return; zero at the present, which is clamped."""
-    with torch.enable_grad():
-        x = x_tau.detach().requires_grad_()
-        returns = model.predicted_return(x, tau, task)
-        # Rows do not interact: the gradient of the sum holds each row's own.
-        (gradient,) = torch.autograd.grad(returns.sum(), x)
-    gradient[:, 0] = 0.0
-    return gradient
+__all__ = ["Guidance", "unit_rows"]
 
 
 def unit_rows(gradient: Tensor) -> Tensor:
@@ -58,13 +45,14 @@ class Guidance:
     normalize: bool = True
 
     def shift(self, gradient: Tensor, alpha_bar: float) -> Tensor:
-        """What to add to the estimate of the clean plan.
+        """What to add to the estimate of the clean plan; nothing at the present, which is clamped.
 
         Args:
             gradient: `(R, H, 2D)` of the predicted return.
             alpha_bar: squared signal share of the level.
         """
         variance = 1.0 - alpha_bar
+        gradient = torch.cat([torch.zeros_like(gradient[:, :1]), gradient[:, 1:]], 1)
         if self.normalize:
             return self.scale * variance * unit_rows(gradient)
         return self.scale * variance / math.sqrt(alpha_bar) * gradient

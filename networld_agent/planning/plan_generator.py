@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from networld_agent.planning.agent_noise import agent_normal, stream_keys
-from networld_agent.planning.guidance import Guidance, return_gradient
+from networld_agent.planning.guidance import Guidance
 from networld_agent.planning.planner_config import DEFAULT_GUIDANCE_SCALE, PlannerConfig
 from networld_agent.planning.planning_model import PlanningModel
 from networld_agent.planning.samplers import (
@@ -118,11 +118,10 @@ class PlanGenerator:
 
     def _estimate(self, x: Tensor, step: SamplerStep) -> Tensor:
         tau, task = self._labels(x, step.level)
-        x0 = self.model.denoise(x, tau, task)
-        if step.level in self._steered:
-            gradient = return_gradient(self.model, x, tau, task)
-            x0 = x0 + self.guidance.shift(gradient, float(self._alpha_bar[step.level]))
-        return x0
+        if step.level not in self._steered:
+            return self.model.denoise(x, tau, task)
+        x0, gradient = self.model.denoise_with_gradient(x, tau, task)
+        return x0 + self.guidance.shift(gradient, float(self._alpha_bar[step.level]))
 
     def _labels(self, x: Tensor, level: int) -> tuple[Tensor, Tensor]:
         tau = torch.full((len(x),), level, dtype=torch.long, device=x.device)

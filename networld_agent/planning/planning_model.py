@@ -84,5 +84,8 @@ class PlanningModel(Protocol):
     def predicted_return(self, x: Tensor, tau: Tensor, task: Tensor) -> Tensor:
         """Expected discounted return `(R,)` of a noisy plan, differentiable in it."""
 
+    def denoise_with_gradient(self, x: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
+        """`denoise`, and the gradient `(R, H, 2D)` of `predicted_return`."""
+
     def decode_actions(self, task: str, z: Tensor, z_next: Tensor, mode: Any) -> Tensor:
         """Legal actions `(R, ...)` that lead from one latent `(R, D)` to the next."""

@@ -77,5 +77,13 @@ class ToyModel:
         self.rated += 1
         return self._estimate(x, tau)[:, 1:, 0].sum(1)
 
+    def denoise_with_gradient(
+        self, x: torch.Tensor, tau: torch.Tensor, task: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(self.predicted_return(x, tau, task).sum(), x)
+        return self.denoise(x.detach(), tau, task), gradient
+
     def decode_actions(self, task, z, z_next, mode) -> torch.Tensor:
         return z_next[:, 0].round().long()

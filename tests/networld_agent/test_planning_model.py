@@ -42,6 +42,21 @@ def test_strictly_decentralised_with_a_real_network(options, prediction):
             assert not torch.equal(here.plans[:, near], there.plans[:, near])
 
 
+@pytest.mark.parametrize("classifier", ["shared", "separate"])
+@pytest.mark.parametrize("prediction", ["x0", "noise"])
+def test_one_pass_gives_the_estimate_and_the_gradient_of_two(classifier, prediction):
+    model = tiny_model(classifier=classifier, prediction=prediction)
+    x, tau = torch.randn(5, 8, 16), torch.arange(5)
+    task = torch.zeros_like(tau)
+    x0, gradient = model.denoise_with_gradient(x, tau, task)
+    torch.testing.assert_close(x0, model.denoise(x, tau, task))
+    free = x.clone().requires_grad_()
+    model.predicted_return(free, tau, task).sum().backward()
+    torch.testing.assert_close(gradient, free.grad)
+    assert not x0.requires_grad
+    assert gradient.abs().max() > 0
+
+
 def test_guidance_changes_plans_of_a_real_network():
     model = tiny_model()
     keys = torch.arange(4)
