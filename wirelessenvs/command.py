@@ -27,6 +27,11 @@ def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespa
     """Runs a command; an expected fault becomes one sentence on stderr and exit status 2."""
     try:
         command(options)
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has gone: no fault of anybody. Python would complain
+        # again when it flushes at exit, so standard output goes nowhere from here.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, TypeError, ImportError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
