@@ -256,7 +256,7 @@ def _scores(options: argparse.Namespace) -> None:
 
 
 #: Environments and steps per task that keep `make demo` in its time.
-DEFAULT_SIZE = {"cbf-v0": (16, 100), "rb-v0": (64, 1000), "slicing-v0": (8, 25)}
+DEFAULT_SIZE = {"cbf-v0": (16, 100), "rb-v0": (64, 1000), "slicing-v0": (4, 25)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
