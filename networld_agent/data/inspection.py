@@ -28,11 +28,13 @@ class Magnitudes:
         quantiles: `(entries, 3)` 1 %, median and 99 % of the values.
         below_10: `(entries,)` share of values with an absolute value below 10.
         all_below_10: the same share over all entries.
+        mean: over all entries.
     """
 
     quantiles: NDArray[np.float64]
     below_10: NDArray[np.float64]
     all_below_10: float
+    mean: float
 
 
 def magnitudes(dataset: TrajectoryDataset, name: str, count: int = SAMPLE) -> Magnitudes:
@@ -58,7 +60,7 @@ def _sample(dataset: TrajectoryDataset, name: str, count: int) -> NDArray[Any]:
 def _measure(values: NDArray[Any]) -> Magnitudes:
     small = np.abs(values) < 10
     quantiles = np.quantile(values.astype(np.float64), _QUANTILES, axis=0).T
-    return Magnitudes(quantiles, small.mean(0), float(small.mean()))
+    return Magnitudes(quantiles, small.mean(0), float(small.mean()), float(values.mean()))
 
 
 def beam_magnitudes(dataset: TrajectoryDataset, count: int = SAMPLE) -> Magnitudes:
@@ -128,8 +130,8 @@ def _summary(dataset: TrajectoryDataset) -> str:
         beams = beam_magnitudes(dataset)
         low, middle, high = beams.quantiles[0]
         lines += [
-            f"Beam magnitude per antenna, where on: 1 % {low:.1f}, median {middle:.1f}, "
-            f"99 % {high:.1f} sqrt(mW)",
+            f"Beam magnitude per antenna, where on: mean {beams.mean:.1f}, 1 % {low:.1f}, "
+            f"median {middle:.1f}, 99 % {high:.1f} sqrt(mW)",
             "",
         ]
     if about.metrics:

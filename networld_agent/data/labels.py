@@ -16,8 +16,8 @@ Labels = list[Quantity]
 
 _METRIC_UNITS = {
     "rate": "bit/s/Hz", "power": "full power", "interference_db": "dB over noise",
-    "served": "packets", "waited": "packets", "dropped": "packets", "wasted": "RBs", "granted": "RBs",
-    "generated": "packets",
+    "served": "packets", "waited": "packets", "dropped": "packets", "generated": "packets",
+    "wasted": "RBs", "granted": "RBs",
 }  # fmt: skip
 
 
@@ -116,9 +116,9 @@ def _unit_of(task: str, name: str) -> str:
         return ""
     if "ssr" in name:
         return "ratio"
-    if "bandwidth" in name or name.endswith("_hz"):
+    if name.startswith("bandwidth"):
         return "Hz"
-    return ""
+    return "packets" if name.startswith(("demand", "dropped")) else ""
 
 
 def reward_unit(task: str) -> str:

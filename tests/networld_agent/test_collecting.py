@@ -1,5 +1,9 @@
 """What collection records: the same whatever plays it, and exactly what was executed."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from dataset_cases import SMALL, contents, small_dataset
@@ -12,6 +16,7 @@ from wirelessenvs.policy import Information, Policy
 from wirelessenvs.seeds import EVALUATION_SEEDS
 from wirelessenvs.tasks import TASKS, make_policy, make_simulator
 
+ROOT = Path(__file__).parents[2]
 CBF_BEAM = {"overrides": {"num_cells": 7, "layout_seed": None, "action": "beam"}}
 CBF_DYNAMIC = {"overrides": {"num_cells": 7, "graph": "interferers", "layout_seed": None}}
 
@@ -212,3 +217,21 @@ def test_blocks_hold_every_episode_once_and_one_policy_each():
 def test_sources_of_the_same_settings_describe_the_same():
     settings = settings_of("slicing-v0")
     assert make_source(settings).describe() == make_source(settings).describe()
+
+
+@pytest.mark.long
+def test_memory_does_not_grow_with_the_number_of_episodes(tmp_path):
+    program = (
+        "import resource, sys\n"
+        "from networld_agent.collecting import CollectionSettings, collect\n"
+        "settings = CollectionSettings(env='rb-v0', episodes=int(sys.argv[1]), steps=2000)\n"
+        "collect(settings, sys.argv[2], num_envs=32)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    peaks_mb = []
+    for episodes in (32, 640):
+        arguments = [sys.executable, "-c", program, str(episodes), str(tmp_path / str(episodes))]
+        answer = subprocess.run(arguments, check=True, capture_output=True, cwd=ROOT)
+        peaks_mb.append(int(answer.stdout) / 1024)
+    assert peaks_mb[1] < 1000
+    assert peaks_mb[1] < peaks_mb[0] + 50

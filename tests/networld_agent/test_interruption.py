@@ -59,34 +59,43 @@ def wait_until_episodes(process, out, count, timeout_s=60):
 
 
 def kill_again_and_again(out, jobs, rng, kills, whole):
-    """Kills after random numbers of episodes and random moments more; then lets it finish."""
-    done = 0
+    """Kills after random numbers of episodes and random moments more; then lets it finish.
+
+    Returns:
+        How many kills found it at work.
+    """
+    done = landed = 0
     for _ in range(kills):
         process = start(out, "--jobs", jobs)
-        wait_until_episodes(process, out, done + rng.randrange(0, 13))
+        wait_until_episodes(process, out, done + rng.randrange(0, 8))
         time.sleep(rng.uniform(0, 0.03))
         process.send_signal(signal.SIGKILL)
         process.communicate()
+        if process.returncode == 0 or out.exists():
+            break
+        landed += 1
+        if (partial_folder(out) / "metadata.json").exists():
+            break
         assert finished_episodes(out) >= done
         done = finished_episodes(out)
-        if process.returncode == 0:
-            break
     process = start(out, "--jobs", jobs)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     assert contents(out) == whole
     assert not partial_folder(out).exists()
+    return landed
 
 
 def test_killed_three_times_the_files_are_the_same(tmp_path, uninterrupted):
-    kill_again_and_again(tmp_path / "set", "1", random.Random(1), 3, uninterrupted)
+    assert kill_again_and_again(tmp_path / "set", "1", random.Random(1), 3, uninterrupted) == 3
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("seed", range(5))
-def test_killed_fifty_times_the_files_are_the_same(tmp_path, uninterrupted, jobs, seed):
-    kill_again_and_again(tmp_path / "set", jobs, random.Random(seed), 5, uninterrupted)
+def test_killed_up_to_fifty_times_the_files_are_the_same(tmp_path, uninterrupted, jobs, seed):
+    rng = random.Random(seed)
+    assert kill_again_and_again(tmp_path / "set", jobs, rng, 5, uninterrupted) >= 3
 
 
 def test_killed_at_any_write_of_the_finish_the_files_are_the_same(tmp_path, monkeypatch):
