@@ -59,12 +59,20 @@ def gather_rows(
     starts: NDArray[np.int64],
     out: NDArray[Any],
 ) -> None:
-    """Copies `source[e, i, s : s + H]`, `(E, N, T, D)`, into `out`, `(B, H, D)`."""
-    for b in range(out.shape[0]):
-        e, i, s = episodes[b], agents[b], starts[b]
-        for h in range(out.shape[1]):
-            for d in range(out.shape[2]):
-                out[b, h, d] = source[e, i, s + h, d]
+    """Copies `source[e, i, s : s + H]`, `(E, N, T, D)`, into `out`, `(B, H, D)`.
+
+    Both must be in C order.
+    """
+    size = out.shape[2]
+    # A window is one contiguous run of H D values: flat loops are what the compiler vectorises.
+    lines = source.reshape(source.shape[0] * source.shape[1], source.shape[2] * size)
+    windows = out.reshape(out.shape[0], out.shape[1] * size)
+    for b in range(windows.shape[0]):
+        line = lines[episodes[b] * source.shape[1] + agents[b]]
+        first = starts[b] * size
+        window = windows[b]
+        for k in range(window.size):
+            window[k] = line[first + k]
 
 
 @numba.njit(cache=True)
@@ -81,35 +89,34 @@ def gather_neighbors(
     """Writes the neighbours' means of windows into `out`, `(B, H, D)`.
 
     Args:
-        source: `(E, N, T + 1, D)`.
+        source: `(E, N, T + 1, D)` in C order.
         first: `(N + 1,)` agent i hears `heard[first[i] : first[i + 1]]`.
         heard: neighbours one agent after the other.
         dynamic: `(E, T + 1, N, N)` adjacency per step, or `(0, 0, 0, 0)` for the static graph.
         episodes: `(B,)`.
         agents: `(B,)`.
         starts: `(B,)`.
-        out: `(B, H, D)`.
+        out: `(B, H, D)` in C order.
     """
     out[:] = 0
-    horizon, size = out.shape[1], out.shape[2]
-    for b in range(out.shape[0]):
+    num_agents, horizon, size = source.shape[1], out.shape[1], out.shape[2]
+    lines = source.reshape(source.shape[0] * num_agents, source.shape[2] * size)
+    windows = out.reshape(out.shape[0], horizon * size)
+    for b in range(windows.shape[0]):
         e, i, s = episodes[b], agents[b], starts[b]
+        window = windows[b]
         if dynamic.shape[0] == 0:
-            # One neighbour after the other: each window is one contiguous read.
-            count = first[i + 1] - first[i]
-            scale = np.float32(1 / max(count, 1))
-            for k in range(first[i], first[i + 1]):
-                j = heard[k]
-                for h in range(horizon):
-                    for d in range(size):
-                        out[b, h, d] += source[e, j, s + h, d]
-            for h in range(horizon):
-                for d in range(size):
-                    out[b, h, d] *= scale
+            for n in range(first[i], first[i + 1]):
+                line = lines[e * num_agents + heard[n]]
+                for k in range(window.size):
+                    window[k] += line[s * size + k]
+            scale = np.float32(1 / max(first[i + 1] - first[i], 1))
+            for k in range(window.size):
+                window[k] *= scale
         else:
             for h in range(horizon):
                 count = 0
-                for j in range(source.shape[1]):
+                for j in range(num_agents):
                     if dynamic[e, s + h, i, j]:
                         count += 1
                         for d in range(size):

@@ -1,5 +1,7 @@
 """Windows, splits and collections: what is read is what was written, raw."""
 
+import time
+
 import numpy as np
 import pytest
 from dataset_cases import SMALL, small_dataset
@@ -212,3 +214,16 @@ def test_a_lone_agent_hears_nothing(tmp_path):
     settings = CollectionSettings(env="rb-v0", overrides=overrides, episodes=1, steps=10)
     dataset = TrajectoryDataset.open(collect(settings, tmp_path / "set"))
     assert (dataset.windows(5, 3, rng()).neighbors == 0).all()
+
+
+@pytest.mark.long
+def test_256_windows_of_a_200_mb_map_take_less_than_3_ms(tmp_path):
+    settings = CollectionSettings(env="rb-v0", policy="demand", episodes=320, steps=5000)
+    dataset = TrajectoryDataset.open(collect(settings, tmp_path / "set"))
+    assert dataset.observations.nbytes > 200e6
+    generator, seconds = rng(), []
+    for _ in range(300):
+        begin = time.process_time()
+        dataset.windows(256, 32, generator)
+        seconds.append(time.process_time() - begin)
+    assert np.median(seconds) < 3e-3
