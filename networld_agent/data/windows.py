@@ -69,10 +69,11 @@ def gather_rows(
     windows = out.reshape(out.shape[0], out.shape[1] * size)
     for b in range(windows.shape[0]):
         line = lines[episodes[b] * source.shape[1] + agents[b]]
-        first = starts[b] * size
+        # A slice first: a sum as an index could be negative, which costs a check per value.
+        run = line[starts[b] * size : (starts[b] + out.shape[1]) * size]
         window = windows[b]
-        for k in range(window.size):
-            window[k] = line[first + k]
+        for k in range(run.size):
+            window[k] = run[k]
 
 
 @numba.njit(cache=True)
@@ -108,8 +109,9 @@ def gather_neighbors(
         if dynamic.shape[0] == 0:
             for n in range(first[i], first[i + 1]):
                 line = lines[e * num_agents + heard[n]]
-                for k in range(window.size):
-                    window[k] += line[s * size + k]
+                run = line[s * size : (s + horizon) * size]
+                for k in range(run.size):
+                    window[k] += run[k]
             scale = np.float32(1 / max(first[i + 1] - first[i], 1))
             for k in range(window.size):
                 window[k] *= scale
