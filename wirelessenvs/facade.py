@@ -6,6 +6,9 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wirelessenvs.checks import check_choice
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.graph import NeighborGraph
@@ -15,7 +18,7 @@ from wirelessenvs.tasks import Task
 if TYPE_CHECKING:
     from wirelessenvs.rendering import Renderer
 
-__all__ = ["RENDER_FPS", "RENDER_MODES", "SimulatorFacade"]
+__all__ = ["RENDER_FPS", "RENDER_MODES", "SimulatorFacade", "SingleFacade"]
 
 RENDER_MODES = ["human", "rgb_array"]
 RENDER_FPS = 5
@@ -88,3 +91,19 @@ class SimulatorFacade:
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
+
+
+class SingleFacade(SimulatorFacade):
+    """What the two façades over a batch of one share."""
+
+    def state(self) -> NDArray[np.float32]:
+        """Global state `(S,)` float32, in `state_space`."""
+        return self.simulator.state()[0]
+
+    def render(self) -> Any:
+        """`(height, width, 3)` uint8 for "rgb_array"; None for "human", which opens a window."""
+        return self._render()
+
+    def close(self) -> None:
+        """Closes the window, if any."""
+        self._close_renderer()

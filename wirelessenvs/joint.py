@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wirelessenvs.config import TaskConfig
-from wirelessenvs.facade import RENDER_FPS, RENDER_MODES, SimulatorFacade
+from wirelessenvs.facade import RENDER_FPS, RENDER_MODES, SingleFacade
 from wirelessenvs.simulator import Simulator
 from wirelessenvs.tasks import get_task
 
@@ -38,7 +38,7 @@ def joint_action_space(
     )
 
 
-class JointEnv(SimulatorFacade, gymnasium.Env):
+class JointEnv(SingleFacade, gymnasium.Env):
     """A `gymnasium.Env` with the agents' observations and actions stacked.
 
     The reward is the mean over agents; `info["agent_rewards"]` holds each agent's, and every
@@ -105,15 +105,3 @@ class JointEnv(SimulatorFacade, gymnasium.Env):
         info: dict[str, Any] = {name: column[0] for name, column in step.metrics.items()}
         info["agent_rewards"] = step.rewards[0]
         return step.observations[0], float(step.rewards.mean()), False, self._over, info
-
-    def state(self) -> NDArray[np.float32]:
-        """Global state `(S,)` float32, in `state_space`."""
-        return self.simulator.state()[0]
-
-    def render(self) -> Any:
-        """`(height, width, 3)` uint8 for "rgb_array"; None for "human", which opens a window."""
-        return self._render()
-
-    def close(self) -> None:
-        """Closes the window, if any."""
-        self._close_renderer()

@@ -14,13 +14,13 @@ from pettingzoo.utils.conversions import parallel_to_aec
 from wirelessenvs.actions import stack_actions
 from wirelessenvs.checks import check_flag
 from wirelessenvs.config import TaskConfig
-from wirelessenvs.facade import RENDER_FPS, RENDER_MODES, SimulatorFacade
+from wirelessenvs.facade import RENDER_FPS, RENDER_MODES, SingleFacade
 from wirelessenvs.tasks import get_task
 
 __all__ = ["WirelessParallelEnv", "aec_env"]
 
 
-class WirelessParallelEnv(SimulatorFacade, ParallelEnv):
+class WirelessParallelEnv(SingleFacade, ParallelEnv):
     """A PettingZoo `ParallelEnv` over a simulator with a batch of one.
 
     Args:
@@ -144,18 +144,6 @@ class WirelessParallelEnv(SimulatorFacade, ParallelEnv):
             agent: {"observation": row, "adjacency": adjacency.copy()}
             for agent, row in rows.items()
         }
-
-    def state(self) -> NDArray[np.float32]:
-        """Global state `(S,)` float32, in `state_space`."""
-        return self.simulator.state()[0]
-
-    def render(self) -> Any:
-        """`(height, width, 3)` uint8 for "rgb_array"; None for "human", which opens a window."""
-        return self._render()
-
-    def close(self) -> None:
-        """Closes the window, if any."""
-        self._close_renderer()
 
 
 def _copy_space(space: gymnasium.Space[Any]) -> gymnasium.Space[Any]:
