@@ -153,7 +153,7 @@ def measure(
         training: that the linear model is fitted on.
         held_out: that everything is measured on.
         config: how to plan.
-        windows: joint windows to draw of each.
+        windows: joint windows to draw; the linear model gets at least 512.
         samples: plans whose mean is the world model's prediction: the mean is what a squared error
             asks for, and what the linear model gives (of n plans it is 1/n too uncertain).
         seed: of the windows.
@@ -161,7 +161,8 @@ def measure(
     config = PlannerConfig() if config is None else config
     size, horizon = model.config.latent_size, model.config.horizon
     rng = np.random.default_rng(seed)
-    fitted = _numbers(encoded(model, task, training.draw(windows, horizon, rng)))
+    # Least squares on few rows would be a weak rival.
+    fitted = _numbers(encoded(model, task, training.draw(max(windows, 512), horizon, rng)))
     drawn = held_out.draw(windows, horizon, rng)
     segments = encoded(model, task, drawn)
     actual = _numbers(segments)
