@@ -1,0 +1,61 @@
+"""Examples of the data set's docs and docstrings run as printed."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import networld_agent
+from networld_agent import collect as command
+from networld_agent.collecting import CollectionSettings, collect
+from networld_agent.data import __main__ as data_command
+
+DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+COMMANDS = re.findall(r"^python -m (networld_agent\.\w+)(.*?)(?:#.*)?$", DOCS, flags=re.MULTILINE)
+MODULES = [
+    name
+    for _, name, _ in pkgutil.walk_packages(networld_agent.__path__, "networld_agent.")
+    if name.split(".")[1] in ("adapters", "collect", "collecting", "data", "progress")
+    and not name.endswith(("__main__", "ray_cluster"))
+]
+
+
+@pytest.mark.parametrize("name", ["networld_agent", *MODULES])
+def test_docstring_examples_run(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_the_python_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    collect(CollectionSettings(env="rb-v0", episodes=10, steps=40), "data/rb-8-expert")
+    (block,) = re.findall(r"```python\n(.*?)```", DOCS, flags=re.DOTALL)
+    names = {}
+    exec(compile(block, "data.md", "exec"), names)
+    assert names["batch"].observations.shape == names["batch"].neighbors.shape == (256, 32, 4)
+    assert names["few_shot"].num_episodes == 10
+
+
+@pytest.mark.parametrize(("module", "arguments"), COMMANDS)
+def test_commands_have_the_options_that_the_docs_name(module, arguments, monkeypatch):
+    called = []
+    chosen = command if module == "networld_agent.collect" else data_command
+    monkeypatch.setattr(chosen, "run", lambda function, options: called.append(options) or 0)
+    words = shlex.split(re.sub(r"\[.*?\]", "", arguments))
+    assert chosen.main(words) == 0
+    assert len(called) == 1
+
+
+def test_the_tier_table_names_the_policies_that_play():
+    from networld_agent.collecting.tiers import TIERS, tier_policy
+    from wirelessenvs.tasks import TASKS
+
+    rows = {
+        row.split("|")[1].split("`")[1]: row for row in DOCS.splitlines() if row.startswith("| `")
+    }
+    for tier in set(TIERS) - {"mixed"}:
+        for task in TASKS.values():
+            assert f"`{tier_policy(task, tier, task.config.from_preset())}`" in rows[tier]
