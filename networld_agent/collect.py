@@ -33,7 +33,8 @@ def _collect(options: argparse.Namespace) -> None:
     jobs = options.jobs
     if jobs is None:
         # No more processes than whole batches: starting one costs seconds.
-        batches = -(-options.episodes // max(options.num_envs, 1))
+        side_by_side = 1 if settings.foreign else max(options.num_envs, 1)
+        batches = -(-options.episodes // side_by_side)
         jobs = max(1, min(available_cores(), batches))
     before = options.out.exists()
     line = ProgressLine("steps")

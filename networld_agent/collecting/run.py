@@ -77,6 +77,9 @@ def collect(
             if report is not None:
                 report("collecting", done, total)
 
+        if settings.foreign:
+            # One by one in any case: small blocks are safe on the disk sooner.
+            num_envs = min(num_envs, 8)
         blocks = plan_blocks(missing, settings.episode_policies, num_envs, jobs)
         if ray_address is not None and blocks:
             from networld_agent.collecting.ray_cluster import play_on_ray

@@ -54,7 +54,7 @@ class CollectionSettings:
         check_int("--steps", self.steps, 1, 10_000_000)
         if self.seed is None:
             object.__setattr__(self, "seed", default_seed(self.policy))
-        check_int("--seed", self.seed, 0)
+        check_int("--seed", self.seed, 0, 2**62)
         assert self.seed is not None
         if is_reserved(self.seed, self.episodes):
             raise ValueError(

@@ -84,6 +84,10 @@ class TrajectoryDataset:
             check_sample(metadata, arrays)
         return cls(folder, metadata, arrays, np.arange(metadata.description.num_episodes))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To another process goes the path, not a copy of the arrays.
+        return _reopen, (str(self.path.absolute()), self.episodes)
+
     # ---------------------------------------------------------------- what it is
     @property
     def description(self) -> Description:
@@ -281,6 +285,10 @@ class TrajectoryDataset:
         first = np.concatenate([[0], np.cumsum(self.graph.degrees)])
         heard = np.nonzero(self.graph.adjacency)[1].astype(np.int64)
         return first, heard, np.zeros((0, 0, 0, 0), np.uint8)
+
+
+def _reopen(path: str, episodes: NDArray[np.int64]) -> TrajectoryDataset:
+    return TrajectoryDataset.open(path).select(episodes)
 
 
 def _deep_tuples(value: Any) -> Any:

@@ -228,7 +228,7 @@ class Description:
                 f"{file}: key 'format_version' is {version}; this package reads up to "
                 f"{FORMAT_VERSION}: upgrade it."
             )
-        seeds = fields.integers("seeds", high=2**128)
+        seeds = fields.integers("seeds", high=2**63 - 1)
         agents = fields.texts("agents")
         for key, values in (("seeds", seeds), ("agents", agents)):
             if not 0 < len(values) <= _LIMIT or len(set(values)) != len(values):

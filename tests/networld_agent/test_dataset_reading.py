@@ -1,5 +1,6 @@
 """Windows, splits and collections: what is read is what was written, raw."""
 
+import pickle
 import time
 
 import numpy as np
@@ -168,6 +169,13 @@ def test_the_first_trajectories_are_a_data_set_over_the_same_map(dataset):
         dataset.first(6)
     with pytest.raises(ValueError, match="episodes must be between 0 and 4"):
         dataset.select([5])
+
+
+def test_a_data_set_goes_to_another_process_by_its_path(dataset):
+    few = dataset.select([3, 1])
+    data = pickle.dumps(few)
+    assert len(data) < 1000
+    assert pickle.loads(data).seeds == few.seeds
 
 
 def test_arrays_and_metrics_are_found_by_name(dataset):

@@ -318,7 +318,7 @@ def test_two_writers_of_one_data_set_exclude_each_other(tmp_path, monkeypatch):
         (["--env", "rb-v0", "--steps", "0"], "--steps must be between 1"),
         (["--env", "rb-v0", "--num-envs", "0"], "--num-envs must be at least 1"),
         (["--env", "rb-v0", "--jobs", "0"], "--jobs must be between 1"),
-        (["--env", "rb-v0", "--seed", "-1"], "--seed must be at least 0"),
+        (["--env", "rb-v0", "--seed", "-1"], "--seed must be between 0"),
         (["--env", "rb-v0", "--seed", "1500000"], "reserved for evaluation."),
         (["--env", "cbf-v0", "--policy", "sweep"], "needs observation='sweep'"),
         (["--env", "no.such:factory", "--policy", "random"], "cannot be loaded"),
