@@ -16,7 +16,7 @@ from networld_agent.planning import Planner, PlannerConfig
 __all__ = ["SCALES", "Trial", "best_scale", "tune_guidance"]
 
 #: In units of the latents' spread; 0 is the unguided planner.
-SCALES: Final = (0.0, 0.03, 0.1, 0.3, 1.0)
+SCALES: Final = (0.0, 0.03, 0.1, 0.2, 0.4)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ class PlannerConfig:
             of any unit. Otherwise `guidance_scale` multiplies the gradient itself.
         unguided_steps: last steps of the sampler without guidance.
         warm_start: 0 draws every plan from pure noise; n > 0 noises the last plan, shifted to the
-            present, and visits only the last n levels.
+            present, and visits only the last n levels. Small n confirm the old plan whatever is
+            observed: measure before use.
         execute: actions taken from one plan before the next. Agents only communicate to plan.
         temperature: scale of the sampler's noise, 0 to 1; below 1, plans crowd around the likely.
         decoding: "mean" or "mode" of the inverse dynamics; None takes the model's own choice.
@@ -51,7 +52,7 @@ class PlannerConfig:
     unguided_steps: int = 1
     warm_start: int = 0
     execute: int = 1
-    temperature: float = 1.0
+    temperature: float = 0.5
     decoding: str | None = None
     seed: int = 0
 

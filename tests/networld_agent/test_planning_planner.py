@@ -19,7 +19,7 @@ LINE = np.array([[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]])
 
 def plans(rows=4000, own=0.0, **options):
     model = ToyModel()
-    generator = PlanGenerator(model, "toy", PlannerConfig(**options))
+    generator = PlanGenerator(model, "toy", PlannerConfig(**{"temperature": 1.0, **options}))
     present = torch.full((rows, 3), own)
     return generator.generate(present, present, stream_keys(torch.arange(rows)))
 
@@ -192,7 +192,9 @@ def test_agents_plan_alike_in_any_company():
 
 def test_same_seed_gives_same_actions_and_another_seed_other_ones():
     def run(seed):
-        planner = Planner(ToyModel(), config=PlannerConfig(seed=seed, plan_mode="none"))
+        planner = Planner(
+            ToyModel(), config=PlannerConfig(seed=seed, plan_mode="none", temperature=1.0)
+        )
         return np.stack([planner.act(0 * scene(20), LINE) for _ in range(10)])
 
     first = run(1)
