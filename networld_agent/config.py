@@ -39,7 +39,7 @@ class Preset:
 PRESETS: Final = {
     "smoke": Preset(
         WorldModelConfig(
-            horizon=8, latent_size=16, encoder_size=32, channels=8, multipliers=(1, 2),
+            horizon=8, latent_size=8, encoder_size=32, channels=16, multipliers=(1, 2),
             embedding_size=16, inverse_size=32, diffusion_steps=10, return_bins=41,
             action_bins=41,
         ),
@@ -54,7 +54,7 @@ PRESETS: Final = {
     ),
     "demo": Preset(
         WorldModelConfig(
-            horizon=8, latent_size=24, encoder_size=128, channels=32, multipliers=(1, 2, 4),
+            horizon=8, latent_size=16, encoder_size=128, channels=32, multipliers=(1, 2, 4),
             embedding_size=32, inverse_size=128,
         ),
         TrainingConfig(
@@ -66,14 +66,14 @@ PRESETS: Final = {
     ),
     "cpu": Preset(
         WorldModelConfig(
-            horizon=16, latent_size=32, encoder_size=256, channels=32, multipliers=(1, 2, 4, 4),
+            horizon=16, latent_size=24, encoder_size=256, channels=48, multipliers=(1, 2, 4, 4),
         ),
         TrainingConfig(steps=6_000, batch_size=256, ema_decay=0.998),
         TrainingConfig(steps=3_000, batch_size=256, ema_decay=0.998),
     ),
     "paper": Preset(
         WorldModelConfig(
-            horizon=32, latent_size=64, encoder_size=512, channels=64, multipliers=(1, 2, 4, 8),
+            horizon=32, latent_size=32, encoder_size=512, channels=64, multipliers=(1, 2, 4, 8),
             embedding_size=64, inverse_size=512, return_bins=127, action_bins=127,
         ),
         TrainingConfig(

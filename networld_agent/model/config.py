@@ -10,7 +10,7 @@ from wirelessenvs.checks import check_choice, check_flag, check_int, check_real
 __all__ = ["WorldModelConfig"]
 
 _CHOICES: Final = {
-    "prediction": ("x0", "noise"),
+    "prediction": ("x0", "velocity", "noise"),
     "latent_norm": ("layernorm", "none"),
     "stop_gradient": ("none", "target", "all"),
     "classifier": ("shared", "separate"),
@@ -38,8 +38,11 @@ class WorldModelConfig:
         embedding_size: of the noise level and of the task, each.
         inverse_size: width of the inverse dynamics' two hidden layers.
         gamma: discount of the segment's return.
-        prediction: what the U-Net's output means. "noise" divides its errors by the tiny signal
-            share of the first sampling steps; latents have no box that would catch them.
+        prediction: what the U-Net's output means. "x0" must carry all of a nearly clean segment
+            through the network, so `channels` should not be fewer than 2 `latent_size`.
+            "velocity" (x0 = signal x - spread output) keeps details and spread of the data better;
+            plans of "x0" lean towards the mean. "noise" divides errors by the tiny signal share of
+            the first sampling steps, and latents have no box that would catch them.
         latent_norm: "layernorm" (without a learnt scale) keeps the diffusion loss from shrinking
             the latents to nothing; "none" leaves them free.
         stop_gradient: of the diffusion loss into the encoder: "none", through the "target" alone,
@@ -61,7 +64,11 @@ class WorldModelConfig:
         diffusion_weight: of the denoising loss.
         classifier_weight: of the return loss.
         inverse_weight: of the inverse dynamics' loss.
-        reconstruction_weight: of an optional head that recovers the observation from the latent.
+        planned_action_weight: of the inverse dynamics' loss on the first transition of the denoised
+            segment, at every noise level: the plan is taught to decode to the action that was
+            taken, and latents to hold what that action depends on. Not with `prediction` "noise".
+        reconstruction_weight: of a head that recovers the observation from the latent: it keeps the
+            latents from collapsing onto the action; 0 for none.
         first_step_weight: of the first generated step in the denoising loss, against 1 for all
             others: it is the one that becomes an action.
         max_tasks: rows of the task embedding.
@@ -93,8 +100,9 @@ class WorldModelConfig:
     diffusion_weight: float = 1.0
     classifier_weight: float = 0.1
     inverse_weight: float = 1.0
-    reconstruction_weight: float = 0.0
-    first_step_weight: float = 1.0
+    planned_action_weight: float = 1.0
+    reconstruction_weight: float = 0.3
+    first_step_weight: float = 5.0
     max_tasks: int = 16
 
     def __post_init__(self) -> None:

@@ -61,6 +61,14 @@ class Schedule(nn.Module):
         """The clean sample that x `(B, ...)` came from if this was its noise."""
         return (x - self._at(self.spread, tau, x) * noise) / self._at(self.signal, tau, x)
 
+    def velocity(self, x0: Tensor, tau: Tensor, noise: Tensor) -> Tensor:
+        """The mix signal noise - spread x0, of unit variance at every level if x0 has it."""
+        return self._at(self.signal, tau, x0) * noise - self._at(self.spread, tau, x0) * x0
+
+    def x0_from_velocity(self, x: Tensor, tau: Tensor, velocity: Tensor) -> Tensor:
+        """The clean sample that x `(B, ...)` came from if this was its velocity."""
+        return self._at(self.signal, tau, x) * x - self._at(self.spread, tau, x) * velocity
+
     def noise_from_x0(self, x: Tensor, tau: Tensor, x0: Tensor) -> Tensor:
         """The noise in x `(B, ...)` if this was the clean sample."""
         return (x - self._at(self.signal, tau, x) * x0) / self._at(self.spread, tau, x)

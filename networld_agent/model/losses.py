@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from networld_agent.model.batch import Batch, TaskBatch
+from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.symlog import symlog
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ __all__ = ["joint_loss"]
 
 
 def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
-    """Scalars "loss", "diffusion", "classifier", "inverse", and "reconstruction" if it is on.
+    """The weighted sum "loss" and its parts as scalars.
 
-    Each is the mean over sequences weighted as the batch says; "loss" is their weighted sum. Time 0
-    is the clamped present: no noise is added to it and no loss is taken there.
+    Parts are "diffusion", "classifier", "inverse", and, if they are on, "planned_action" and
+    "reconstruction". Each is the mean over sequences weighted as the batch says. Time 0 is the
+    clamped present: no noise is added to it and no loss is taken there.
     """
     config = model.config
     latents = [model.encode(part.task, part.observations) for part in batch.parts]
@@ -40,10 +42,15 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     x = torch.cat([source[:, :1], x[:, 1:]], 1)
     output, logits = model.forward_both(x, batch.tau, task)
 
-    target = batch.noise if config.prediction == "noise" else x0
-    if config.stop_gradient != "none":
-        target = target.detach()
-    error = (output.float() - target)[:, 1:].square()
+    clean = x0 if config.stop_gradient == "none" else x0.detach()
+    if config.prediction == "x0":
+        target = clean
+    elif config.prediction == "noise":
+        target = batch.noise
+    else:
+        target = model.schedule.velocity(clean, batch.tau, batch.noise)
+    output = output.float()
+    error = (output - target)[:, 1:].square()
     if not config.mean_field:
         error = error[..., : config.latent_size]
     per_step = error.mean(2)
@@ -51,15 +58,24 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     steps[0] = config.first_step_weight
     losses = {"diffusion": (weights * (per_step @ (steps / steps.sum()))).sum()}
 
-    classifier, inverse, reconstruction = [], [], []
-    rows = logits.split([part.num_sequences for part in batch.parts])
-    for part, z, part_logits in zip(batch.parts, latents, rows, strict=True):
+    classifier, inverse, planned, reconstruction = [], [], [], []
+    counts = [part.num_sequences for part in batch.parts]
+    estimated = model.to_x0(output, x, batch.tau).detach()
+    rows, estimates = logits.split(counts), estimated.split(counts)
+    for part, z, part_logits, estimate in zip(batch.parts, latents, rows, estimates, strict=True):
         labels = model.scaled_returns(part.task, part.returns.flatten())
         entropy = model.return_bins(part.task).cross_entropy(part_logits, labels)
         classifier.append(entropy.sum() * part.weight)
         head = model.inverse(part.task)
         loss = head.loss(z[:, :, :-1], z[:, :, 1:], part.actions).mean(2)
         inverse.append(loss.sum() * part.weight)
+        if _plans_actions(config):
+            present = z[:, :, 0].flatten(0, 1)
+            if config.stop_gradient == "all":
+                present = present.detach()
+            generated = estimate[:, 1, : config.latent_size]
+            loss = head.loss(present, generated, part.actions[:, :, 0].flatten(0, 1))
+            planned.append(loss.sum() * part.weight)
         if config.reconstruction_weight:
             wanted = symlog(part.observations) if config.symlog else part.observations
             missing = (model.reconstruct(part.task, z) - wanted).square().mean((2, 3))
@@ -71,10 +87,18 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
         + config.classifier_weight * losses["classifier"]
         + config.inverse_weight * losses["inverse"]
     )
+    if planned:
+        losses["planned_action"] = torch.stack(planned).sum()
+        total = total + config.planned_action_weight * losses["planned_action"]
     if reconstruction:
         losses["reconstruction"] = torch.stack(reconstruction).sum()
         total = total + config.reconstruction_weight * losses["reconstruction"]
     return {"loss": total, **losses}
+
+
+def _plans_actions(config: WorldModelConfig) -> bool:
+    # Estimates from predicted noise are far off at high levels: their actions would teach nothing.
+    return config.planned_action_weight > 0 and config.prediction != "noise"
 
 
 def _segment(model: WorldModel, part: TaskBatch, z: Tensor) -> Tensor:

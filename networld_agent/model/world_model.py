@@ -206,7 +206,7 @@ class WorldModel(nn.Module):
         """
         condition = self.conditioning(tau, task)
         output: Tensor = self.unet(x_tau.transpose(0, 1), condition).transpose(0, 1)
-        return self._to_x0(output, x_tau, tau)
+        return self.to_x0(output, x_tau, tau)
 
     def predicted_return(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> Tensor:
         """Expected discounted return `(B,)` of noisy segments, differentiable; as `denoise`."""
@@ -216,7 +216,7 @@ class WorldModel(nn.Module):
     def denoise_and_return(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
         """`denoise` and `predicted_return` with the down path computed once where shared."""
         output, logits = self.forward_both(x_tau, tau, task)
-        return self._to_x0(output, x_tau, tau), self._expected(logits, task)
+        return self.to_x0(output, x_tau, tau), self._expected(logits, task)
 
     def denoise_with_gradient(self, x: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
         """`denoise`, and the gradient `(B, H, 2 D)` of `predicted_return`; neither has a graph.
@@ -236,7 +236,7 @@ class WorldModel(nn.Module):
         with torch.no_grad():
             shared = [values.detach() for values in features]
             output = self.unet.up(shared, condition.detach()).transpose(0, 1)
-            return self._to_x0(output, x, tau), gradient
+            return self.to_x0(output, x, tau), gradient
 
     def forward_both(self, x: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
         """The U-Net's raw output `(B, H, 2 D)` and the classifier's logits `(B, n)`."""
@@ -258,9 +258,12 @@ class WorldModel(nn.Module):
         condition = self.classifier_conditioning(tau, task)
         return self.classifier_path(x, condition), condition
 
-    def _to_x0(self, output: Tensor, x: Tensor, tau: Tensor) -> Tensor:
+    def to_x0(self, output: Tensor, x: Tensor, tau: Tensor) -> Tensor:
+        """The clean estimate that the U-Net's output stands for."""
         if self.config.prediction == "noise":
             return self.schedule.x0_from_noise(x, tau, output)
+        if self.config.prediction == "velocity":
+            return self.schedule.x0_from_velocity(x, tau, output)
         return output
 
     def _expected(self, logits: Tensor, task: Tensor) -> Tensor:

@@ -131,6 +131,15 @@ def test_clean_sample_and_noise_are_recovered_from_each_other():
     torch.testing.assert_close(schedule.noise_from_x0(x, tau, x0), noise)
 
 
+def test_clean_sample_is_recovered_from_the_velocity():
+    schedule = Schedule(20).double()
+    x0, noise = torch.randn(2, 6, 8, 4, dtype=torch.float64)
+    tau = torch.tensor([0, 3, 7, 12, 18, 19])
+    velocity = schedule.velocity(x0, tau, noise)
+    x = schedule.noisy(x0, tau, noise)
+    torch.testing.assert_close(schedule.x0_from_velocity(x, tau, velocity), x0)
+
+
 def test_noisy_samples_of_unit_variance_have_unit_variance():
     torch.manual_seed(0)
     schedule = Schedule(20)

@@ -92,6 +92,23 @@ def test_noise_prediction_is_turned_into_a_clean_estimate():
     torch.testing.assert_close(model.schedule.noisy(x0, tau, output), x, atol=1e-4, rtol=1e-3)
 
 
+def test_velocity_prediction_keeps_a_nearly_clean_segment():
+    model = tiny_model(prediction="velocity")
+    x, tau, task = segments()
+    x0 = model.denoise(x, 0 * tau, task)
+    output, _ = model.forward_both(x, 0 * tau, task)
+    schedule = model.schedule
+    torch.testing.assert_close(x0, schedule.signal[0] * x - schedule.spread[0] * output)
+
+
+def test_planned_actions_teach_encoder_and_head_but_not_the_denoiser():
+    model = tiny_model()
+    model.loss(batch())["planned_action"].backward()
+    assert model.inverses["task0"].head.weight.grad.abs().max() > 0
+    assert model.encoders["task0"].layers[0].weight.grad.abs().max() > 0
+    assert all(parameter.grad is None for parameter in model.unet.parameters())
+
+
 @pytest.mark.parametrize("classifier", ["shared", "separate"])
 def test_denoising_and_return_together_equal_both_alone(classifier):
     model = tiny_model(classifier=classifier)
@@ -179,7 +196,9 @@ def test_inverse_dynamics_learns_bandwidths_to_two_percent_of_the_band(mode):
     "options",
     [
         {},
+        {"prediction": "velocity"},
         {"prediction": "noise"},
+        {"planned_action_weight": 0.0},
         {"latent_norm": "none"},
         {"stop_gradient": "target"},
         {"stop_gradient": "all"},
@@ -189,8 +208,8 @@ def test_inverse_dynamics_learns_bandwidths_to_two_percent_of_the_band(mode):
         {"discrete_head": "bins"},
         {"targets": "one-hot"},
         {"action_scaling": "raw"},
-        {"reconstruction_weight": 0.5},
-        {"first_step_weight": 5.0},
+        {"reconstruction_weight": 0.0},
+        {"first_step_weight": 1.0},
         {"blocks_per_level": 2},
     ],
     ids=str,
@@ -209,9 +228,13 @@ def test_every_option_trains(options):
 
 
 def test_loss_is_the_weighted_sum_of_its_parts():
-    model = tiny_model(diffusion_weight=2.0, classifier_weight=3.0, inverse_weight=0.5)
+    model = tiny_model(
+        diffusion_weight=2.0, classifier_weight=3.0, inverse_weight=0.5, planned_action_weight=0.7,
+        reconstruction_weight=0.2,
+    )  # fmt: skip
     losses = model.loss(batch())
     expected = 2 * losses["diffusion"] + 3 * losses["classifier"] + 0.5 * losses["inverse"]
+    expected = expected + 0.7 * losses["planned_action"] + 0.2 * losses["reconstruction"]
     torch.testing.assert_close(losses["loss"], expected)
 
 
@@ -252,7 +275,7 @@ def test_new_task_starts_from_the_mean_embedding_and_leaves_the_others_alone():
         (lambda m: m.add_task(dataclasses.replace(PAIRS, name="x")), "index 2 is taken"),
         (lambda m: m.add_task(TaskSpec("x", 16, 1, PAIRS.action)), "max_tasks is 16"),
         (lambda m: m.set_task(dataclasses.replace(DISCRETE, index=5)), "cannot change"),
-        (lambda m: m.reconstruct("rb-v0", torch.rand(1, 8)), "no reconstruction head"),
+        (lambda _: tiny_model(reconstruction_weight=0.0).reconstruct("x", None), "no reconstruc"),
     ],
 )
 def test_misuse_is_one_sentence(work, sentence):
@@ -266,7 +289,7 @@ def test_misuse_is_one_sentence(work, sentence):
         ({"horizon": 12}, "multiple of 8"),
         ({"channels": 12}, "multiple of 8"),
         ({"return_bins": 10}, "odd"),
-        ({"prediction": "v"}, "one of 'x0', 'noise'"),
+        ({"prediction": "v"}, "one of 'x0', 'velocity', 'noise'"),
         ({"embedding_size": 7}, "even"),
         ({"gamma": 1.5}, "between 0 and 1"),
         ({"multipliers": ()}, "tuple of integers"),
