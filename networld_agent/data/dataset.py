@@ -253,11 +253,11 @@ class TrajectoryDataset:
         e, i, s = places
         batch = len(s)
         size = self.observations.shape[-1]
-        own = np.empty((batch, horizon, size), np.float32)
+        # One allocation for both: where it is large, NumPy asks for huge pages.
+        both = np.empty((1 + neighbors, batch, horizon, size), np.float32)
+        own, mean = both[0], both[1] if neighbors else None
         gather_rows(self.observations, e, i, s, own)
-        mean = None
-        if neighbors:
-            mean = np.empty_like(own)
+        if mean is not None:
             first, heard, dynamic = self._heard
             gather_neighbors(self.observations, first, heard, dynamic, e, i, s, mean)
         actions = self.actions.reshape(*self.actions.shape[:3], -1)
