@@ -11,7 +11,7 @@ planner's U-Net (horizon 32, 64 channels, four levels of two blocks, 4 M weights
   gradients.
 * plain 20 steps: our network, 20 DDPM steps, one gradient each, denoiser and return model called
   one after the other.
-* ours: the planner as shipped, 5 guided steps; also unsteered, and warm-started from the last plan.
+* ours: 5 guided steps; as shipped; unsteered; warm-started from the last plan; best of 8.
 
 Further tables: one decision of every preset; cost per agent in a batch of 1,000 against one of 19;
 and, with a trained model, latency against return by number of denoising steps.
@@ -208,11 +208,11 @@ def side_by_side(rounds: int) -> dict[str, dict[str, float]]:
     weights = torch.from_numpy(ring(NUM_AGENTS) / 2).float()
     latents = torch.randn(NUM_AGENTS, 2 * PUBLISHED.latent_size)
     settings = {
-        "ours, 5 guided steps": PlannerConfig(unguided_steps=0),
-        "ours, 5 steps, 4 guided": PlannerConfig(),
-        "ours, warm start, 2 of 5 steps": PlannerConfig(unguided_steps=0, warm_start=2),
-        "ours, 5 unsteered steps": PlannerConfig(plan_mode="none"),
-        "ours, best of 8, 5 steps": PlannerConfig(plan_mode="select", candidates=8),
+        "ours, 5 guided steps": PlannerConfig(steps=5, unguided_steps=0),
+        "ours as shipped, 3 steps, 2 guided": PlannerConfig(),
+        "ours, warm start, 2 of 5 steps": PlannerConfig(steps=5, unguided_steps=0, warm_start=2),
+        "ours, 5 unsteered steps": PlannerConfig(steps=5, plan_mode="none"),
+        "ours, best of 8, 5 steps": PlannerConfig(steps=5, plan_mode="select", candidates=8),
     }
     works: dict[str, Callable[[], object]] = {
         "published recipe, 20 steps": lambda: published.plan(latents),

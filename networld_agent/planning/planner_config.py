@@ -43,7 +43,7 @@ class PlannerConfig:
     """
 
     sampler: str = "ddim"
-    steps: int = 5
+    steps: int = 3
     spacing: float = 1.0
     plan_mode: str = "guide"
     candidates: int = 8
