@@ -239,6 +239,8 @@ class Trainer:
         values |= latent_health(self.model, batch.to(self._device))
         log(counters.step, values | {"time": time.time()})
         counters.sums, counters.summed = {}, 0
+        if counters.step < config.steps // 4:
+            return  # young latents often pass through one direction
         for name, value in values.items():
             if name.startswith("latent_rank/") and value < _COLLAPSED:
                 print(
