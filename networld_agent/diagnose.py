@@ -98,7 +98,7 @@ def _diagnose(options: argparse.Namespace) -> None:
         for good, sentence in verdicts(entry):
             print(f"  {'yes' if good else 'NO '}  {sentence}")
     command = " ".join(["python -m networld_agent.diagnose", *options.arguments])
-    about = [command, *machine_lines(("networld_agent", "wirelessenvs", "torch", "numpy"))]
+    about = [command, *machine_lines(("wirelessenvs", "torch", "numpy"))]
     if not options.held_out:
         about.append(
             "Measured on the last fifth of each data set's episodes. They are held out only if the "

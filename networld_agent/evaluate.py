@@ -119,7 +119,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     batch = _batch(len(seeds), options.num_envs)
     worlds = make_worlds(options.env, batch, total, options.preset, overrides)
     players = _players(options, worlds)
-    print("\n".join(machine_lines(("networld_agent", "wirelessenvs", "torch", "numpy"))))
+    print("\n".join(machine_lines(("wirelessenvs", "torch", "numpy"))))
     if options.tune_guidance:
         _tune(options, overrides)
         players = _players(options, worlds)
@@ -176,7 +176,7 @@ def _write(
     if options.json is not None:
         document = {
             "command": " ".join(["python -m networld_agent.evaluate", *options.arguments]),
-            "machine": machine_lines(("networld_agent", "wirelessenvs", "torch", "numpy")),
+            "machine": machine_lines(("wirelessenvs", "torch", "numpy")),
             "env": options.env,
             "preset": options.preset,
             "overrides": overrides,
