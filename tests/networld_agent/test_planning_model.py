@@ -1,5 +1,6 @@
 """The planner with a real world model, from disk, without data and training code."""
 
+import json
 import subprocess
 import sys
 
@@ -101,21 +102,25 @@ def test_without_mean_field_nobody_sends_anything():
 
 def test_a_saved_model_plans_without_data_and_training_code(tmp_path):
     tiny_model().save(tmp_path / "model")
-    expected = Planner(tiny_model()).act(scene(), RING)
+    planner = Planner(tiny_model())
+    planner.act(scene(), RING)
     code = (
         "import sys, numpy as np, torch; torch.set_num_threads(1)\n"
         "from networld_agent.planning import Planner\n"
         f"planner = Planner.load({str(tmp_path / 'model')!r})\n"
         "ring = np.roll(np.eye(6), 1, 1) + np.roll(np.eye(6), -1, 1)\n"
         "scene = np.random.default_rng(0).uniform(0, 9, (2, 6, 4)).astype(np.float32)\n"
-        "print(planner.act(scene, ring).tolist())\n"
+        "planner.act(scene, ring)\n"
+        "print(planner.plans.flatten().tolist())\n"
         "loaded = [m for m in sys.modules if m.startswith('networld_agent.')]\n"
         "parts = {m.split('.')[1] for m in loaded}\n"
         "assert parts <= {'planning', 'model'}, parts\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(expected.tolist())
+    # Plans, not actions: another process may lay out memory in another way, matrix products then
+    # differ in their last bits, and an action on the edge of a rounding step flips.
+    np.testing.assert_allclose(json.loads(done.stdout), planner.plans.flatten(), atol=1e-4)
 
 
 def test_a_missing_or_damaged_model_is_one_sentence(tmp_path):
