@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.integrate import trapezoid
 from scipy.special import ndtri
 from slicing_oracle import splitmix, stream
 
@@ -60,7 +61,7 @@ def test_clipped_lomax_means_are_those_of_the_model():
     assert clipped_lomax_mean(1.2, 6.0, 12.5) == pytest.approx(6.05, abs=0.005)
     assert clipped_lomax_mean(1.2, 800.0, 2000.0) == pytest.approx(886, abs=0.6)
     x = np.linspace(0, 12.5 / 6, 200_001)  # the mean is the integral of the survival function
-    numeric = 6.0 * np.trapezoid((1 + x) ** -1.2, x)
+    numeric = 6.0 * trapezoid((1 + x) ** -1.2, x)
     assert clipped_lomax_mean(1.2, 6.0, 12.5) == pytest.approx(numeric, rel=1e-9)
     assert clipped_lomax_mean(1.0, 6.0, 12.5) == pytest.approx(6 * np.log(1 + 12.5 / 6))
 
