@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeVar
 
 import numpy as np
@@ -13,7 +13,6 @@ __all__ = [
     "check_choice",
     "check_flag",
     "check_int",
-    "check_int_range",
     "check_matrix",
     "check_names",
     "check_real",
@@ -46,16 +45,6 @@ def check_int(name: str, value: object, low: int | None = None, high: int | None
     if (low is not None and number < low) or (high is not None and number > high):
         raise ValueError(f"{name} must be {_bounds(low, high)}, got {number}.")
     return number
-
-
-def check_int_range(name: str, value: object) -> tuple[int, int]:
-    """Returns `value` as an increasing pair of non-negative integers."""
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
-        raise TypeError(f"{name} must be a pair of integers, got {value!r}.")
-    first, last = (check_int(f"{name}[{i}]", v, 0) for i, v in enumerate(value))
-    if first > last:
-        raise ValueError(f"{name} must be increasing, got {value!r}.")
-    return first, last
 
 
 def check_real(

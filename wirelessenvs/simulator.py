@@ -115,18 +115,14 @@ class Simulator(abc.ABC, Generic[C]):
         entropy = self.check_seeds(seeds)
         chosen = self._check_mask(mask)
         for env in np.flatnonzero(chosen):
-            seed = entropy[env]
-            if seed is not None:
-                self._entropy[env], self._episode[env] = seed, 0
-            elif (known := self._entropy[env]) is None:
+            seed, running = entropy[env], self._entropy[env]
+            if seed is None and running is None:
                 seed = int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
-                self._entropy[env], self._episode[env] = seed, 0
-            else:
-                seed = known
-            if seed is None:
-                seed = self._entropy[env]
-            assert seed is not None
-            self._reset_env(int(env), episode_streams(seed, int(self._episode[env])))
+            if seed is not None:
+                self._entropy[env] = running = seed
+                self._episode[env] = 0
+            assert running is not None
+            self._reset_env(int(env), episode_streams(running, int(self._episode[env])))
             self._episode[env] += 1
             self.elapsed[env] = 0
         return self._observe()
