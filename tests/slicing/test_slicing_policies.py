@@ -15,6 +15,7 @@ from wirelessenvs.slicing import (
     learn,
     slice_model,
 )
+from wirelessenvs.slicing import __main__ as slicing_command
 from wirelessenvs.slicing.kernels import tabulate_windows
 from wirelessenvs.slicing.model import SHIPPED, SliceModel, fingerprint
 from wirelessenvs.slicing.rewards import reward_of
@@ -251,3 +252,11 @@ def test_draws_anew_under_every_allocation_explain_the_known_oracle(overrides, k
         best.append(reward_of(simulator.config, joint, efficiency).max(0))
         simulator.step(np.full((envs, cells, 3), 3e6))
     assert np.mean(best) == pytest.approx(known, abs=spread)
+
+
+def test_learning_again_refuses_wrong_flags_and_missing_folders_before_it_begins(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        slicing_command.main(["--nope"])
+    assert slicing_command.main(["--out", str(tmp_path / "missing")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
