@@ -1,0 +1,110 @@
+"""MA-BC: behaviour cloning, the control that any offline method must beat on mixed data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.baselines.action_codec import ActionCodec
+from benchmarks.baselines.actor_policy import ActorPolicy
+from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, OfflineData
+from benchmarks.baselines.networks import Actor, CategoricalActor, TanhMeanActor
+from benchmarks.baselines.observation_scaling import ObservationScaling
+from benchmarks.baselines.transitions import (
+    OfflineTransitions,
+    TransitionBatch,
+    TransitionSource,
+)
+from networld_agent.training.run_folder import pick_device
+
+__all__ = ["BCConfig", "BCLearner", "BehaviourCloning"]
+
+
+@dataclass(frozen=True)
+class BCConfig(BaselineConfig):
+    """Options of behaviour cloning.
+
+    Args:
+        learning_rate: of Adam.
+        weight_decay: decoupled, of the weights.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+
+
+def make_actor(input_size: int, codec: ActionCodec, config: BaselineConfig) -> Actor:
+    """A network of logits for discrete actions, of means for reals."""
+    kind = CategoricalActor if codec.discrete else TanhMeanActor
+    return kind(input_size, config.hidden_size, codec)
+
+
+class BCLearner(Learner):
+    """Cross-entropy of the recorded choice, or squared error of the mean."""
+
+    optimizers: Sequence[torch.optim.Optimizer]
+
+    def __init__(self, source: TransitionSource, config: BCConfig) -> None:
+        self._device = pick_device(config.device)
+        self._source = source
+        self._actor = make_actor(source.input_size, source.codec, config).to(self._device)
+        self.module = self._actor
+        self._adam = torch.optim.AdamW(
+            self._actor.parameters(),
+            config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.optimizers = [self._adam]
+
+    @property
+    def actor(self) -> nn.Module:
+        """The policy."""
+        return self._actor
+
+    def batch(self, step: int) -> TransitionBatch:
+        """Of which inputs and actions are used."""
+        return self._source(step).to(self._device)
+
+    def update(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:  # noqa: ARG002
+        """One step of Adam."""
+        out = self._actor(batch.inputs)
+        values: dict[str, Tensor] = {}
+        if self._source.codec.discrete:
+            loss = nn.functional.cross_entropy(out, batch.actions)
+            values["accuracy"] = (out.argmax(-1) == batch.actions).float().mean()
+        else:
+            loss = nn.functional.mse_loss(out, batch.actions)
+        self._adam.zero_grad(set_to_none=True)
+        loss.backward()
+        self._adam.step()
+        return {"loss": loss, **values}
+
+
+class BCPolicy(ActorPolicy):
+    """A cloned policy."""
+
+    name = "bc"
+    config_type = BCConfig
+
+    def make_network(self) -> Actor:
+        """As the learner's."""
+        return make_actor(self.scaling.input_size, self.codec, self.spec.config)
+
+
+class BehaviourCloning(Baseline):
+    """Imitates the data, whatever its rewards (Pomerleau, Neural Computation 1991)."""
+
+    name = "bc"
+    config_type = BCConfig
+    policy_type = BCPolicy
+
+    def learner(
+        self, data: OfflineData, scaling: ObservationScaling, config: BaselineConfig
+    ) -> BCLearner:
+        """An untrained policy on this data."""
+        assert isinstance(config, BCConfig)
+        return BCLearner(OfflineTransitions(data, scaling, config), config)
