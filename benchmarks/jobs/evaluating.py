@@ -1,0 +1,108 @@
+"""The jobs that play: test scores, and learning curves from a training run's snapshots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.jobs.worlds import make_job_worlds
+from networld_agent.collecting.tiers import tier_policy
+from networld_agent.evaluation.episodes import play
+from networld_agent.evaluation.players import PlannerPlayer, Player, PolicyPlayer, check_fit
+from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
+from networld_agent.evaluation.worlds import Worlds
+from wirelessenvs.tasks import get_task
+
+__all__ = ["curve", "evaluate"]
+
+#: Episodes played at once.
+_BATCH = 64
+#: Decisions of a single network that latency is measured on.
+_TIMED_STEPS = 20
+
+
+def evaluate(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:  # noqa: ARG001
+    """Plays the test worlds: the same seeds and openings for every method."""
+    seeds = group_seeds(TEST_SEEDS, None, 1, settings["episodes"])
+    worlds = make_job_worlds(settings, _batch(len(seeds)))
+    path = inputs.get("policy")
+    player = _player(settings, worlds, path, _scale(settings, path))
+    played = play(worlds, player, seeds, settings["steps"], settings["warm_up"])
+    return {
+        "policy": player.name,
+        "information": player.information,
+        "seeds": list(played.seeds),
+        "rewards": played.rewards.tolist(),
+        "metrics": {name: values.tolist() for name, values in played.metrics.items()},
+        "repeated": played.repeated.tolist(),
+        "bytes_per_step": played.bytes_per_step,
+        "ms_per_decision": _latency(settings, path),
+        "batch_ms_per_decision": 1000 * played.seconds_per_step,
+    }
+
+
+def curve(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:  # noqa: ARG001
+    """Plays every snapshot in the first test worlds."""
+    seeds = group_seeds(TEST_SEEDS, None, 1, settings["episodes"])
+    worlds = make_job_worlds(settings, _batch(len(seeds)))
+    path = inputs["policy"]
+    scale = _scale(settings, path)
+    points = []
+    for snapshot in _snapshots(path):
+        player = _player(settings, worlds, snapshot, scale)
+        played = play(worlds, player, seeds, settings["steps"], settings["warm_up"])
+        points.append({"step": int(snapshot.name), "rewards": played.rewards.tolist()})
+    if not points:
+        raise ValueError(f"{path} holds no snapshots.")
+    return {"points": points}
+
+
+def _snapshots(path: Path) -> list[Path]:
+    folders = [entry for entry in path.glob("*/snapshots/*") if entry.name.isdecimal()]
+    return sorted(folders, key=lambda entry: int(entry.name))
+
+
+def _batch(episodes: int) -> int:
+    return max(size for size in range(1, min(episodes, _BATCH) + 1) if episodes % size == 0)
+
+
+def _latency(settings: dict[str, Any], path: Path | None) -> float:
+    """Milliseconds per joint decision of one network, all its agents on this processor."""
+    worlds = make_job_worlds({**settings, "steps": _TIMED_STEPS}, 1)
+    player = _player(settings, worlds, path, _scale(settings, path))
+    seeds = group_seeds(VALIDATION_SEEDS, None, 1, 1)
+    return 1000 * play(worlds, player, seeds, _TIMED_STEPS, settings["warm_up"]).seconds_per_step
+
+
+def _player(
+    settings: dict[str, Any], worlds: Worlds, path: Path | None, scale: float | None
+) -> Player:
+    if path is None:
+        assert worlds.simulator is not None
+        policy = tier_policy(get_task(worlds.task), settings["policy"], worlds.simulator.config)
+        return PolicyPlayer(worlds, policy)
+    # A snapshot is the model's folder itself.
+    inner = next((path / name for name in ("model", "run/policy") if (path / name).exists()), path)
+    if settings["method"] == "networld":
+        from networld_agent.planning import Planner, PlannerConfig
+
+        config = PlannerConfig(**settings["plan"], guidance_scale=scale)
+        planner = Planner.load(inner, worlds.task, config)
+        check_fit(planner, worlds)
+        return PlannerPlayer(planner)
+    from benchmarks.baselines import load_policy
+    from benchmarks.baselines.play import check_policy_fits
+
+    policy = load_policy(inner)
+    check_policy_fits(policy, worlds)
+    return policy
+
+
+def _scale(settings: dict[str, Any], path: Path | None) -> float | None:
+    """The tuned guidance scale: snapshots are played with that of the finished model."""
+    if path is None or settings["method"] != "networld":
+        return None
+    from networld_agent.model import WorldModel
+
+    spec: Any = WorldModel.load(path / "model").tasks[settings["env"]]
+    return None if spec.guidance_scale is None else float(spec.guidance_scale)

@@ -1,0 +1,100 @@
+"""The process of one job: `python -m benchmarks.jobs.execute FOLDER`, beside other jobs' folders.
+
+Exit status: 0 the result is written, 2 a fault told in one sentence, 130 stopped and to be resumed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.jobs.meter import Meter
+from benchmarks.jobs.store import JOB_FILE, RESULT_FILE, locked, write_document
+from networld_agent.model.files import read_document
+from wirelessenvs.machine import machine_lines
+
+__all__ = ["check_status", "main"]
+
+_WORK: Final = {
+    "collect": "benchmarks.jobs.collecting",
+    "pretrain": "benchmarks.jobs.world_models",
+    "adapt": "benchmarks.jobs.world_models",
+    "fit": "benchmarks.jobs.fitting",
+    "evaluate": "benchmarks.jobs.evaluating",
+    "curve": "benchmarks.jobs.evaluating",
+}
+_INTERRUPTED: Final = 130
+#: Seconds that an earlier process of the same job gets to stop.
+_PATIENCE_S: Final = 60.0
+
+Work = Callable[[dict[str, Any], dict[str, Path], Path], dict[str, Any]]
+
+
+def check_status(status: int, what: str) -> None:
+    """Turns the exit status of a command that a job calls into its exception.
+
+    Raises:
+        KeyboardInterrupt: if it was stopped.
+        ValueError: if it failed; it has said why.
+    """
+    if status == _INTERRUPTED:
+        raise KeyboardInterrupt
+    if status:
+        raise ValueError(f"{what} failed.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the job of a folder; returns the exit status."""
+    (name,) = sys.argv[1:] if arguments is None else arguments
+    folder = Path(name)
+    # Until training listens to it: a stop is a stop, whatever the signal.
+    signal.signal(signal.SIGTERM, _interrupt)
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        with locked(folder / ".lock") as held:
+            if held:
+                return _run(folder)
+        if time.monotonic() > deadline:
+            print(f"error: {folder} is being worked on by another process.", file=sys.stderr)
+            return 2
+        time.sleep(0.2)
+
+
+def _run(folder: Path) -> int:
+    try:
+        job = read_document(folder / JOB_FILE, "job")
+        meter = Meter(folder)
+        import torch
+
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+        work: Work = getattr(importlib.import_module(_WORK[job["kind"]]), job["kind"])
+        inputs = {role: Path(needed) for role, needed in job["inputs"].items()}
+        result = work(job["settings"], inputs, folder)
+        document = {
+            **job,
+            "result": result,
+            "usage": meter.close(),
+            "machine": machine_lines(("wirelessenvs", "torch", "numpy")),
+        }
+        write_document(folder / RESULT_FILE, document)
+    except KeyboardInterrupt:
+        print("stopped; the same job goes on from here.", file=sys.stderr)
+        return _INTERRUPTED
+    except (ValueError, TypeError, ImportError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _interrupt(number: int, frame: Any) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""The job graph of a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.jobs.job import Job
+from benchmarks.protocol import (
+    ABLATIONS,
+    REFERENCES,
+    Amount,
+    Cell,
+    Protocol,
+    TaskSetup,
+    baseline_of,
+    cells,
+    check_known,
+)
+
+__all__ = ["Entry", "build"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A job whose result the report shows, and what it shows of it.
+
+    Args:
+        job: of kind "evaluate" or "curve".
+        task: held out.
+        method: trained method or reference.
+        tier: of its data; "" for references.
+        amount: of its data; "" for references.
+        seed: of its training.
+        main: whether it belongs to the main comparison.
+        size: label of another size of the task; "" for the task's own.
+    """
+
+    job: Job
+    task: str
+    method: str
+    tier: str = ""
+    amount: str = ""
+    seed: int = 0
+    main: bool = True
+    size: str = ""
+
+
+def build(
+    protocol: Protocol,
+    tasks: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+) -> list[Entry]:
+    """All results of a protocol, with the jobs behind them.
+
+    Args:
+        protocol: to run.
+        tasks: to hold out; all by default.
+        methods: to train, and references; all by default.
+
+    Raises:
+        ValueError: for a task or method that is not there.
+    """
+    known_tasks = tuple(task.name for task in protocol.tasks)
+    known = (*protocol.methods, *REFERENCES)
+    check_known("task", tasks or (), known_tasks)
+    check_known("method", methods or (), known)
+    chosen = [method for method in known if methods is None or method in methods]
+    graph = _Graph(protocol)
+    found: list[Entry] = []
+    for task in protocol.tasks:
+        if tasks is None or task.name in tasks:
+            # Scores are nothing without their anchors.
+            references = [
+                name for name in REFERENCES if name in chosen or name in ("random", "expert")
+            ]
+            found += [graph.reference(task, name) for name in references]
+            for cell in cells(protocol, [name for name in chosen if name not in REFERENCES]):
+                found += graph.trained(task, cell)
+            found += graph.other_sizes(task, chosen)
+    return found
+
+
+class _Graph:
+    """Makes jobs; equal settings give equal jobs."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._made: dict[tuple[Any, ...], Job] = {}
+
+    # ------------------------------------------------------------------ training
+    def data(self, task: TaskSetup, tier: str) -> Job:
+        """The greatest data set of a tier that is needed; fewer trajectories are its first."""
+        settings = {
+            "env": task.env,
+            "preset": task.preset,
+            "overrides": task.overrides,
+            "policy": tier,
+            "episodes": self._protocol.greatest(tier),
+            "steps": task.steps,
+        }
+        return self._once("collect", f"collect-{task.name}-{tier}", settings)
+
+    def pretrained(self, held_out: TaskSetup, options: tuple[str, ...], label: str, s: int) -> Job:
+        """NetWorld on the expert data of all tasks but one."""
+        protocol = self._protocol
+        settings = {
+            "network": protocol.network,
+            "options": [*protocol.network_options, *options],
+            "steps": protocol.pretrain_steps,
+            "trajectories": protocol.pretrain_trajectories,
+            "seed": s,
+        }
+        others = [task for task in protocol.tasks if task is not held_out]
+        inputs = {f"data-{task.name}": self.data(task, "expert") for task in others}
+        return self._once("pretrain", f"pretrain-{held_out.name}-{label}-s{s}", settings, inputs)
+
+    def fitted(self, task: TaskSetup, cell: Cell) -> Job:
+        """The training run of a cell."""
+        protocol, amount = self._protocol, Amount.parse(cell.amount)
+        settings: dict[str, Any] = {
+            "trajectories": amount.trajectories,
+            "first_steps": amount.steps,
+            "seed": cell.seed,
+            "snapshots": protocol.snapshots if cell.main else 0,
+            "tuning": {
+                **_played_in(task, task.overrides),
+                "episodes": protocol.tune_episodes,
+                "steps": protocol.tune_steps,
+                "warm_up": protocol.warm_up,
+            },
+        }
+        name = f"{task.name}-{cell.method}-{cell.tier}-{amount.slug}-s{cell.seed}"
+        inputs = {"data": self.data(task, cell.tier)}
+        baseline = baseline_of(cell.method)
+        if baseline is not None:
+            settings["method"] = baseline
+            settings["options"] = list(protocol.baseline_options.get(baseline, ()))
+            if cell.method != baseline:
+                settings["options"].append("mean_field=True")
+            return self._once("fit", f"fit-{name}", settings, inputs)
+        ablation = ABLATIONS.get(cell.method)
+        options = ablation.model if ablation is not None else ()
+        label = cell.method if options else "networld"
+        settings["network"] = protocol.network
+        settings["steps"] = protocol.adapt_steps
+        # The model's own options come with the pre-trained model.
+        settings["options"] = list(protocol.network_options)
+        settings["from_scratch"] = cell.method == "networld-scratch"
+        inputs["model"] = self.pretrained(task, options, label, cell.seed)
+        return self._once("adapt", f"adapt-{name}", settings, inputs)
+
+    # ---------------------------------------------------------------- evaluation
+    def reference(self, task: TaskSetup, policy: str, size: str = "") -> Entry:
+        """A policy of the task."""
+        settings = self._test(task, size)
+        name = f"evaluate-{task.name}-{policy}{_suffix(size)}"
+        job = self._once("evaluate", name, {**settings, "policy": policy})
+        return Entry(job, task.name, policy, size=size)
+
+    def trained(self, task: TaskSetup, cell: Cell, size: str = "") -> list[Entry]:
+        """A trained method's scores, and its learning curve in the main comparison."""
+        fitted = self._fit_of(task, cell)
+        protocol, ablation = self._protocol, ABLATIONS.get(cell.method)
+        how = {
+            "method": baseline_of(cell.method) or "networld",
+            "plan": ablation.plan if ablation is not None else {},
+        }
+        stem = fitted.name.split("-", 1)[1]
+        if ablation is not None and ablation.plan:
+            stem += f"-{cell.method.removeprefix('networld-')}"
+        about = (task.name, cell.method, cell.tier, cell.amount, cell.seed, cell.main)
+        test = self._once(
+            "evaluate",
+            f"evaluate-{stem}{_suffix(size)}",
+            {**self._test(task, size), **how},
+            {"policy": fitted},
+        )
+        found = [Entry(test, *about, size)]
+        if protocol.snapshots and cell.main and cell.method not in protocol.ablations and not size:
+            settings = self._test(task, size) | how
+            settings |= {
+                "episodes": protocol.curve_episodes,
+                "steps": min(protocol.curve_steps, task.steps),
+            }
+            curve = self._once("curve", f"curve-{stem}", settings, {"policy": fitted})
+            found.append(Entry(curve, *about))
+        return found
+
+    def other_sizes(self, task: TaskSetup, chosen: Sequence[str]) -> list[Entry]:
+        """The main comparison's first seed, played in smaller and larger networks."""
+        found: list[Entry] = []
+        methods = [method for method in self._protocol.size_methods if method in chosen]
+        for size in task.sizes if methods else ():
+            found += [self.reference(task, name, size) for name in ("random", "expert")]
+            for cell in cells(self._protocol, methods):
+                if cell.main and cell.seed == 0:
+                    found += self.trained(task, cell, size)
+        return found
+
+    def _fit_of(self, task: TaskSetup, cell: Cell) -> Job:
+        ablation = ABLATIONS.get(cell.method)
+        if ablation is not None and not ablation.model:
+            # Only the planner differs: the same weights.
+            cell = Cell("networld", cell.tier, cell.amount, cell.seed, cell.main)
+        return self.fitted(task, cell)
+
+    def _test(self, task: TaskSetup, size: str) -> dict[str, Any]:
+        protocol = self._protocol
+        return {
+            **_played_in(task, {**task.overrides, **(task.sizes[size] if size else {})}),
+            "episodes": protocol.episodes,
+            "steps": min(protocol.eval_steps, task.steps),
+            "warm_up": protocol.warm_up,
+        }
+
+    def _once(
+        self, kind: str, name: str, settings: dict[str, Any], inputs: dict[str, Job] | None = None
+    ) -> Job:
+        job = Job(kind, name, settings, inputs or {})
+        # The same object again: keys are computed once.
+        return self._made.setdefault((kind, name, job.key), job)
+
+
+def _played_in(task: TaskSetup, overrides: dict[str, Any]) -> dict[str, Any]:
+    return {"env": task.env, "preset": task.preset, "overrides": overrides}
+
+
+def _suffix(size: str) -> str:
+    return f"-{size.replace(' ', '-')}" if size else ""

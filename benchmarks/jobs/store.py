@@ -1,0 +1,105 @@
+"""Results on disk: one folder per job, one checked file in it that says that it is done."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.jobs.job import Job
+from networld_agent.model.errors import ModelError
+from networld_agent.model.files import checksum, read_document, write_whole
+
+__all__ = ["JOB_FILE", "RESULT_FILE", "ResultError", "Store", "locked", "plain", "write_document"]
+
+JOB_FILE = "job.json"
+RESULT_FILE = "result.json"
+
+
+class ResultError(ValueError):
+    """A result file that cannot be used; the sentence names it."""
+
+
+class Store:
+    """The folder of an experiment.
+
+    Args:
+        out: `out/jobs/<name>-<key>/` holds a job's files.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.jobs = out, out / "jobs"
+
+    def folder(self, job: Job) -> Path:
+        """Of a job."""
+        return self.jobs / job.folder
+
+    def result(self, job: Job) -> dict[str, Any] | None:
+        """What a finished job wrote; None if it is not finished.
+
+        Raises:
+            ResultError: if the file is damaged or of another job.
+        """
+        path = self.folder(job) / RESULT_FILE
+        if not path.exists():
+            return None
+        try:
+            document = read_document(path, "result")
+        except ModelError as error:
+            raise ResultError(str(error)) from None
+        if document.get("key") != job.key:
+            raise ResultError(f"{path}: is the result of another job.")
+        return document
+
+    def prepare(self, job: Job) -> Path:
+        """Makes a job's folder with all that its process must know; returns the folder."""
+        folder = self.folder(job)
+        document = {
+            "kind": job.kind,
+            "name": job.name,
+            "key": job.key,
+            "settings": job.settings,
+            "inputs": {role: needed.folder for role, needed in job.inputs.items()},
+        }
+        write_document(folder / JOB_FILE, document)
+        (folder / RESULT_FILE).unlink(missing_ok=True)
+        return folder
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Holds a lock file while the body runs, if nobody else does; yields whether.
+
+    The lock goes with its process, however that ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def plain(value: Any) -> Any:
+    """Numbers that JSON can hold: what is not finite becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    return value
+
+
+def write_document(path: Path, document: dict[str, Any]) -> None:
+    """Writes a JSON object that ends in its own checksum, whole or not at all."""
+    # As a reader returns it: lists, not tuples, so that the checksum is the reader's.
+    document = json.loads(json.dumps(plain(document), allow_nan=False))
+    document["sha256"] = checksum(document)
+    write_whole(path, (json.dumps(document, indent=1) + "\n").encode())

@@ -1,0 +1,151 @@
+"""Budgets of the main experiment. Every number that a run depends on is here.
+
+* smoke: seconds per job; that everything works.
+* demo: about a quarter of an hour on two cores.
+* cpu: a night on two cores.
+* paper: trajectories of 5,000 steps, for a GPU.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from benchmarks.protocol import ABLATIONS, BASELINES, Protocol, TaskSetup
+
+__all__ = ["PRESETS"]
+
+_Sizes = dict[str, dict[str, Any]]
+# Zero-shot sizes: every agent sees what it saw, only the network is smaller or larger.
+_CELLS: Final[_Sizes] = {f"{n} cells": {"num_cells": n} for n in (7, 37, 61)}
+_LAYOUTS: Final[_Sizes] = {size: {**cells, "layout_seed": None} for size, cells in _CELLS.items()}
+# 32 packets for 40 blocks, as with 8 nodes.
+_NODES: Final[_Sizes] = {f"{n} nodes": {"num_nodes": n, "load": 0.8} for n in (9, 12, 16)}
+
+
+def _tasks(steps: int, slicing_steps: int, sizes: bool = False) -> tuple[TaskSetup, ...]:
+    nodes, layouts, cells = (given if sizes else {} for given in (_NODES, _LAYOUTS, _CELLS))
+    return (
+        TaskSetup("rb", "rb-v0", "rb-8", steps, sizes=nodes),
+        TaskSetup("cbf", "cbf-v0", "paper", steps, sizes=layouts),
+        TaskSetup("slicing", "slicing-v0", None, slicing_steps, sizes=cells),
+    )
+
+
+def _budget(**steps: int) -> dict[str, tuple[str, ...]]:
+    return {method: (f"steps={count}",) for method, count in steps.items()}
+
+
+_SMOKE: Final = Protocol(
+    name="smoke",
+    tasks=(
+        TaskSetup("rb", "rb-v0", "rb-8", 40, sizes={"9 nodes": {"num_nodes": 9, "load": 0.8}}),
+        TaskSetup("cbf", "cbf-v0", "paper", 40, {"num_cells": 7}),
+        TaskSetup("slicing", "slicing-v0", "small", 20),
+    ),
+    seeds=1,
+    few="2",
+    many="4",
+    amounts={"networld": {"expert": ("20 steps",)}},
+    pretrain_trajectories=4,
+    network="smoke",
+    network_options=("batch_size=32", "patience=2"),
+    pretrain_steps=20,
+    adapt_steps=20,
+    baseline_options=dict.fromkeys(BASELINES, ("steps=20", "batch_size=16", "hidden_size=16")),
+    ablations=("networld-no-guidance",),
+    episodes=2,
+    eval_steps=10,
+    snapshots=2,
+    curve_episodes=2,
+    curve_steps=5,
+    tune_episodes=1,
+    tune_steps=5,
+    size_methods=("networld",),
+)
+
+_DEMO: Final = Protocol(
+    name="demo",
+    tasks=_tasks(200, 200),
+    seeds=1,
+    few="10",
+    many="60",
+    amounts={
+        "networld": {"expert": ("1",)},
+        "baselines": {"expert": ("10",)},
+    },
+    pretrain_trajectories=60,
+    network="demo",
+    pretrain_steps=1_500,
+    adapt_steps=800,
+    baseline_options=_budget(bc=1_500, cql=1_500, iql=1_500, dt=300, dd=600),
+    ablations=("networld-no-guidance", "networld-one-step"),
+    episodes=8,
+    eval_steps=100,
+    snapshots=5,
+    curve_episodes=4,
+    curve_steps=50,
+    tune_episodes=4,
+    tune_steps=40,
+)
+
+_CPU: Final = Protocol(
+    name="cpu",
+    tasks=_tasks(1_000, 500, sizes=True),
+    seeds=3,
+    few="10",
+    many="300",
+    amounts={
+        "networld": {"expert": ("100 steps", "1", "10", "300"), "mixed": ("10", "300")},
+        "networld-scratch": {"expert": ("100 steps", "1", "10")},
+        "baselines": {"expert": ("100 steps", "1", "10", "300"), "mixed": ("10", "300")},
+    },
+    pretrain_trajectories=100,
+    network="demo",
+    pretrain_steps=4_000,
+    adapt_steps=1_500,
+    baseline_options=_budget(bc=3_000, cql=3_000, iql=3_000, dt=600, dd=1_500),
+    ablations=(*ABLATIONS, "bc-mean-field"),
+    episodes=10,
+    eval_steps=500,
+    snapshots=8,
+    curve_episodes=4,
+    curve_steps=100,
+    tune_episodes=4,
+    tune_steps=100,
+    size_methods=("networld", "bc"),
+)
+
+_PAPER_AMOUNTS: Final = {
+    "expert": ("100 steps", "500 steps", "1", "3", "10", "30", "100", "300"),
+    "mixed": ("10", "100", "300"),
+}
+_PAPER: Final = Protocol(
+    name="paper",
+    tasks=_tasks(5_000, 5_000, sizes=True),
+    seeds=3,
+    few="10",
+    many="300",
+    amounts={
+        "networld": _PAPER_AMOUNTS,
+        "networld-scratch": _PAPER_AMOUNTS,
+        "baselines": _PAPER_AMOUNTS,
+    },
+    pretrain_trajectories=100,
+    network="paper",
+    pretrain_steps=100_000,
+    adapt_steps=10_000,
+    # 100 epochs of 1,000 steps.
+    baseline_options=_budget(bc=100_000, cql=100_000, iql=100_000, dt=100_000, dd=100_000),
+    ablations=(*ABLATIONS, *(f"{name}-mean-field" for name in BASELINES)),
+    ablation_seeds=3,
+    episodes=20,
+    eval_steps=1_000,
+    snapshots=20,
+    curve_episodes=8,
+    curve_steps=200,
+    tune_episodes=8,
+    tune_steps=200,
+    size_methods=("networld", *BASELINES),
+)
+
+PRESETS: Final = {protocol.name: protocol for protocol in (_SMOKE, _DEMO, _CPU, _PAPER)}

@@ -1,0 +1,175 @@
+"""Runs the main experiment, or what is missing of it.
+
+    python -m benchmarks.run --preset demo --out runs/benchmark-demo
+    python -m benchmarks.report --out runs/benchmark-demo
+
+Repeat the same command after a stop, a crash or a change: what is done under the same settings and
+code stays, the rest is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.jobs.experiment import write_experiment
+from benchmarks.jobs.graph import build
+from benchmarks.jobs.job import Job, with_inputs
+from benchmarks.jobs.overview import overview_lines
+from benchmarks.jobs.pools import LocalPool, Pool
+from benchmarks.jobs.ray_pool import RayPool
+from benchmarks.jobs.scheduler import Outcome, Scheduler, finished_jobs
+from benchmarks.jobs.store import Store, locked
+from benchmarks.presets import PRESETS
+from benchmarks.protocol import Protocol, check_known
+from networld_agent.collecting.run import available_cores
+from wirelessenvs.checks import check_int
+from wirelessenvs.command import run
+from wirelessenvs.machine import machine_lines
+
+__all__ = ["main", "run_protocol"]
+
+
+class FailedJobsError(ValueError):
+    """Some jobs failed; the sentence counts them."""
+
+
+def run_protocol(
+    protocol: Protocol,
+    out: Path,
+    *,
+    tasks: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    workers: int = 1,
+    ray_address: str | None = None,
+    list_only: bool = False,
+) -> Outcome:
+    """Runs what is missing of a protocol.
+
+    Args:
+        protocol: to run.
+        out: folder of the experiment.
+        tasks: to hold out; all by default.
+        methods: to train; all by default.
+        workers: jobs side by side.
+        ray_address: of a Ray cluster, or "local"; None for processes of this machine.
+        list_only: only print what there is to do.
+
+    Raises:
+        ValueError: for an unknown task or method, or a folder that another run works in.
+        FailedJobsError: if some failed; all others are done.
+        KeyboardInterrupt: if it was stopped; nothing is lost.
+    """
+    entries = build(protocol, tasks, methods)
+    jobs = with_inputs(entry.job for entry in entries)
+    store = Store(out)
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or store.jobs.is_dir())):
+        raise ValueError(f"{out} exists already and is no experiment: choose another --out.")
+    if list_only:
+        _list(store, jobs)
+        return Outcome()
+    with locked(out / ".lock") as held:
+        if not held:
+            raise ValueError(f"another run works in {out}: wait for it, or choose another --out.")
+        return _run_jobs(protocol, store, jobs, workers, ray_address)
+
+
+def _run_jobs(
+    protocol: Protocol, store: Store, jobs: list[Job], workers: int, ray_address: str | None
+) -> Outcome:
+    store.jobs.mkdir(exist_ok=True)
+    # The whole experiment, whatever part of it is run now: the report says what is missing.
+    write_experiment(store, protocol, build(protocol))
+    done = finished_jobs(store, jobs)
+    pool: Pool
+    if ray_address is None:
+        pool = LocalPool(store.jobs)
+    else:
+        pool = RayPool(store.jobs, ray_address, workers)
+    scheduler = Scheduler(store, pool, workers)
+    print("\n".join(machine_lines(("wirelessenvs", "torch", "numpy"))))
+    print("\n" + "\n".join(overview_lines(jobs, done, scheduler.left(jobs, done), workers)))
+    sys.stdout.flush()
+    with _stop_requests() as asked:
+        outcome = scheduler.run(jobs, done, asked)
+    if outcome.stopped:
+        print("\nstopped: repeat the same command to go on.", file=sys.stderr)
+        raise KeyboardInterrupt
+    if outcome.failed:
+        raise FailedJobsError(
+            f"{len(outcome.failed)} of {len(jobs)} jobs failed and {len(outcome.skipped)} more "
+            f"need them: {', '.join(job.name for job in outcome.failed)}."
+        )
+    return outcome
+
+
+def _list(store: Store, jobs: Sequence[Job]) -> None:
+    done = finished_jobs(store, jobs)
+    for job in jobs:
+        began = store.folder(job).exists()
+        state = "done" if job.folder in done else "unfinished" if began else "to do"
+        print(f"{state:10} {job.folder}")
+    print(f"{len(done)} of {len(jobs)} jobs are done.")
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], int]]:
+    """Counts Ctrl-C and SIGTERM instead of dying of them."""
+    received: list[int] = []
+
+    def note(number: int, frame: Any) -> None:  # noqa: ARG001
+        received.append(number)
+
+    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: len(received)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _command(options: argparse.Namespace) -> None:
+    check_known("preset", [options.preset], tuple(PRESETS))
+    workers = available_cores() if options.jobs is None else check_int("--jobs", options.jobs, 1)
+    out = options.out or Path("runs") / f"benchmark-{options.preset}"
+    run_protocol(
+        PRESETS[options.preset],
+        out,
+        tasks=options.tasks,
+        methods=options.methods,
+        workers=workers,
+        ray_address=options.ray,
+        list_only=options.list,
+    )
+    if not options.list:
+        print(f"\ndone. For tables and figures: python -m benchmarks.report --out {out}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.run",
+        description="Run the main experiment. Repeat the same command to go on where it stopped.",
+    )
+    parser.add_argument(
+        "--preset", default="demo", help=f"budget: {', '.join(PRESETS)} (default: demo)"
+    )
+    parser.add_argument("--out", type=Path, help="folder (default: runs/benchmark-PRESET)")
+    parser.add_argument("--tasks", nargs="+", help="to hold out (default: all)")
+    parser.add_argument("--methods", nargs="+", help="to train and compare (default: all)")
+    parser.add_argument("--jobs", type=int, help="side by side (default: one per core)")
+    parser.add_argument(
+        "--ray", nargs="?", const="local", metavar="ADDRESS",
+        help="run on a Ray cluster whose nodes share the folder; without ADDRESS a local one",
+    )  # fmt: skip
+    parser.add_argument("--list", action="store_true", help="list the jobs and their state")
+    return run(_command, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
