@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from benchmarks.baselines.actor_policy import ActorPolicy
 from benchmarks.baselines.bc import make_actor
 from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, OfflineData
-from benchmarks.baselines.networks import Actor, StackedMLP, TanhMeanActor, mlp
+from benchmarks.baselines.networks import Actor, Ensemble, TanhMeanActor, mlp
 from benchmarks.baselines.observation_scaling import ObservationScaling
 from benchmarks.baselines.target_network import follow, frozen_copy
 from benchmarks.baselines.transitions import (
@@ -67,7 +67,7 @@ class IQLLearner(Learner):
         self._source, self._discrete = source, source.codec.discrete
         size, hidden, codec = source.input_size, config.hidden_size, source.codec
         self.value = mlp(size, hidden, 1)
-        self.critics = StackedMLP(2, size, hidden, codec.num_choices or 1, codec.size)
+        self.critics = Ensemble(2, size, hidden, codec.num_choices or 1, codec.size)
         self._actor = make_actor(size, codec, config)
         self.targets = frozen_copy(self.critics)
         self.module = nn.ModuleDict(
@@ -95,7 +95,7 @@ class IQLLearner(Learner):
         """Transitions."""
         return self._source(step).to(self._device)
 
-    def action_values(self, critics: StackedMLP, inputs: Tensor, actions: Tensor) -> Tensor:
+    def action_values(self, critics: Ensemble, inputs: Tensor, actions: Tensor) -> Tensor:
         """`(2, B)` values of actions."""
         if self._discrete:
             index = actions.expand(2, -1)[..., None]
