@@ -40,7 +40,7 @@ _SMOKE: Final = Protocol(
     tasks=(
         TaskSetup("rb", "rb-v0", "rb-8", 40, sizes={"9 nodes": {"num_nodes": 9, "load": 0.8}}),
         TaskSetup("cbf", "cbf-v0", "paper", 40, {"num_cells": 7}),
-        TaskSetup("slicing", "slicing-v0", "small", 20),
+        TaskSetup("slicing", "slicing-v0", "small", 40),
     ),
     seeds=1,
     few="2",

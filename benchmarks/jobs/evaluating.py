@@ -26,7 +26,7 @@ def evaluate(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) ->
     seeds = group_seeds(TEST_SEEDS, None, 1, settings["episodes"])
     worlds = make_job_worlds(settings, _batch(len(seeds)))
     path = inputs.get("policy")
-    player = _player(settings, worlds, path, _scale(settings, path))
+    player = _player(settings, worlds, path, _tuned(settings, path))
     played = play(worlds, player, seeds, settings["steps"], settings["warm_up"])
     return {
         "policy": player.name,
@@ -46,10 +46,10 @@ def curve(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> di
     seeds = group_seeds(TEST_SEEDS, None, 1, settings["episodes"])
     worlds = make_job_worlds(settings, _batch(len(seeds)))
     path = inputs["policy"]
-    scale = _scale(settings, path)
+    tuned = _tuned(settings, path)
     points = []
     for snapshot in _snapshots(path):
-        player = _player(settings, worlds, snapshot, scale)
+        player = _player(settings, worlds, snapshot, tuned)
         played = play(worlds, player, seeds, settings["steps"], settings["warm_up"])
         points.append({"step": int(snapshot.name), "rewards": played.rewards.tolist()})
     if not points:
@@ -69,24 +69,24 @@ def _batch(episodes: int) -> int:
 def _latency(settings: dict[str, Any], path: Path | None) -> float:
     """Milliseconds per joint decision of one network, all its agents on this processor."""
     worlds = make_job_worlds({**settings, "steps": _TIMED_STEPS}, 1)
-    player = _player(settings, worlds, path, _scale(settings, path))
+    player = _player(settings, worlds, path, _tuned(settings, path))
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, 1)
     return 1000 * play(worlds, player, seeds, _TIMED_STEPS, settings["warm_up"]).seconds_per_step
 
 
 def _player(
-    settings: dict[str, Any], worlds: Worlds, path: Path | None, scale: float | None
+    settings: dict[str, Any], worlds: Worlds, path: Path | None, tuned: float | None
 ) -> Player:
     if path is None:
         assert worlds.simulator is not None
-        policy = tier_policy(get_task(worlds.task), settings["policy"], worlds.simulator.config)
-        return PolicyPlayer(worlds, policy)
+        rule = tier_policy(get_task(worlds.task), settings["policy"], worlds.simulator.config)
+        return PolicyPlayer(worlds, rule)
     # A snapshot is the model's folder itself.
-    inner = next((path / name for name in ("model", "run/policy") if (path / name).exists()), path)
+    inner = next((path / name for name in ("model", "policy") if (path / name).exists()), path)
     if settings["method"] == "networld":
         from networld_agent.planning import Planner, PlannerConfig
 
-        config = PlannerConfig(**settings["plan"], guidance_scale=scale)
+        config = PlannerConfig(**settings["plan"], guidance_scale=tuned)
         planner = Planner.load(inner, worlds.task, config)
         check_fit(planner, worlds)
         return PlannerPlayer(planner)
@@ -95,14 +95,21 @@ def _player(
 
     policy = load_policy(inner)
     check_policy_fits(policy, worlds)
+    if tuned is not None:
+        policy.target_return = tuned  # type: ignore[attr-defined]
     return policy
 
 
-def _scale(settings: dict[str, Any], path: Path | None) -> float | None:
-    """The tuned guidance scale: snapshots are played with that of the finished model."""
-    if path is None or settings["method"] != "networld":
+def _tuned(settings: dict[str, Any], path: Path | None) -> float | None:
+    """What was tuned after training: snapshots are played with that of the finished policy."""
+    if path is None:
         return None
-    from networld_agent.model import WorldModel
+    if settings["method"] == "networld":
+        from networld_agent.model import WorldModel
 
-    spec: Any = WorldModel.load(path / "model").tasks[settings["env"]]
-    return None if spec.guidance_scale is None else float(spec.guidance_scale)
+        scale = WorldModel.load(path / "model").tasks[settings["env"]].guidance_scale
+        return None if scale is None else float(scale)
+    from benchmarks.baselines import load_policy
+
+    target = getattr(load_policy(path / "policy"), "target_return", None)
+    return None if target is None else float(target)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.baselines import BASELINES
 from benchmarks.baselines.interface import OfflineData
+from benchmarks.jobs.worlds import make_job_worlds
 from networld_agent.data import TrajectoryDataset
+from networld_agent.evaluation.episodes import play
+from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
 
 __all__ = ["fit"]
 
+#: Returns to ask for, in shares of the way from the data's mean to its best.
+_TARGETS: Final = (0.7, 1.0, 1.3)
+
 
 def fit(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:
-    """Trains into `folder/run`; its policy is in `folder/run/policy`."""
+    """Trains into `folder/run`; the policy that is played is in `folder/policy`.
+
+    What a policy asks for (the return of DT and DD) is chosen on validation worlds, never on those
+    that scores are taken from.
+    """
     baseline = BASELINES[settings["method"]]()
     options = [*settings["options"], f"seed={settings['seed']}"]
     if settings["snapshots"]:
@@ -25,4 +36,25 @@ def fit(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict
         settings["first_steps"],
     )
     policy = baseline.fit(data, config, folder / "run")
-    return {"parameters": int(policy.parameters)}
+    before = time.process_time()
+    trials = _tune(policy, settings["tuning"]) if hasattr(policy, "target_return") else {}
+    policy.save(folder / "policy")
+    return {
+        "tuning": trials,
+        "tuning_cpu_seconds": time.process_time() - before,
+        "parameters": int(policy.parameters),
+    }
+
+
+def _tune(policy: Any, tuning: dict[str, Any]) -> dict[str, float]:
+    """Sets the return to ask for; returns the mean reward by return."""
+    worlds = make_job_worlds(tuning, tuning["episodes"])
+    seeds = group_seeds(VALIDATION_SEEDS, None, 1, tuning["episodes"])
+    best, mean = policy.target_return, float(policy.spec.extra.get("return_offset", 0.0))
+    rewards: dict[float, float] = {}
+    for share in _TARGETS:
+        policy.target_return = target = mean + share * (best - mean)
+        played = play(worlds, policy, seeds, tuning["steps"], tuning["warm_up"])
+        rewards[target] = float(played.rewards.mean())
+    policy.target_return = max(rewards, key=lambda target: rewards[target])
+    return {f"{target:.6g}": reward for target, reward in rewards.items()}

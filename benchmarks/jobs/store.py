@@ -14,7 +14,15 @@ from benchmarks.jobs.job import Job
 from networld_agent.model.errors import ModelError
 from networld_agent.model.files import checksum, read_document, write_whole
 
-__all__ = ["JOB_FILE", "RESULT_FILE", "ResultError", "Store", "locked", "plain", "write_document"]
+__all__ = [
+    "JOB_FILE",
+    "RESULT_FILE",
+    "ResultError",
+    "Store",
+    "locked",
+    "read_result",
+    "write_document",
+]
 
 JOB_FILE = "job.json"
 RESULT_FILE = "result.json"
@@ -44,16 +52,7 @@ class Store:
         Raises:
             ResultError: if the file is damaged or of another job.
         """
-        path = self.folder(job) / RESULT_FILE
-        if not path.exists():
-            return None
-        try:
-            document = read_document(path, "result")
-        except ModelError as error:
-            raise ResultError(str(error)) from None
-        if document.get("key") != job.key:
-            raise ResultError(f"{path}: is the result of another job.")
-        return document
+        return read_result(self.folder(job), job.key)
 
     def prepare(self, job: Job) -> Path:
         """Makes a job's folder with all that its process must know; returns the folder."""
@@ -68,6 +67,24 @@ class Store:
         write_document(folder / JOB_FILE, document)
         (folder / RESULT_FILE).unlink(missing_ok=True)
         return folder
+
+
+def read_result(folder: Path, key: str) -> dict[str, Any] | None:
+    """What the job of a folder wrote; None if it is not finished.
+
+    Raises:
+        ResultError: if the file is damaged or of another job.
+    """
+    path = folder / RESULT_FILE
+    if not path.exists():
+        return None
+    try:
+        document = read_document(path, "result")
+    except ModelError as error:
+        raise ResultError(str(error)) from None
+    if document.get("key") != key:
+        raise ResultError(f"{path}: is the result of another job.")
+    return document
 
 
 @contextmanager
@@ -86,20 +103,20 @@ def locked(path: Path) -> Iterator[bool]:
         yield True
 
 
-def plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """Numbers that JSON can hold: what is not finite becomes null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: plain(entry) for key, entry in value.items()}
+        return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
+        return [_plain(entry) for entry in value]
     return value
 
 
 def write_document(path: Path, document: dict[str, Any]) -> None:
     """Writes a JSON object that ends in its own checksum, whole or not at all."""
     # As a reader returns it: lists, not tuples, so that the checksum is the reader's.
-    document = json.loads(json.dumps(plain(document), allow_nan=False))
+    document = json.loads(json.dumps(_plain(document), allow_nan=False))
     document["sha256"] = checksum(document)
     write_whole(path, (json.dumps(document, indent=1) + "\n").encode())

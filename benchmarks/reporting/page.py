@@ -1,0 +1,182 @@
+"""Puts tables and figures together and writes them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from benchmarks.reporting.blocks import (
+    Block,
+    Heading,
+    Picture,
+    Table,
+    Text,
+    as_csv,
+    as_html,
+    as_markdown,
+)
+from benchmarks.reporting.comparisons import (
+    CLOSE,
+    AmountScore,
+    amount_scores,
+    claim_table,
+    nearest_table,
+    verdicts,
+)
+from benchmarks.reporting.figures import draw_amounts, draw_curves
+from benchmarks.reporting.results import Experiment
+from benchmarks.reporting.statistics import SAMPLES
+from benchmarks.reporting.style import MARKERS, TASK_TITLES
+from benchmarks.reporting.tables import ablation_table, score_csv, score_table, size_table
+from wirelessenvs.command import whole_file
+
+__all__ = ["write_report"]
+
+#: Missing results that are listed by name.
+_NAMED = 20
+
+
+def write_report(experiment: Experiment, to: Path) -> list[Path]:
+    """Writes `index.html`, `report.md`, CSV and PNG files; returns their paths.
+
+    Args:
+        experiment: finished or not.
+        to: folder, made if it is not there.
+
+    Raises:
+        ValueError: if it cannot be written.
+    """
+    os.environ.setdefault("MPLBACKEND", "agg")
+    to.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    scores = amount_scores(experiment)
+    pictures = _pictures(experiment, scores, to)
+    blocks = _blocks(experiment, scores, pictures)
+    title = _title(experiment)
+    texts = {
+        "report.md": as_markdown(blocks),
+        "scores.csv": score_csv(experiment),
+        "amounts.csv": _amounts_csv(scores),
+        "curves.csv": _curves_csv(experiment),
+        "index.html": as_html(title, blocks),
+    }
+    for block in blocks:
+        if isinstance(block, Table) and not block.name.startswith("scores-"):
+            texts[f"{block.name}.csv"] = as_csv(block.columns, block.rows)
+    for name, text in texts.items():
+        with whole_file(to / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+        written.append(to / name)
+    return [*written, *(picture.path for picture in pictures.values())]
+
+
+def _title(experiment: Experiment) -> str:
+    return f"NetWorld and baselines, preset {experiment.protocol['name']}"
+
+
+def _pictures(experiment: Experiment, scores: list[AmountScore], to: Path) -> dict[str, Picture]:
+    protocol, found = experiment.protocol, {}
+    if experiment.curves:
+        with whole_file(to / "curves.png") as partial:
+            draw_curves(experiment, partial)
+        found["curves"] = Picture(
+            to / "curves.png",
+            "Reward over training, in the first "
+            f"{protocol['curve_episodes']} test worlds; trajectories of the held-out task in "
+            "brackets. Lines are means over training seeds, shades their range.",
+        )
+    whole = [entry for entry in scores if entry.method in MARKERS and entry.complete]
+    if whole:
+        with whole_file(to / "amounts.png") as partial:
+            draw_amounts(experiment, whole, partial)
+        found["amounts"] = Picture(
+            to / "amounts.png",
+            "Score against the amount of data of the held-out task, mean of "
+            f"{', '.join(whole[0].tasks)}; below, what NetWorld's training data consists of.",
+        )
+    return found
+
+
+def _blocks(
+    experiment: Experiment, scores: list[AmountScore], pictures: dict[str, Picture]
+) -> list[Block]:
+    protocol = experiment.protocol
+    blocks: list[Block] = [Heading(_title(experiment), 1), Text(_summary(experiment))]
+    blocks += [Text(f"Machine: {machine}.") for machine in experiment.machines]
+    if experiment.missing:
+        names = ", ".join(experiment.missing[:_NAMED])
+        more = len(experiment.missing) - _NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        blocks.append(
+            Text(
+                f"Not complete: {len(experiment.missing)} of {experiment.total} results are "
+                f"missing: {names}{rest}."
+            )
+        )
+    few, many = protocol["few"], protocol["many"]
+    blocks.append(Heading(f"NetWorld on {few} trajectories against baselines on {many}"))
+    blocks += [Text(sentence) for sentence in verdicts(experiment)]
+    blocks += _tables(claim_table(experiment))
+    if "curves" in pictures:
+        blocks += [Heading("Learning curves"), pictures["curves"]]
+    if "amounts" in pictures:
+        blocks += [Heading("Amount of data"), pictures["amounts"]]
+    nearest = nearest_table(experiment, scores)
+    if nearest is not None:
+        sentence = f"Smallest amount of expert data with a score of at least {100 - CLOSE:.0f}:"
+        blocks += [Text(sentence), nearest]
+    for task in experiment.tasks:
+        table = score_table(experiment, task["name"])
+        if table is not None:
+            blocks += [Heading(TASK_TITLES.get(task["name"], task["name"])), table]
+    for heading, table in (
+        ("Ablations", ablation_table(experiment)),
+        ("Other sizes, without training on them", size_table(experiment)),
+    ):
+        if table is not None:
+            blocks += [Heading(heading), table]
+    return blocks
+
+
+def _tables(table: Table | None) -> list[Block]:
+    return [] if table is None else [table]
+
+
+def _summary(experiment: Experiment) -> str:
+    protocol = experiment.protocol
+    lengths = ", ".join(
+        f"{task['name']} {min(protocol['eval_steps'], task['steps'])}" for task in experiment.tasks
+    )
+    return (
+        f"Every method plays the same {protocol['episodes']} test worlds (steps: {lengths}) after "
+        f"the same {protocol['warm_up']} random joint actions. Score: 0 is the random policy, 100 "
+        f"the expert. n is the number of training seeds. Intervals are 95 %, from {SAMPLES:,} "
+        "bootstrap draws of training seeds and test worlds, the same worlds for all methods of a "
+        "task and for the anchors of the score; with n = 1 they cover test worlds only. IQM is the "
+        "interquartile mean of the scores of all runs. NetWorld holds out one of its trajectories "
+        "to choose its weights by; baselines train on all of theirs. Milliseconds are per joint "
+        "decision of one network on one core, bytes what an agent sends per step."
+    )
+
+
+def _amounts_csv(scores: list[AmountScore]) -> str:
+    tasks = list(dict.fromkeys(task for s in scores for task in s.tasks))
+    rows = [
+        (
+            s.method, s.tier, s.amount, s.score.value, s.score.low, s.score.high, int(s.complete),
+            *(s.tasks.get(task, float("nan")) for task in tasks),
+        )
+        for s in scores
+    ]  # fmt: skip
+    columns = ("method", "tier", "amount", "score", "low", "high", "all_tasks", *tasks)
+    return as_csv(columns, rows)
+
+
+def _curves_csv(experiment: Experiment) -> str:
+    rows = [
+        (curve.task, curve.method, curve.amount, seed, float(share), float(reward))
+        for curve in experiment.curves
+        for seed, rewards in enumerate(curve.rewards)
+        for share, reward in zip(curve.share, rewards, strict=True)
+    ]
+    return as_csv(("task", "method", "amount", "seed", "training_percent", "reward"), rows)

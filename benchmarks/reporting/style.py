@@ -1,0 +1,53 @@
+"""Names and colours of methods, the same in every figure and table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["COLOURS", "MARKERS", "TASK_TITLES", "title_of"]
+
+#: Okabe and Ito's palette: told apart without red-green vision.
+COLOURS: Final = {
+    "networld": "#0072B2",
+    "networld-scratch": "#56B4E9",
+    "bc": "#7F7F7F",
+    "cql": "#E69F00",
+    "iql": "#009E73",
+    "dt": "#D55E00",
+    "dd": "#CC79A7",
+    "random": "#BBBBBB",
+    "medium": "#8C8C8C",
+    "expert": "#222222",
+    "genie": "#222222",
+}
+MARKERS: Final = {
+    "networld": "o", "networld-scratch": "s", "bc": "P", "cql": "^", "iql": "v", "dt": "D",
+    "dd": "X",
+}  # fmt: skip
+_TITLES: Final = {
+    "networld": "NetWorld",
+    "networld-scratch": "NetWorld from scratch",
+    "networld-no-guidance": "NetWorld without guidance",
+    "networld-no-mean-field": "NetWorld without mean field",
+    "networld-no-symlog": "NetWorld without symlog",
+    "networld-one-hot": "NetWorld with one-hot targets",
+    "networld-one-step": "NetWorld, one denoising step",
+}
+TASK_TITLES: Final = {
+    "rb": "Resource blocks", "cbf": "Coordinated beamforming", "slicing": "Network slicing",
+}  # fmt: skip
+
+
+def title_of(method: str) -> str:
+    """A method's name for people.
+
+    Example:
+        >>> title_of("cql-mean-field"), title_of("expert")
+        ('MA-CQL with mean field', 'expert')
+    """
+    if method in _TITLES:
+        return _TITLES[method]
+    name = method.removesuffix("-mean-field")
+    if name in ("bc", "cql", "iql", "dt", "dd"):
+        return f"MA-{name.upper()}" + (" with mean field" if name != method else "")
+    return method
