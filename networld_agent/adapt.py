@@ -58,7 +58,12 @@ def add_target_task(model: WorldModel, source: WindowSource, seed: int) -> None:
     model.requires_grad_(True)
     for name, task in model.tasks.items():
         if name != source.task:
-            for modules in (model.encoders, model.inverses, model.reconstructions):
+            for modules in (
+                model.encoders,
+                model.inverses,
+                model.behaviours,
+                model.reconstructions,
+            ):
                 for key, module in modules.items():
                     if key == f"task{task.index}":
                         module.requires_grad_(False)
@@ -66,7 +71,7 @@ def add_target_task(model: WorldModel, source: WindowSource, seed: int) -> None:
 
 def shared_parameters(model: WorldModel) -> frozenset[str]:
     """Names of the weights that all tasks share; rows of the task embedding are not."""
-    own = ("encoders.", "inverses.", "reconstructions.")
+    own = ("encoders.", "inverses.", "behaviours.", "reconstructions.")
     return frozenset(
         name
         for name, _ in model.named_parameters()

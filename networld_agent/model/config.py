@@ -48,6 +48,8 @@ class WorldModelConfig:
         stop_gradient: of the diffusion loss into the encoder: "none", through the "target" alone,
             or "all" of it (then classifier and inverse dynamics shape the latents).
         symlog: whether observations pass through it.
+        standardise: whether observations, after that, are brought to mean 0 and variance 1 per
+            entry, by the training data of their task.
         mean_field: whether agents hear their neighbours; if not, that half of the channels is 0.
         classifier: "shared" with the U-Net's down path, or a "separate" copy of it.
         return_scaling: "standardise" returns per task before the bins, so that one head serves
@@ -67,6 +69,9 @@ class WorldModelConfig:
         planned_action_weight: of the inverse dynamics' loss on the first transition of the denoised
             segment, at every noise level: the plan is taught to decode to the action that was
             taken, and latents to hold what that action depends on. Not with `prediction` "noise".
+        behaviour_weight: of a head, not used in planning, that predicts the action from own latent
+            and neighbours' mean at every step of the window: latents come to hold what actions
+            depend on; 0 for none.
         reconstruction_weight: of a head that recovers the observation from the latent: it keeps the
             latents from collapsing onto the action; 0 for none.
         first_step_weight: of the first generated step in the denoising loss, against 1 for all
@@ -88,6 +93,7 @@ class WorldModelConfig:
     latent_norm: str = "layernorm"
     stop_gradient: str = "target"
     symlog: bool = True
+    standardise: bool = True
     mean_field: bool = True
     classifier: str = "shared"
     return_scaling: str = "standardise"
@@ -101,6 +107,7 @@ class WorldModelConfig:
     classifier_weight: float = 0.1
     inverse_weight: float = 1.0
     planned_action_weight: float = 1.0
+    behaviour_weight: float = 1.0
     reconstruction_weight: float = 0.3
     first_step_weight: float = 5.0
     max_tasks: int = 16

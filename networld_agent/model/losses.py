@@ -9,7 +9,6 @@ from torch import Tensor
 
 from networld_agent.model.batch import Batch, TaskBatch
 from networld_agent.model.config import WorldModelConfig
-from networld_agent.model.symlog import symlog
 
 if TYPE_CHECKING:
     from networld_agent.model.world_model import WorldModel
@@ -26,11 +25,13 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     """
     config = model.config
     latents = [model.encode(part.task, part.observations) for part in batch.parts]
-    segments = [_segment(model, part, z) for part, z in zip(batch.parts, latents, strict=True)]
+    means = [_heard(model, part, z) for part, z in zip(batch.parts, latents, strict=True)]
     weights = torch.cat(
         [part.returns.new_full((part.num_sequences,), part.weight) for part in batch.parts]
     ).float()
-    x0 = torch.cat(segments)
+    x0 = torch.cat(
+        [torch.cat([z, mean], -1).flatten(0, 1) for z, mean in zip(latents, means, strict=True)]
+    )
     task = torch.cat(
         [
             torch.full((part.num_sequences,), model.tasks[part.task].index, device=x0.device)
@@ -58,11 +59,13 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     steps[0] = config.first_step_weight
     losses = {"diffusion": (weights * (per_step @ (steps / steps.sum()))).sum()}
 
-    classifier, inverse, planned, reconstruction = [], [], [], []
+    classifier, inverse, planned, behaviour, reconstruction = [], [], [], [], []
     counts = [part.num_sequences for part in batch.parts]
     estimated = model.to_x0(output, x, batch.tau).detach()
     rows, estimates = logits.split(counts), estimated.split(counts)
-    for part, z, part_logits, estimate in zip(batch.parts, latents, rows, estimates, strict=True):
+    for part, z, mean, part_logits, estimate in zip(
+        batch.parts, latents, means, rows, estimates, strict=True
+    ):
         labels = model.scaled_returns(part.task, part.returns.flatten())
         entropy = model.return_bins(part.task).cross_entropy(part_logits, labels)
         classifier.append(entropy.sum() * part.weight)
@@ -76,8 +79,11 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
             generated = estimate[:, 1, : config.latent_size]
             loss = head.loss(present, generated, part.actions[:, :, 0].flatten(0, 1))
             planned.append(loss.sum() * part.weight)
+        if config.behaviour_weight:
+            loss = model.behaviour(part.task).loss(z[:, :, :-1], mean[:, :, :-1], part.actions)
+            behaviour.append(loss.mean(2).sum() * part.weight)
         if config.reconstruction_weight:
-            wanted = symlog(part.observations) if config.symlog else part.observations
+            wanted = model.scaled_observations(part.task, part.observations)
             missing = (model.reconstruct(part.task, z) - wanted).square().mean((2, 3))
             reconstruction.append(missing.sum() * part.weight)
     losses["classifier"] = torch.stack(classifier).sum()
@@ -90,6 +96,9 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     if planned:
         losses["planned_action"] = torch.stack(planned).sum()
         total = total + config.planned_action_weight * losses["planned_action"]
+    if behaviour:
+        losses["behaviour"] = torch.stack(behaviour).sum()
+        total = total + config.behaviour_weight * losses["behaviour"]
     if reconstruction:
         losses["reconstruction"] = torch.stack(reconstruction).sum()
         total = total + config.reconstruction_weight * losses["reconstruction"]
@@ -101,8 +110,6 @@ def _plans_actions(config: WorldModelConfig) -> bool:
     return config.planned_action_weight > 0 and config.prediction != "noise"
 
 
-def _segment(model: WorldModel, part: TaskBatch, z: Tensor) -> Tensor:
-    """Own and mean-field latents `(W N, H, 2 D)` of latents `(W, N, H, D)`."""
-    by_step = z.transpose(1, 2)
-    mean = model.mean_field(by_step, part.mean_weights).transpose(1, 2)
-    return torch.cat([z, mean], -1).flatten(0, 1)
+def _heard(model: WorldModel, part: TaskBatch, z: Tensor) -> Tensor:
+    """Means of the neighbours' latents `(W, N, H, D)` of latents `(W, N, H, D)`."""
+    return model.mean_field(z.transpose(1, 2), part.mean_weights).transpose(1, 2)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 
 from networld_agent.model.symlog import symlog
@@ -17,6 +20,8 @@ class ScenarioEncoder(nn.Module):
         latent_size: D.
         hidden_size: of both hidden layers.
         compress: symlog of the input.
+        mean: `(d,)` subtracted after symlog; empty for none.
+        std: `(d,)` divided by afterwards.
         normalise: the latent to mean 0 and variance 1, without learnt scale: a latent that is
             free to shrink makes denoising trivial.
     """
@@ -28,8 +33,17 @@ class ScenarioEncoder(nn.Module):
         hidden_size: int,
         compress: bool = True,
         normalise: bool = True,
+        mean: Sequence[float] = (),
+        std: Sequence[float] = (),
     ) -> None:
         super().__init__()
+        shape = (observation_size,)
+        self.register_buffer(
+            "mean", torch.tensor(mean) if mean else torch.zeros(shape), persistent=False
+        )
+        self.register_buffer(
+            "std", torch.tensor(std) if std else torch.ones(shape), persistent=False
+        )
         self.layers = nn.Sequential(
             nn.Linear(observation_size, hidden_size),
             nn.SiLU(),
@@ -40,7 +54,15 @@ class ScenarioEncoder(nn.Module):
         self.observation_size, self.latent_size = observation_size, latent_size
         self.compress, self.normalise = compress, normalise
 
+    mean: Tensor
+    std: Tensor
+
+    def scaled(self, observations: Tensor) -> Tensor:
+        """Observations `(..., d)` after symlog and standardisation."""
+        compressed = symlog(observations) if self.compress else observations
+        return (compressed - self.mean) / self.std
+
     def forward(self, observations: Tensor) -> Tensor:
         """Latents `(..., D)` of observations `(..., d)`."""
-        z: Tensor = self.layers(symlog(observations) if self.compress else observations)
+        z: Tensor = self.layers(self.scaled(observations))
         return nn.functional.layer_norm(z, z.shape[-1:]) if self.normalise else z

@@ -68,6 +68,9 @@ class TaskSpec:
         return_range: symlog of the greatest return bin, after both.
         guidance_scale: tuned on validation seeds; None before that.
         num_agents: of the data sets seen.
+        observation_mean: `(d,)` of the entries as the encoder sees them, after symlog; empty where
+            they are taken as they are.
+        observation_std: `(d,)` of the same.
     """
 
     name: str
@@ -80,6 +83,19 @@ class TaskSpec:
     return_range: float = 2.4
     guidance_scale: float | None = None
     num_agents: tuple[int, ...] = ()
+    observation_mean: tuple[float, ...] = ()
+    observation_std: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.observation_mean), len(self.observation_std)}
+        if not sizes <= {0, self.observation_size} or len(sizes) > 1:
+            raise ValueError(
+                f"observation_mean and observation_std must have {self.observation_size} entries."
+            )
+        if not all(map(math.isfinite, self.observation_mean)) or not all(
+            math.isfinite(value) and value > 0 for value in self.observation_std
+        ):
+            raise ValueError("observation_mean must be finite and observation_std positive.")
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -97,7 +113,8 @@ class TaskSpec:
             action = dict(fields.pop("action"))
             for key in ("sizes", "low", "high"):
                 action[key] = tuple(action.get(key, ()))
-            fields["num_agents"] = tuple(fields.get("num_agents", ()))
+            for key in ("num_agents", "observation_mean", "observation_std"):
+                fields[key] = tuple(fields.get(key, ()))
             return cls(action=ActionSpec(**action), **fields)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise ModelError(f"the description of a task is damaged: {error}.") from None

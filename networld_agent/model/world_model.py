@@ -61,6 +61,7 @@ class WorldModel(nn.Module):
         self.encoders = nn.ModuleDict()
         self.inverses = nn.ModuleDict()
         self.reconstructions = nn.ModuleDict()
+        self.behaviours = nn.ModuleDict()
         self._return_bins = nn.ModuleDict()
         for task in tasks:
             self._register(task)
@@ -129,6 +130,8 @@ class WorldModel(nn.Module):
             config.encoder_size,
             config.symlog,
             config.latent_norm == "layernorm",
+            task.observation_mean,
+            task.observation_std,
         ).to(device)
         self.inverses[key] = InverseDynamics(task.action, config).to(device)
         if config.reconstruction_weight:
@@ -137,6 +140,8 @@ class WorldModel(nn.Module):
                 nn.SiLU(),
                 nn.Linear(config.encoder_size, task.observation_size),
             ).to(device)
+        if config.behaviour_weight:
+            self.behaviours[key] = InverseDynamics(task.action, config).to(device)
         self._return_bins[key] = self._make_bins(task)
 
     def _make_bins(self, task: TaskSpec) -> TwoHot:
@@ -147,6 +152,12 @@ class WorldModel(nn.Module):
     def inverse(self, task: str) -> InverseDynamics:
         """Inverse dynamics of a task."""
         module = self.inverses[_key(self.task(task))]
+        assert isinstance(module, InverseDynamics)
+        return module
+
+    def behaviour(self, task: str) -> InverseDynamics:
+        """Head of a task that predicts the action from own latent and neighbours' mean."""
+        module = self.behaviours[_key(self.task(task))]
         assert isinstance(module, InverseDynamics)
         return module
 
@@ -176,6 +187,12 @@ class WorldModel(nn.Module):
             )
         z: Tensor = self.encoders[_key(spec)](observations)
         return z
+
+    def scaled_observations(self, task: str, observations: Tensor) -> Tensor:
+        """Observations `(..., d)` as the task's encoder sees them."""
+        encoder = self.encoders[_key(self.task(task))]
+        assert isinstance(encoder, ScenarioEncoder)
+        return encoder.scaled(observations)
 
     def mean_field(self, z: Tensor, mean_weights: Tensor) -> Tensor:
         """The mean of the neighbours' latents, `(..., N, D)`; zeros if the model hears nobody.

@@ -30,6 +30,8 @@ class TrainingConfig:
         save_every: steps between two checkpoints.
         validate_every: steps between two looks at held-out data.
         patience: looks without improvement after which training stops; 0 never stops early.
+        snapshots: evenly spaced saves of the averaged model in the run's `snapshots/STEP`, the last
+            one at the end, to draw learning curves from; 0 for none.
         precision: "fp32", "bf16" (CUDA only), or "auto": bf16 on CUDA.
         compile: whether torch.compile is used; minutes of warm-up.
     """
@@ -47,6 +49,7 @@ class TrainingConfig:
     save_every: int = 500
     validate_every: int = 100
     patience: int = 10
+    snapshots: int = 0
     precision: str = "auto"
     compile: bool = False
 
@@ -54,7 +57,11 @@ class TrainingConfig:
         for name, kind in get_type_hints(type(self)).items():
             value = getattr(self, name)
             if kind is int:
-                check_int(name, value, 0 if name in ("seed", "patience", "warmup_steps") else 1)
+                check_int(
+                    name,
+                    value,
+                    0 if name in ("seed", "patience", "warmup_steps", "snapshots") else 1,
+                )
             elif kind is float:
                 object.__setattr__(self, name, check_real(name, value, 0))
         check_flag("compile", self.compile)

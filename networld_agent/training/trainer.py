@@ -144,6 +144,7 @@ class Trainer:
                     stopped = self._step(batch, bool(stop))
                     if log is not None:
                         self._report(log, batch, progress)
+                    self._take_snapshot()
                     if stopped:
                         self.save()
                         return False
@@ -227,6 +228,15 @@ class Trainer:
         return self.averaged.model
 
     # ------------------------------------------------------------ log and disk
+    def _take_snapshot(self) -> None:
+        count, config, step = self._config.snapshots, self._config, self.counters.step
+        if (
+            self._share.rank == 0
+            and count
+            and step * count // config.steps > ((step - 1) * count // config.steps)
+        ):
+            self.averaged.model.save(self._folder / "snapshots" / str(step))
+
     def _report(self, log: RunLog, batch: Batch, progress: ProgressLine) -> None:
         counters, config = self.counters, self._config
         progress("training", counters.step, config.steps)

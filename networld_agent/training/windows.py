@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.metadata import ActionInfo
 from networld_agent.model.config import WorldModelConfig
-from networld_agent.model.symlog import limit_of
+from networld_agent.model.symlog import limit_of, symlog
 from networld_agent.model.task_spec import ActionSpec, TaskSpec
 
 __all__ = ["JointWindows", "WindowSource", "held_out_split", "make_task_spec"]
@@ -184,7 +185,29 @@ def make_task_spec(
         return_std=std,
         return_range=limit_of(greatest, 1.0 if config.return_scaling == "standardise" else 1.05),
         num_agents=tuple(sorted({source.num_agents for source in sources})),
+        **(_observation_moments(sources, config.symlog) if config.standardise else {}),
     )
+
+
+def _observation_moments(
+    sources: Sequence[WindowSource], compress: bool
+) -> dict[str, tuple[float, ...]]:
+    """Mean and standard deviation of every entry of the observations, after symlog."""
+    parts = []
+    for source in sources:
+        segments = source.segments[:: max(1, -(-len(source.segments) // _MOST_EPISODES))]
+        for episode, start, end in segments:
+            seen = source.dataset.observations[episode, :, start:end]
+            parts.append(seen.reshape(-1, seen.shape[-1]))
+    entries = torch.from_numpy(np.concatenate(parts))
+    scaled = (symlog(entries) if compress else entries).double()
+    std = scaled.std(0, correction=0)
+    # An entry that never changes in the data says nothing: any scale will do.
+    std = torch.where(std > 1e-4, std, 1.0)
+    return {
+        "observation_mean": tuple(scaled.mean(0).float().tolist()),
+        "observation_std": tuple(std.float().tolist()),
+    }
 
 
 def _returns(source: WindowSource, config: WorldModelConfig) -> NDArray[np.float64]:

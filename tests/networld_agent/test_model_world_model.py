@@ -209,6 +209,7 @@ def test_inverse_dynamics_learns_bandwidths_to_two_percent_of_the_band(mode):
         {"targets": "one-hot"},
         {"action_scaling": "raw"},
         {"reconstruction_weight": 0.0},
+        {"behaviour_weight": 0.0},
         {"first_step_weight": 1.0},
         {"blocks_per_level": 2},
     ],
@@ -230,11 +231,12 @@ def test_every_option_trains(options):
 def test_loss_is_the_weighted_sum_of_its_parts():
     model = tiny_model(
         diffusion_weight=2.0, classifier_weight=3.0, inverse_weight=0.5, planned_action_weight=0.7,
-        reconstruction_weight=0.2,
+        behaviour_weight=0.3, reconstruction_weight=0.2,
     )  # fmt: skip
     losses = model.loss(batch())
     expected = 2 * losses["diffusion"] + 3 * losses["classifier"] + 0.5 * losses["inverse"]
-    expected = expected + 0.7 * losses["planned_action"] + 0.2 * losses["reconstruction"]
+    expected = expected + 0.7 * losses["planned_action"] + 0.3 * losses["behaviour"]
+    expected = expected + 0.2 * losses["reconstruction"]
     torch.testing.assert_close(losses["loss"], expected)
 
 

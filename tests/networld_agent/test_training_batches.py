@@ -1,5 +1,7 @@
 """Batches: which windows, whose share, and what is held out."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from dataset_cases import small_dataset
 from training_cases import TINY
 
 from networld_agent.data import TrajectoryDataset
+from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler, Share
 from networld_agent.training.config import TrainingConfig, learning_rate
 from networld_agent.training.windows import WindowSource, held_out_split, make_task_spec
@@ -177,3 +180,29 @@ def test_learning_rate_warms_up_then_falls_to_a_tenth():
     assert rates[99] == 1.0
     assert np.all(np.diff(rates[100:]) <= 0)
     assert rates[-1] == pytest.approx(0.1, abs=0.001)
+
+
+def test_encoders_see_observations_of_mean_0_and_variance_1():
+    source = WindowSource(dataset("slicing-v0"))
+    spec = make_task_spec("slicing-v0", 1, [source], TINY)
+    model = WorldModel(TINY, [spec])
+    scaled = model.scaled_observations(spec.name, torch.tensor(source.dataset.observations))
+    entries = scaled.double().flatten(0, -2)
+    torch.testing.assert_close(entries.mean(0), torch.zeros(12).double(), atol=1e-4, rtol=0)
+    spread = entries.std(0, correction=0)
+    constant = source.dataset.observations.reshape(-1, 12).std(0) < 1e-6
+    torch.testing.assert_close(spread, torch.from_numpy(~constant).double(), atol=1e-3, rtol=0)
+
+
+def test_moments_come_from_the_segments_alone():
+    data = dataset()
+    seen = np.sign(data.observations) * np.log1p(np.abs(data.observations))
+    spec = make_task_spec("rb-v0", 0, [WindowSource(data, [(2, 5, 20)])], TINY)
+    expected = seen[2, :, 5:20].reshape(-1, 4).mean(0)
+    np.testing.assert_allclose(spec.observation_mean, expected, rtol=1e-5)
+
+
+def test_without_standardisation_no_moments_are_kept():
+    config = dataclasses.replace(TINY, standardise=False)
+    spec = make_task_spec("rb-v0", 0, [WindowSource(dataset())], config)
+    assert spec.observation_mean == spec.observation_std == ()

@@ -352,3 +352,13 @@ def test_model_and_training_options_have_different_names():
     names = [{field.name for field in dataclasses.fields(kind)} for kind in kinds]
     assert not set.intersection(*names)
     assert all(len(name) > 1 for name in itertools.chain(*names))
+
+
+def test_snapshots_are_models_at_even_steps(tmp_path):
+    out = tmp_path / "run"
+    assert pretrain.main(command(out, "--steps=10", "--set=snapshots=4")) == 0
+    steps = sorted(int(folder.name) for folder in (out / "snapshots").iterdir())
+    assert steps == [3, 5, 8, 10]
+    last = weights_of(out / "snapshots" / "10")
+    assert_same_weights(last, weights_of(out))
+    assert not all(torch.equal(last[n], t) for n, t in weights_of(out / "snapshots" / "3").items())
