@@ -175,6 +175,7 @@ def make_task_spec(
         # A constant reward says nothing: any scale will do.
         mean, std = float(returns.mean()), float(returns.std()) or 1.0
         greatest = _STANDARD_LIMIT
+    seen_mean, seen_std = _moments(sources, config.symlog) if config.standardise else ((), ())
     return TaskSpec(
         name=name,
         index=index,
@@ -185,13 +186,14 @@ def make_task_spec(
         return_std=std,
         return_range=limit_of(greatest, 1.0 if config.return_scaling == "standardise" else 1.05),
         num_agents=tuple(sorted({source.num_agents for source in sources})),
-        **(_observation_moments(sources, config.symlog) if config.standardise else {}),
+        observation_mean=seen_mean,
+        observation_std=seen_std,
     )
 
 
-def _observation_moments(
+def _moments(
     sources: Sequence[WindowSource], compress: bool
-) -> dict[str, tuple[float, ...]]:
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of every entry of the observations, after symlog."""
     parts = []
     for source in sources:
@@ -204,10 +206,7 @@ def _observation_moments(
     std = scaled.std(0, correction=0)
     # An entry that never changes in the data says nothing: any scale will do.
     std = torch.where(std > 1e-4, std, 1.0)
-    return {
-        "observation_mean": tuple(scaled.mean(0).float().tolist()),
-        "observation_std": tuple(std.float().tolist()),
-    }
+    return tuple(scaled.mean(0).float().tolist()), tuple(std.float().tolist())
 
 
 def _returns(source: WindowSource, config: WorldModelConfig) -> NDArray[np.float64]:
