@@ -69,17 +69,17 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(folder: Path) -> int:
     try:
         job = read_document(folder / JOB_FILE, "job")
-        meter = Meter(folder)
-        import torch
+        with Meter(folder) as meter:
+            import torch
 
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-        work: Work = getattr(importlib.import_module(_WORK[job["kind"]]), job["kind"])
-        inputs = {role: Path(needed) for role, needed in job["inputs"].items()}
-        result = work(job["settings"], inputs, folder)
+            torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+            work: Work = getattr(importlib.import_module(_WORK[job["kind"]]), job["kind"])
+            inputs = {role: Path(needed) for role, needed in job["inputs"].items()}
+            result = work(job["settings"], inputs, folder)
         document = {
             **job,
             "result": result,
-            "usage": meter.close(),
+            "usage": meter.total(),
             "machine": machine_lines(("wirelessenvs", "torch", "numpy")),
         }
         write_document(folder / RESULT_FILE, document)

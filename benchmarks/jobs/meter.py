@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from networld_agent.model.files import write_whole
 
@@ -40,11 +40,16 @@ class Meter:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def close(self) -> dict[str, Any]:
-        """Ends; returns cost over all attempts: seconds, CPU seconds, peak memory in MB."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
         self._write()
+
+    def total(self) -> dict[str, Any]:
+        """Cost over all attempts: seconds, CPU seconds, peak memory in MB."""
         attempts = []
         for path in sorted(self._folder.glob("attempt-*.json")):
             try:
@@ -73,6 +78,7 @@ class Meter:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
         document = {
+            "pid": os.getpid(),
             "wall_seconds": time.monotonic() - self._began,
             "cpu_seconds": cpu,
             "peak_memory_mb": max(own.ru_maxrss, children.ru_maxrss) * _RSS_UNIT / 1e6,

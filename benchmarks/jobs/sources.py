@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ROOT", "fingerprint", "source_files"]
+__all__ = ["ROOT", "fingerprint", "forget", "source_files"]
 
 #: Of the checkout.
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -73,8 +73,9 @@ _BASELINE_MODULES: Final = {
 }  # fmt: skip
 
 
+@cache
 def fingerprint(kind: str, method: str | None = None, root: Path = ROOT) -> str:
-    """SHA-256 of the code behind a kind of job.
+    """SHA-256 of the code behind a kind of job, as it is when first asked for.
 
     Args:
         kind: of the job.
@@ -87,6 +88,12 @@ def fingerprint(kind: str, method: str | None = None, root: Path = ROOT) -> str:
         for path in source_files(kind, method, root)
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def forget() -> None:
+    """Reads the files anew when asked again."""
+    fingerprint.cache_clear()
+    _digest.cache_clear()
 
 
 def source_files(kind: str, method: str | None = None, root: Path = ROOT) -> list[Path]:
@@ -132,12 +139,8 @@ def _imported(tree: ast.Module) -> Iterable[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _digest(path: Path) -> str:
-    return _content_digest(path, path.stat().st_mtime_ns)
-
-
 @cache
-def _content_digest(path: Path, stamp: int) -> str:  # noqa: ARG001
+def _digest(path: Path) -> str:
     data = path.read_bytes()
     if path.suffix == ".py":
         tree = ast.parse(data)

@@ -1,0 +1,173 @@
+"""The protocol: amounts, cells, presets, and the job graph they make."""
+
+import dataclasses
+
+import pytest
+
+from benchmarks.jobs.graph import build
+from benchmarks.jobs.job import with_inputs
+from benchmarks.presets import PRESETS
+from benchmarks.protocol import ABLATIONS, BASELINES, REFERENCES, Amount, Cell, cells
+from networld_agent.config import PRESETS as NETWORKS
+from networld_agent.config import get_preset
+from networld_agent.planning import PlannerConfig
+
+SMOKE = PRESETS["smoke"]
+
+
+def inputs_of(job):
+    return {role: needed.name for role, needed in job.inputs.items()}
+
+
+def entry(entries, **wanted):
+    (found,) = [
+        e
+        for e in entries
+        if e.job.kind == "evaluate" and all(getattr(e, k) == v for k, v in wanted.items())
+    ]
+    return found
+
+
+@pytest.mark.parametrize("label", ["10", "100 steps", "1"])
+def test_an_amount_is_its_label(label):
+    assert Amount.parse(label).label == label
+
+
+@pytest.mark.parametrize("label", ["", "0", "ten", "10 trajectories", "-1", "1.5"])
+def test_other_amounts_are_refused(label):
+    with pytest.raises(ValueError, match="an amount of data is like '10' or '100 steps'"):
+        Amount.parse(label)
+
+
+def test_steps_count_as_a_part_of_a_trajectory():
+    assert Amount.parse("100 steps").in_trajectories(1_000) == 0.1
+    assert Amount.parse("3").in_trajectories(1_000) == 3
+
+
+def test_cells_of_a_baseline_are_the_main_one_and_the_listed_ones():
+    protocol = dataclasses.replace(
+        SMOKE, seeds=2, amounts={"baselines": {"expert": ("1", "30 steps"), "mixed": ("4",)}}
+    )
+    found = cells(protocol, ["bc"])
+    assert found == [
+        Cell("bc", tier, amount, seed, main)
+        for tier, amount, main in (
+            ("expert", "30 steps", False), ("expert", "1", False), ("expert", "4", True),
+            ("mixed", "4", False),
+        )
+        for seed in (0, 1)
+    ]  # fmt: skip
+
+
+def test_ablations_take_the_main_amount_and_their_own_seeds():
+    protocol = dataclasses.replace(
+        SMOKE, seeds=3, ablations=("networld-one-hot", "bc-mean-field"), ablation_seeds=2
+    )
+    found = cells(protocol, protocol.ablations)
+    assert {(c.method, c.amount) for c in found} == {
+        ("networld-one-hot", "2"), ("bc-mean-field", "4"),
+    }  # fmt: skip
+    assert {c.seed for c in found} == {0, 1}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_compares_few_trajectories_with_many(name):
+    protocol = PRESETS[name]
+    assert protocol.name == name
+    assert Amount.parse(protocol.few).trajectories < Amount.parse(protocol.many).trajectories
+    assert protocol.network in NETWORKS
+    get_preset(protocol.network, protocol.network_options)
+    for ablation in ABLATIONS.values():
+        get_preset(protocol.network, ablation.model)
+        PlannerConfig(**ablation.plan)
+
+
+@pytest.mark.parametrize("name", ["cpu", "paper"])
+def test_full_presets_hold_the_amounts_of_the_experiment(name):
+    wanted = {
+        "cpu": {"expert": {"100 steps", "1", "10", "300"}, "mixed": {"10", "300"}},
+        "paper": {
+            "expert": {"100 steps", "500 steps", "1", "3", "10", "30", "100", "300"},
+            "mixed": {"10", "300"},
+        },
+    }[name]
+    for method in ("networld", *BASELINES):
+        for tier, amounts in wanted.items():
+            found = {c.amount for c in cells(PRESETS[name], [method]) if c.tier == tier}
+            assert amounts <= found
+
+
+def test_a_held_out_task_is_not_in_its_pretraining():
+    entries = build(SMOKE)
+    for task in SMOKE.tasks:
+        fitted = entry(entries, task=task.name, method="networld", main=True, size="").job
+        adapted = fitted.inputs["policy"]
+        data = {job.name for job in adapted.inputs["model"].inputs.values()}
+        others = {t.name for t in SMOKE.tasks} - {task.name}
+        assert data == {f"collect-{name}-expert" for name in others}
+        assert adapted.inputs["data"].name == f"collect-{task.name}-expert"
+
+
+def test_baselines_see_the_held_out_task_alone():
+    for method in BASELINES:
+        job = entry(build(SMOKE), task="cbf", method=method).job.inputs["policy"]
+        assert inputs_of(job) == {"data": "collect-cbf-expert"}
+        assert job.settings["trajectories"] == 4
+
+
+def test_an_ablation_of_the_planner_plays_the_same_weights():
+    entries = build(SMOKE)
+    whole = entry(entries, task="rb", method="networld", main=True, size="").job
+    without = entry(entries, task="rb", method="networld-no-guidance").job
+    assert without.inputs["policy"].folder == whole.inputs["policy"].folder
+    assert without.key != whole.key
+    assert without.settings["plan"] == {"plan_mode": "none"}
+
+
+def test_an_ablation_of_the_network_is_pretrained_anew():
+    protocol = dataclasses.replace(SMOKE, ablations=("networld-no-symlog",))
+    job = entry(build(protocol), task="rb", method="networld-no-symlog").job
+    pretrained = job.inputs["policy"].inputs["model"]
+    assert "symlog=False" in pretrained.settings["options"]
+    assert "symlog=False" not in job.inputs["policy"].settings["options"]
+
+
+def test_all_methods_play_the_same_test_worlds():
+    played = {}
+    for e in build(SMOKE):
+        if e.job.kind == "evaluate":
+            settings = e.job.settings
+            how = {k: settings[k] for k in ("env", "preset", "overrides", "episodes", "steps",
+                                            "warm_up")}  # fmt: skip
+            played.setdefault((e.task, e.size), []).append(how)
+    for worlds in played.values():
+        assert all(how == worlds[0] for how in worlds)
+
+
+def test_methods_bring_their_anchors_along():
+    entries = build(SMOKE, tasks=["rb"], methods=["bc"])
+    assert [e.method for e in entries if e.method in REFERENCES] == ["random", "expert"]
+
+
+def test_jobs_come_after_what_they_need():
+    jobs = with_inputs(e.job for e in build(SMOKE))
+    place = {job.folder: i for i, job in enumerate(jobs)}
+    assert len(place) == len(jobs)
+    for job in jobs:
+        assert all(place[needed.folder] < place[job.folder] for needed in job.inputs.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ablations": ("networld-no-brain",)}, "unknown ablation 'networld-no-brain'; there are"),
+        ({"baseline_options": {"ppo": ()}}, "unknown baseline 'ppo'; there are bc, cql"),
+        ({"amounts": {"baselines": {"expert": ("lots",)}}}, "got 'lots'"),
+        ({"amounts": {"ppo": {}}}, "unknown method 'ppo'"),
+        ({"seeds": 0}, "seeds must be at least 1, got 0"),
+        ({"tasks": SMOKE.tasks[:1]}, "needs two tasks"),
+    ],
+)
+def test_a_wrong_protocol_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(SMOKE, **change)

@@ -1,0 +1,295 @@
+"""Keys, results on disk, and the scheduler, apart from any training."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.jobs import sources
+from benchmarks.jobs.job import Job, with_inputs
+from benchmarks.jobs.overview import Durations, overview_lines
+from benchmarks.jobs.scheduler import Scheduler, finished_jobs
+from benchmarks.jobs.sources import ROOT, fingerprint, source_files
+from benchmarks.jobs.store import RESULT_FILE, ResultError, Store, locked, write_document
+
+
+def job(name="collect-rb-expert", kind="collect", inputs=None, **settings):
+    return Job(kind, name, settings, inputs or {})
+
+
+def finish(store, done, **result):
+    folder = store.prepare(done)
+    document = json.loads((folder / "job.json").read_text())
+    del document["sha256"]
+    usage = {"wall_seconds": 2.0, "cpu_seconds": 1.0, "peak_memory_mb": 1.0, "attempts": 1}
+    document |= {"result": result, "usage": usage, "machine": ["here"]}
+    write_document(folder / RESULT_FILE, document)
+
+
+# ------------------------------------------------------------------------------ keys
+def test_equal_settings_give_equal_keys():
+    assert job(seed=1, steps=2).key == job(steps=2, seed=1).key
+
+
+def test_a_key_changes_with_each_setting():
+    assert len({job(steps=n).key for n in (1, 2, 3)}) == 3
+    assert job(steps=1).key != job(kind="pretrain", steps=1).key
+
+
+def test_a_key_changes_with_the_keys_of_the_inputs():
+    one = job(kind="fit", inputs={"data": job(steps=1)}, method="bc")
+    two = job(kind="fit", inputs={"data": job(steps=2)}, method="bc")
+    assert one.key != two.key
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the source code that may be edited."""
+    for name in ("wirelessenvs", "networld_agent", "benchmarks"):
+        shutil.copytree(
+            ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "results")
+        )
+    yield tmp_path
+    sources.forget()
+
+
+def after(checkout, path, text):
+    """Fingerprints of some kinds of jobs after a change of a file."""
+    target = checkout / path
+    target.write_text(target.read_text() + text)
+    return prints(checkout)
+
+
+def prints(checkout):
+    sources.forget()
+    kinds = [
+        ("collect", None), ("pretrain", None), ("adapt", None), ("fit", "bc"), ("fit", "cql"),
+        ("evaluate", None), ("evaluate", "networld"), ("evaluate", "bc"), ("evaluate", "cql"),
+        ("curve", "networld"),
+    ]  # fmt: skip
+    return {kind: fingerprint(*kind, root=checkout) for kind in kinds}
+
+
+def changed(before, now):
+    return {kind for kind in before if before[kind] != now[kind]}
+
+
+def test_words_redo_nothing(checkout):
+    before = prints(checkout)
+    path = checkout / "networld_agent/training/trainer.py"
+    path.write_text(
+        "# A comment.\n" + path.read_text().replace('"""The training loop."""', '"""X"""')
+    )
+    (checkout / "README.md").write_text("new words")
+    assert not changed(before, prints(checkout))
+
+
+def test_a_change_of_the_trainer_redoes_what_it_trains(checkout):
+    before = prints(checkout)
+    now = after(checkout, "networld_agent/training/trainer.py", "\nX = 1\n")
+    assert changed(before, now) == {("pretrain", None), ("adapt", None)}
+
+
+def test_a_change_of_the_planner_does_not_train_anew_what_is_only_played(checkout):
+    before = prints(checkout)
+    now = after(checkout, "networld_agent/planning/planner.py", "\nX = 1\n")
+    # Adaptation tunes the guidance scale by playing.
+    assert changed(before, now) == {
+        ("adapt", None), ("evaluate", "networld"), ("curve", "networld"),
+    }  # fmt: skip
+
+
+def test_a_change_of_one_baseline_leaves_the_others(checkout):
+    before = prints(checkout)
+    now = after(checkout, "benchmarks/baselines/cql.py", "\nX = 1\n")
+    assert changed(before, now) == {("fit", "cql"), ("evaluate", "cql")}
+
+
+def test_a_change_of_a_simulator_redoes_all_but_pretraining_by_itself(checkout):
+    before = prints(checkout)
+    now = after(checkout, "wirelessenvs/rb/simulator.py", "\nX = 1\n")
+    # Pre-training reads data, whose own key has changed.
+    assert set(before) - changed(before, now) == {("pretrain", None)}
+
+
+def test_drawing_code_counts_for_nothing():
+    names = {path.relative_to(ROOT).as_posix() for path in source_files("collect")}
+    assert "wirelessenvs/rb/simulator.py" in names
+    assert "wirelessenvs/slicing/models/paper.npz" in names
+    assert not names & {"wirelessenvs/rendering.py", "wirelessenvs/rb/rendering.py"}
+
+
+def test_a_baseline_counts_what_it_imports():
+    names = {path.name for path in source_files("fit", "bc")}
+    assert {"bc.py", "training_loop.py", "action_codec.py"} <= names
+    assert "cql.py" not in names
+
+
+# --------------------------------------------------------------------------- results
+def test_a_result_is_read_back(tmp_path):
+    store, done = Store(tmp_path), job(steps=1)
+    assert store.result(done) is None
+    finish(store, done, rewards=[1.0, 2.5], bytes_per_step=float("nan"))
+    assert store.result(done)["result"] == {"rewards": [1.0, 2.5], "bytes_per_step": None}
+
+
+@pytest.mark.parametrize("fault", ["cut", "changed", "empty", "other"])
+def test_a_damaged_result_is_named_and_counts_as_not_done(tmp_path, capsys, fault):
+    store, done, fine = Store(tmp_path), job(steps=1), job(steps=2)
+    finish(store, done, reward=1.0)
+    finish(store, fine, reward=1.0)
+    path = store.folder(done) / RESULT_FILE
+    text = path.read_text()
+    other = (store.folder(fine) / RESULT_FILE).read_text()
+    texts = {
+        "cut": text[: len(text) // 2], "changed": text.replace("1.0", "9.0"), "empty": "",
+        "other": other,
+    }  # fmt: skip
+    path.write_text(texts[fault])
+    with pytest.raises(ResultError, match=RESULT_FILE):
+        store.result(done)
+    assert list(finished_jobs(store, [done, fine])) == [fine.folder]
+    assert str(path) in capsys.readouterr().err
+
+
+def test_a_lock_is_held_once(tmp_path):
+    with locked(tmp_path / ".lock") as first, locked(tmp_path / ".lock") as second:
+        assert (first, second) == (True, False)
+    with locked(tmp_path / ".lock") as again:
+        assert again
+
+
+# ------------------------------------------------------------------------- scheduler
+class Hands:
+    """A pool whose jobs end when the scheduler looks: it finishes or fails them by hand."""
+
+    def __init__(self, store, failing=()):
+        self.store, self.failing = store, failing
+        self.started, self.most, self._running = [], 0, []
+        self.by_folder = {}
+
+    def start(self, folder):
+        self.started.append(self.by_folder[folder].name)
+        self._running.append(folder)
+        self.most = max(self.most, len(self._running))
+
+    def finished(self):
+        ended, self._running = self._running, []
+        found = []
+        for folder in ended:
+            done = self.by_folder[folder]
+            if done.name in self.failing:
+                (self.store.folder(done) / "log.txt").write_text("first line\nlast words\n")
+                found.append((folder, 2))
+            else:
+                finish(self.store, done)
+                found.append((folder, 0))
+        return found
+
+    def stop(self, kill=False):
+        pass
+
+
+def chain():
+    """Two tasks: data, a model of it, two scores of the model."""
+    found = []
+    for task in ("rb", "cbf"):
+        data = job(f"collect-{task}", task=task)
+        model = job(f"fit-{task}", "fit", {"data": data}, task=task, method="bc")
+        found += [
+            job(f"evaluate-{task}-{i}", "evaluate", {"policy": model}, i=i, method="bc")
+            for i in range(2)
+        ]
+    return with_inputs(found)
+
+
+def run_by_hand(tmp_path, jobs, workers=2, failing=(), done=None, stop=lambda: 0):
+    store = Store(tmp_path)
+    pool = Hands(store, failing)
+    pool.by_folder = {j.folder: j for j in jobs}
+    return pool, Scheduler(store, pool, workers).run(jobs, done or {}, stop)
+
+
+def test_everything_runs_once_and_after_what_it_needs(tmp_path):
+    jobs = chain()
+    pool, outcome = run_by_hand(tmp_path, jobs)
+    assert sorted(pool.started) == sorted(j.name for j in jobs)
+    for j in jobs:
+        for needed in j.inputs.values():
+            assert pool.started.index(needed.name) < pool.started.index(j.name)
+    assert len(outcome.finished) == len(jobs)
+    assert pool.most == 2
+
+
+def test_a_failed_job_is_reported_with_its_last_words_and_the_others_go_on(tmp_path, capsys):
+    jobs = chain()
+    pool, outcome = run_by_hand(tmp_path, jobs, failing=("fit-rb",))
+    assert [j.name for j in outcome.failed] == ["fit-rb"]
+    assert {j.name for j in outcome.skipped} == {"evaluate-rb-0", "evaluate-rb-1"}
+    assert {"evaluate-cbf-0", "evaluate-cbf-1"} <= set(pool.started)
+    error = capsys.readouterr().err
+    assert "fit-rb: failed (exit status 2)" in error
+    assert "last words" in error
+
+
+def test_what_is_done_is_not_started(tmp_path):
+    jobs = chain()
+    store = Store(tmp_path)
+    for j in jobs[:2]:
+        finish(store, j)
+    pool, _ = run_by_hand(tmp_path, jobs, done=finished_jobs(store, jobs))
+    assert sorted(pool.started) == sorted(j.name for j in jobs[2:])
+
+
+def test_nothing_starts_after_a_request_to_stop(tmp_path):
+    pool, outcome = run_by_hand(tmp_path, chain(), stop=lambda: 1)
+    assert pool.started == []
+    assert outcome.stopped
+
+
+def test_a_job_without_a_result_has_failed(tmp_path):
+    class Silent(Hands):
+        def finished(self):
+            ended, self._running = self._running, []
+            return [(folder, 0) for folder in ended]
+
+    jobs = [job("collect-rb")]
+    pool = Silent(Store(tmp_path))
+    pool.by_folder = {jobs[0].folder: jobs[0]}
+    outcome = Scheduler(Store(tmp_path), pool, 1).run(jobs, {}, lambda: 0)
+    assert outcome.failed == jobs
+
+
+# -------------------------------------------------------------------------- overview
+def test_time_left_is_guessed_from_the_most_alike():
+    durations = Durations()
+    durations.note(job("fit-rb-cql", "fit", method="cql"), 100.0)
+    durations.note(job("fit-rb-bc", "fit", method="bc"), 10.0)
+    durations.note(job("fit-cbf-bc", "fit", method="bc"), 30.0)
+    assert durations.guess(job("fit-rb-bc-2", "fit", method="bc", seed=1)) == 10.0
+    assert durations.guess(job("fit-slicing-bc", "fit", method="bc")) == 20.0
+    assert durations.guess(job("collect-rb")) is None
+    waiting = [job("fit-rb-bc", "fit", method="bc"), job("fit-rb-cql", "fit", method="cql")]
+    assert durations.left(waiting, 2) == 55.0
+
+
+def test_the_overview_counts_by_kind():
+    jobs = chain()
+    lines = overview_lines(jobs, {jobs[0].folder: 5.0}, 90.0, 2)
+    assert "| collect | 1 | 1 | 5 |" in lines
+    assert "| evaluate | 0 | 4 | 0 |" in lines
+    assert lines[-1].strip() == "7 to do, 2 at a time: about 1 min 30 s."
+
+
+def test_a_job_of_a_folder_that_is_none_is_told_in_one_sentence(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    (tmp_path / "nothing").mkdir()
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks.jobs.execute", "nothing"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert told.returncode == 2
+    assert told.stderr == "error: nothing/job.json: the file is missing: nothing is no job.\n"
