@@ -13,7 +13,6 @@ from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
 from networld_agent.evaluation.tuning import best_scale, tune_guidance
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner
-from networld_agent.training.config import TrainingConfig
 
 __all__ = ["adapt", "pretrain"]
 
@@ -44,7 +43,7 @@ def adapt(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> di
         arguments += ["--first-steps", str(settings["first_steps"])]
     if settings["from_scratch"]:
         arguments.append("--from-scratch")
-    if settings["snapshots"] and "snapshots" in TrainingConfig.__dataclass_fields__:
+    if settings["snapshots"]:
         arguments += ["--set", f"snapshots={settings['snapshots']}"]
     check_status(adapt_command.main(arguments), "adapting")
     before = time.process_time()

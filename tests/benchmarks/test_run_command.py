@@ -1,52 +1,24 @@
-"""The command with real jobs: smoke runs, crashes, damage, wrong names."""
+"""The command with real jobs: smoke runs, damage, wrong names."""
 
 import dataclasses
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
-import safetensors.numpy
+from experiment_cases import PART, assert_same_weights, fit_folder, run_again, run_part, weights
 
 from benchmarks.jobs.graph import build
 from benchmarks.jobs.job import with_inputs
-from benchmarks.jobs.sources import ROOT
 from benchmarks.jobs.store import RESULT_FILE, Store, locked
-from benchmarks.presets import PRESETS
 from benchmarks.report import main as report
-from benchmarks.run import main, run_protocol
-
-SMOKE = PRESETS["smoke"]
-#: Long enough to be killed in the midst of it: a second or two.
-SLOW = dataclasses.replace(
-    SMOKE,
-    baseline_options={
-        "bc": ("steps=6000", "batch_size=16", "hidden_size=16", "save_every=50", "log_every=1000")
-    },
-)
-SLOW_RUN = """
-import dataclasses, sys
-from pathlib import Path
-from benchmarks.presets import PRESETS
-from benchmarks.run import run_protocol
-from wirelessenvs.command import run
-
-options = ("steps=6000", "batch_size=16", "hidden_size=16", "save_every=50", "log_every=1000")
-protocol = dataclasses.replace(PRESETS["smoke"], baseline_options={"bc": options})
-sys.exit(run(lambda out: run_protocol(protocol, out, tasks=["rb"], methods=["bc"]),
-             Path(sys.argv[1])))
-"""
+from benchmarks.run import main
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A folder with all jobs of one baseline in one task, for tests that only read it."""
     out = tmp_path_factory.mktemp("runs") / "smoke"
-    run_protocol(SLOW, out, tasks=["rb"], methods=["bc"])
+    run_part(out)
     return out
 
 
@@ -55,29 +27,8 @@ def copy(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "copy")
 
 
-def jobs_of(protocol=SLOW):
-    return with_inputs(entry.job for entry in build(protocol, ["rb"], ["bc"]))
-
-
-def fit_folder(out):
-    return next((out / "jobs").glob("fit-rb-bc-*"))
-
-
-def weights(out):
-    (path,) = (fit_folder(out) / "policy").glob("*.safetensors")
-    return safetensors.numpy.load_file(path)
-
-
-def again(out, capsys):
-    """Runs once more; returns the names of the jobs that were done."""
-    capsys.readouterr()
-    outcome = run_protocol(SLOW, out, tasks=["rb"], methods=["bc"])
-    return [job.name for job in outcome.finished], capsys.readouterr()
-
-
-def same_weights(one, two):
-    assert one.keys() == two.keys()
-    assert all((one[name] == two[name]).all() for name in one)
+def jobs_of():
+    return with_inputs(entry.job for entry in build(PART, ["rb"], ["bc"]))
 
 
 # --------------------------------------------------------------------------- results
@@ -94,7 +45,7 @@ def test_scores_hold_what_the_report_needs(finished):
     store = Store(finished)
     played = {
         entry.method: store.result(entry.job)["result"]
-        for entry in build(SLOW, ["rb"], ["bc"])
+        for entry in build(PART, ["rb"], ["bc"])
         if entry.job.kind == "evaluate"
     }
     assert played.keys() == {"random", "expert", "bc"}
@@ -107,7 +58,7 @@ def test_scores_hold_what_the_report_needs(finished):
 
 
 def test_a_second_run_does_nothing(finished, capsys):
-    names, told = again(finished, capsys)
+    names, told = run_again(finished, capsys)
     assert names == []
     assert "all done." in told.out
 
@@ -117,7 +68,7 @@ def test_a_damaged_result_is_named_and_only_that_job_is_done_anew(copy, capsys):
     path = copy / "jobs" / job.folder / RESULT_FILE
     before = json.loads(path.read_text())["result"]["rewards"]
     path.write_text(path.read_text()[:-40])
-    names, told = again(copy, capsys)
+    names, told = run_again(copy, capsys)
     assert names == [job.name]
     assert str(path) in told.err
     assert json.loads(path.read_text())["result"]["rewards"] == before
@@ -126,102 +77,15 @@ def test_a_damaged_result_is_named_and_only_that_job_is_done_anew(copy, capsys):
 def test_a_missing_result_of_training_costs_no_training(copy, capsys):
     before = weights(copy)
     (fit_folder(copy) / RESULT_FILE).unlink()
-    names, _ = again(copy, capsys)
+    names, _ = run_again(copy, capsys)
     assert names == [next(job.name for job in jobs_of() if job.kind == "fit")]
-    same_weights(weights(copy), before)
+    assert_same_weights(weights(copy), before)
 
 
 def test_other_settings_are_other_jobs_and_the_old_ones_stay(copy):
-    longer = dataclasses.replace(SLOW, eval_steps=12, curve_steps=6)
-    outcome = run_protocol(longer, copy, tasks=["rb"], methods=["bc"])
+    outcome = run_part(copy, dataclasses.replace(PART, eval_steps=12, curve_steps=6))
     assert {job.kind for job in outcome.finished} == {"evaluate", "curve"}
     assert len(list((copy / "jobs").glob("evaluate-rb-random-*"))) == 2
-
-
-# ------------------------------------------------------------------------- interruption
-def start(out):
-    return subprocess.Popen(
-        [sys.executable, "-c", SLOW_RUN, str(out)],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def wait_for(condition, what, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.005)
-    raise AssertionError(f"waited in vain for {what}")
-
-
-def training_process(out):
-    """Process id of the training job once it has saved a checkpoint."""
-
-    def look():
-        saved = list((out / "jobs").glob("fit-*/run/checkpoint*.json"))
-        notes = list((out / "jobs").glob("fit-*/attempt-*.json"))
-        return json.loads(notes[-1].read_text())["pid"] if saved and notes else None
-
-    return wait_for(look, "a checkpoint")
-
-
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "zombie" not in open(f"/proc/{pid}/status").read()
-
-
-def without_fit(finished, folder):
-    """A folder in which only the data is there."""
-    out = shutil.copytree(finished, folder)
-    for kind in ("fit", "curve", "evaluate"):
-        for path in (out / "jobs").glob(f"{kind}-*"):
-            shutil.rmtree(path)
-    return out
-
-
-def test_a_killed_job_is_reported_and_goes_on_to_the_same_weights(finished, tmp_path, capsys):
-    out = without_fit(finished, tmp_path / "killed")
-    process = start(out)
-    os.kill(training_process(out), signal.SIGKILL)
-    told, _ = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert "failed (signal 9)" in told
-    assert "jobs failed and 2 more need them: fit-rb-bc-expert-4-s0" in told
-    assert (out / "jobs").glob("evaluate-rb-random-*/result.json")
-    names, _ = again(out, capsys)
-    assert names[0] == "fit-rb-bc-expert-4-s0"
-    usage = json.loads((fit_folder(out) / RESULT_FILE).read_text())["usage"]
-    assert usage["attempts"] == 2
-    same_weights(weights(out), weights(finished))
-
-
-def test_jobs_of_a_killed_run_stop_by_themselves(finished, tmp_path, capsys):
-    out = without_fit(finished, tmp_path / "orphans")
-    process = start(out)
-    pid = training_process(out)
-    process.kill()
-    process.communicate()
-    wait_for(lambda: not alive(pid), "the orphan to stop", 20)
-    again(out, capsys)
-    same_weights(weights(out), weights(finished))
-
-
-def test_ctrl_c_stops_between_steps_and_keeps_what_there_is(finished, tmp_path, capsys):
-    out = without_fit(finished, tmp_path / "stopped")
-    process = start(out)
-    training_process(out)
-    process.send_signal(signal.SIGINT)
-    told, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "stopped: repeat the same command to go on." in told
-    assert (fit_folder(out) / "log.txt").read_text().strip().endswith("goes on from here.")
-    again(out, capsys)
-    same_weights(weights(out), weights(finished))
 
 
 # --------------------------------------------------------------------------- the command

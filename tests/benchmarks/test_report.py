@@ -1,0 +1,236 @@
+"""The report: statistics against hand calculations, and pages of experiments with known results."""
+
+import csv
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from benchmarks.jobs.experiment import write_experiment
+from benchmarks.jobs.graph import build
+from benchmarks.jobs.job import with_inputs
+from benchmarks.jobs.store import RESULT_FILE, Store, write_document
+from benchmarks.presets import PRESETS
+from benchmarks.protocol import METHODS, REFERENCES
+from benchmarks.report import main
+from benchmarks.reporting.comparisons import amount_scores, verdicts
+from benchmarks.reporting.results import read
+from benchmarks.reporting.statistics import (
+    Draws,
+    difference,
+    interquartile_mean,
+    mean_reward,
+    probability_of_improvement,
+    robust_score,
+    score,
+)
+from benchmarks.reporting.style import COLOURS, MARKERS, title_of
+
+EPISODES = 20
+PROTOCOL = dataclasses.replace(
+    PRESETS["smoke"],
+    seeds=3,
+    episodes=EPISODES,
+    ablation_seeds=2,
+    amounts={"networld": {"expert": ("20 steps",)}, "baselines": {"expert": ("2",)}},
+)
+#: Mean reward of each; every method beyond these has 4.
+LEVELS = {"random": 0.0, "medium": 6.0, "expert": 10.0, "genie": 11.0, "networld": 9.0}
+
+
+# ------------------------------------------------------------------------ statistics
+def test_interquartile_mean_drops_a_quarter_on_either_side():
+    assert interquartile_mean(np.arange(8.0)) == 3.5
+    assert interquartile_mean(np.array([0.0, 0, 5, 7, 100, 9, 6, 0])) == pytest.approx(4.5)
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    rng, covered = np.random.default_rng(0), 0
+    for trial in range(200):
+        rewards = rng.normal(3.0, 1.0, (1, 40))
+        found = mean_reward(Draws(f"trial {trial}", 40, samples=400), "x", rewards)
+        covered += found.low <= 3.0 <= found.high
+    assert 0.90 <= covered / 200 <= 0.985
+
+
+def test_worlds_that_are_hard_for_all_are_no_difference():
+    rng = np.random.default_rng(0)
+    hard = rng.normal(0, 100.0, 30)
+    ours, theirs = hard + 1.0 + rng.normal(0, 0.1, (2, 30)), hard + rng.normal(0, 0.1, (3, 30))
+    found = difference(Draws("task", 30), ("a", ours), ("b", theirs))
+    assert 0.8 < found.low < found.value < found.high < 1.2
+
+
+def test_scores_of_the_anchors_are_certain():
+    rng = np.random.default_rng(1)
+    random, expert = rng.normal(0, 1, 30), rng.normal(5, 1, 30)
+    draws = Draws("task", 30)
+    for values, wanted in ((random, 0.0), (expert, 100.0)):
+        found = score(draws, "x", values[None], (random, expert))
+        assert (found.value, found.low, found.high) == pytest.approx((wanted,) * 3)
+
+
+def test_training_seeds_widen_the_interval():
+    rng = np.random.default_rng(2)
+    alike = rng.normal(0, 0.1, (3, 50))
+    apart = alike + np.array([[-1.0], [0.0], [1.0]])
+    narrow, wide = (mean_reward(Draws("task", 50), "x", values) for values in (alike, apart))
+    assert wide.high - wide.low > 5 * (narrow.high - narrow.low)
+
+
+def test_probability_of_improvement_counts_pairs_in_the_same_world():
+    ours = np.array([[1.0, 5.0], [3.0, 5.0]])
+    theirs = np.array([[2.0, 5.0]])
+    found = probability_of_improvement(Draws("task", 2), ("a", ours), ("b", theirs))
+    # World 0: 0 and 1; world 1: two ties.
+    assert found.value == (0 + 1 + 0.5 + 0.5) / 4
+
+
+def test_scores_without_a_gap_between_the_anchors_are_unknown():
+    flat = np.ones(4)
+    assert robust_score(Draws("t", 4), "x", flat[None], (flat, flat)).shown(".1f") == "-"
+
+
+# -------------------------------------------------------------------------- the page
+def write_results(out, levels=LEVELS, leave_out=()):
+    """An experiment with made-up rewards: a level per method, and noise per world and seed."""
+    store, entries = Store(out), build(PROTOCOL)
+    store.jobs.mkdir(parents=True)
+    write_experiment(store, PROTOCOL, entries)
+    about = {entry.job.folder: entry for entry in entries}
+    for job in with_inputs(entry.job for entry in entries):
+        entry = about.get(job.folder)
+        if entry is not None and entry.method in leave_out:
+            continue
+        result = {"parameters": 1_000} if job.kind in ("fit", "adapt") else {}
+        if entry is not None:
+            result = played(entry, levels)
+        usage = {"wall_seconds": 2.0, "cpu_seconds": 7.0, "peak_memory_mb": 90.0, "attempts": 1}
+        document = {
+            "kind": job.kind, "name": job.name, "key": job.key, "settings": job.settings,
+            "result": result, "usage": usage, "machine": ["a machine"],
+        }  # fmt: skip
+        write_document(store.folder(job) / RESULT_FILE, document)
+    return out
+
+
+def played(entry, levels):
+    level = levels.get(entry.method, 4.0) - (2.0 if entry.amount in ("2", "20 steps") else 0.0)
+    level += 2.0 if entry.method == "networld" and entry.main else 0.0
+    if entry.job.kind == "curve":
+        rewards = [[level - 1.0] * 2, [level] * 2]
+        points = [{"step": 10 * (i + 1), "rewards": row} for i, row in enumerate(rewards)]
+        return {"points": points}
+    worlds = np.random.default_rng(5).normal(0, 1.0, EPISODES)
+    noise = np.random.default_rng(entry.seed).normal(0, 0.2, EPISODES)
+    rewards = worlds + level + (noise if entry.method not in REFERENCES else 0)
+    metric = {"rb": "served", "cbf": "rate", "slicing": "mean_ssr"}[entry.task]
+    return {
+        "policy": entry.method, "information": "local", "rewards": rewards.tolist(),
+        "metrics": {metric: rewards.tolist()}, "repeated": [0.25] * EPISODES,
+        "bytes_per_step": 32.0, "ms_per_decision": 1.5, "seeds": list(range(EPISODES)),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    out = write_results(folder / "out")
+    assert main(["--out", str(out), "--to", str(folder / "to")]) == 0
+    return folder / "to"
+
+
+def test_a_report_has_figures_tables_and_one_page(page):
+    names = {path.name for path in page.iterdir()}
+    assert names == {
+        "index.html", "report.md", "scores.csv", "amounts.csv", "curves.csv", "claim.csv",
+        "nearest.csv", "ablations.csv", "sizes.csv", "curves.png", "amounts.png",
+    }  # fmt: skip
+
+
+def test_the_page_needs_no_network(page):
+    text = (page / "index.html").read_text()
+    assert text.count("data:image/png;base64,") == 2
+    assert not re.findall(r"(?:src|href)=.?(?!data:)\w*:?//", text)
+    assert "<script" not in text
+
+
+def test_scores_are_those_of_the_results(page):
+    rows = list(csv.DictReader((page / "scores.csv").open()))
+    (row,) = [
+        r for r in rows
+        if (r["task"], r["method"], r["main"], r["size"]) == ("rb", "networld", "1", "")
+    ]  # fmt: skip
+    assert float(row["score"]) == pytest.approx(90, abs=1.5)
+    assert float(row["score_low"]) < float(row["score"]) < float(row["score_high"])
+    assert (row["seeds"], row["episodes"], row["parameters"]) == ("3", "20", "1000")
+    assert (row["training_cpu_seconds"], row["pretraining_cpu_seconds"]) == ("7", "7")
+
+
+def test_a_claim_that_holds_is_said_to_hold(page):
+    text = (page / "report.md").read_text()
+    for task in ("Resource blocks", "Coordinated beamforming", "Network slicing"):
+        assert f"{task}: holds: NetWorld on 2 is above every baseline on 4" in text
+    assert "Not complete" not in text
+
+
+@pytest.mark.parametrize(
+    ("networld", "sentence"),
+    [(9.0, "holds: NetWorld on 2"), (1.0, "does not hold: NetWorld on 2"),
+     (4.0, "undecided: NetWorld on 2 is above")],
+)  # fmt: skip
+def test_verdicts_follow_the_intervals(tmp_path, networld, sentence):
+    out = write_results(tmp_path / "out", {**LEVELS, "networld": networld})
+    assert all(f": {sentence}" in line for line in verdicts(read(out)))
+
+
+def test_the_nearest_amount_is_the_first_close_to_the_expert(tmp_path):
+    out = write_results(tmp_path / "out", {**LEVELS, "networld": 9.9, "bc": 9.9})
+    assert main(["--out", str(out), "--to", str(tmp_path / "to")]) == 0
+    rows = {r["method"]: r for r in csv.DictReader((tmp_path / "to" / "nearest.csv").open())}
+    assert rows["NetWorld"]["mean of tasks"] == "2"
+    assert rows["MA-BC"]["mean of tasks"] == "4"
+    assert rows["MA-CQL"]["mean of tasks"] == "none tried"
+
+
+def test_missing_results_are_named_and_the_rest_is_shown(tmp_path, capsys):
+    out = write_results(tmp_path / "out", leave_out=("dd", "genie"))
+    assert main(["--out", str(out), "--to", str(tmp_path / "to")]) == 0
+    assert "results are missing." in capsys.readouterr().out
+    text = (tmp_path / "to" / "report.md").read_text()
+    assert "evaluate-rb-dd-expert-2-s0" in text
+    assert "baselines missing: 1" in text
+    assert "| MA-IQL |" in text
+
+
+def test_without_anchors_there_are_no_scores_but_rewards(tmp_path):
+    out = write_results(tmp_path / "out", leave_out=("expert",))
+    experiment = read(out)
+    assert amount_scores(experiment) == []
+    assert main(["--out", str(out), "--to", str(tmp_path / "to")]) == 0
+    assert "| NetWorld | local | 2 expert | 3 |" in (
+        (tmp_path / "to" / "report.md").read_text().replace("**", "")
+    )
+
+
+def test_damaged_results_are_named_and_left_out(tmp_path, capsys):
+    out = write_results(tmp_path / "out")
+    victim = next((out / "jobs").glob("evaluate-rb-cql-expert-4-s1-*")) / RESULT_FILE
+    victim.write_text(victim.read_text().replace("0.25", "0.35", 1))
+    experiment = read(out)
+    assert str(victim) in capsys.readouterr().err
+    assert experiment.missing == ["evaluate-rb-cql-expert-4-s1"]
+    (group,) = experiment.find("rb", method="cql", main=True)
+    assert group.num_seeds == 2
+
+
+def test_a_folder_that_is_no_experiment_is_refused(tmp_path, capsys):
+    assert main(["--out", str(tmp_path)]) == 2
+    assert "is no experiment" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_method_has_a_title_and_its_own_colour():
+    assert len({title_of(method) for method in METHODS}) == len(METHODS)
+    assert len({COLOURS[method] for method in MARKERS}) == len(MARKERS)
