@@ -65,7 +65,7 @@ class ObservationScaling(nn.Module):
         Raises:
             ValueError: if the neighbours are needed and not given.
         """
-        scaled: Tensor = self(torch.as_tensor(np.asarray(observations, np.float32)))
+        scaled: Tensor = self(torch.from_numpy(np.array(observations, np.float32)))
         if not self.mean_field:
             return scaled
         if adjacency is None:

@@ -111,7 +111,7 @@ def test_cql_puts_unseen_actions_below_their_true_value_and_acts_within_the_data
 
 
 @functools.cache
-def iql_learner(expectile, updates=600):
+def iql_learner(expectile, updates=900):
     torch.manual_seed(0)
     config = IQLConfig(
         steps=updates,

@@ -1,0 +1,72 @@
+"""`fit` and `play` from the command line."""
+
+import pytest
+from baseline_cases import files_of, tiny_data
+
+from benchmarks.baselines import fit, load_policy, play
+from benchmarks.baselines.validation import compared
+
+
+def command(out, *more, method="bc"):
+    data = tiny_data("discrete").dataset.path
+    return [
+        "--method", method, "--data", str(data), "--out", str(out), "--steps", "10",
+        "--set", "hidden_size=16", *more,
+    ]  # fmt: skip
+
+
+def test_a_policy_is_trained_and_played_beside_the_tasks_own(tmp_path, capsys):
+    arguments = command(tmp_path / "run", "--trajectories", "2", "--first-steps", "30")
+    assert fit.main(arguments) == 0
+    assert "bc on 2 trajectories of 30 steps, 10 updates" in capsys.readouterr().out
+    assert load_policy(tmp_path / "run" / "policy").name == "bc"
+    played = ["--policy", str(tmp_path / "run"), "--env", "rb-v0", "--set", "num_nodes=5"]
+    assert play.main([*played, "--episodes", "2", "--steps", "10", "--validation"]) == 0
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0] for row in table[1:]] == [
+        "| bc", "| random", "| medium (mean-field)", "| expert",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--method", "sac"], "--method must be one of 'bc', 'cql'"),
+        (["--trajectories", "7"], "has 6 trajectories, not 7"),
+        (["--set", "alpha=1"], "unknown option 'alpha'"),
+        (["--steps", "0"], "steps must be at least 1, got 0"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--set", "device=tpu"], "--device 'tpu' cannot be used"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence_and_nothing_is_trained(more, sentence, tmp_path, capsys):
+    assert fit.main(command(tmp_path / "run", *more)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert not any("safetensors" in name for name in files_of(tmp_path))
+
+
+def test_a_policy_of_another_space_is_refused(tmp_path, capsys):
+    assert fit.main(command(tmp_path / "run")) == 0
+    run = ["--policy", str(tmp_path / "run"), "--episodes", "1", "--steps", "3"]
+    assert play.main([*run, "--env", "cbf-v0"]) == 2
+    assert "reads 4 entries per observation, but these environments give 62" in (
+        capsys.readouterr().err
+    )
+    assert play.main([*run, "--env", "rb-v0", "--set", "num_slots=8"]) == 2
+    assert "acts in another action space (discrete, (11,))" in capsys.readouterr().err
+    assert play.main(["--policy", str(tmp_path), "--env", "rb-v0"]) == 2
+    assert "is no baseline policy" in capsys.readouterr().err
+
+
+def test_the_verdict_of_a_comparison_is_the_one_that_is_documented():
+    assert compared([95.1] * 3, [100.0] * 3)["as_good"]
+    assert not compared([94.9] * 3, [100.0] * 3)["as_good"]
+    assert compared([-104.9] * 3, [-100.0] * 3)["as_good"]
+    assert not compared([-105.1] * 3, [-100.0] * 3)["as_good"]
+    # Student's t of three seeds: 4.303 x 10 / sqrt(3) = 24.8.
+    assert compared([80.0] * 3, [90.0, 100.0, 110.0])["as_good"]
+    assert not compared([75.0] * 3, [90.0, 100.0, 110.0])["as_good"]
+    assert "as_good" not in compared([1.0], None)

@@ -1,0 +1,217 @@
+"""Actions, scaling, data and options of the baselines."""
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from baseline_cases import tiny_data
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.baselines import BASELINES, OfflineData, make_baseline
+from benchmarks.baselines.action_codec import ActionCodec, spec_of_space
+from benchmarks.baselines.bc import BCConfig
+from benchmarks.baselines.cql import CQLConfig
+from benchmarks.baselines.iql import IQLConfig
+from benchmarks.baselines.networks import Ensemble, SquashedGaussianActor, TanhMeanActor, mlp
+from benchmarks.baselines.observation_scaling import ObservationScaling
+from benchmarks.baselines.transitions import OfflineTransitions
+from networld_agent.model.task_spec import ActionSpec
+
+BOX = ActionSpec("box", low=(0.1, -3.0), high=(0.3, 1e7))
+
+
+# ----------------------------------------------------------------------- actions
+@given(start=st.integers(-3, 3), choices=st.integers(1, 50), seed=st.integers(0, 99))
+def test_discrete_actions_come_back(start, choices, seed):
+    codec = ActionCodec(ActionSpec("discrete", sizes=(choices,), start=start))
+    actions = np.random.default_rng(seed).integers(start, start + choices, (4, 3))
+    encoded = codec.encode(actions)
+    assert encoded.dtype == torch.int64
+    assert 0 <= int(encoded.min()) <= int(encoded.max()) < choices
+    np.testing.assert_array_equal(codec.decode(encoded), actions)
+
+
+def test_multidiscrete_actions_are_one_index_each():
+    codec = ActionCodec(ActionSpec("multidiscrete", sizes=(3, 4)))
+    actions = np.stack(np.meshgrid(np.arange(3), np.arange(4), indexing="ij"), -1)
+    encoded = codec.encode(actions)
+    assert sorted(encoded.ravel().tolist()) == list(range(12))
+    np.testing.assert_array_equal(codec.decode(encoded), actions)
+
+
+@given(values=st.lists(st.floats(-2, 2, width=32), min_size=2, max_size=2))
+def test_decoded_reals_lie_within_bounds_that_float32_cannot_hold(values):
+    action = ActionCodec(BOX).decode(torch.tensor(values))
+    assert action.dtype == np.float32
+    assert all(
+        low <= float(x) <= high for x, low, high in zip(action, BOX.low, BOX.high, strict=True)
+    )
+
+
+def test_reals_are_scaled_to_one_and_come_back():
+    codec = ActionCodec(BOX)
+    assert codec.encode(np.array([[0.1, -3.0], [0.3, 1e7]])).tolist() == [[-1, -1], [1, 1]]
+    actions = np.array([[0.15, 4e6], [0.29, 17.0]])
+    np.testing.assert_allclose(codec.decode(codec.encode(actions)), actions, rtol=1e-6, atol=1.0)
+
+
+def test_too_many_combinations_are_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="5 components have 100000 combinations: at most 4096"):
+        ActionCodec(ActionSpec("multidiscrete", sizes=(10,) * 5))
+
+
+def test_spaces_are_described():
+    spaces = gymnasium.spaces
+    assert spec_of_space(spaces.Discrete(5, start=2)) == ActionSpec("discrete", (5,), 2)
+    assert spec_of_space(spaces.MultiDiscrete([2, 3])).sizes == (2, 3)
+    assert spec_of_space(spaces.Box(-1.0, 2.0, (2,))).high == (2.0, 2.0)
+    with pytest.raises(ValueError, match="Discrete, MultiDiscrete or Box"):
+        spec_of_space(spaces.MultiBinary(3))
+
+
+# ------------------------------------------------------------------ observations
+@pytest.mark.parametrize("kind", ["discrete", "box"])
+def test_scaled_observations_are_standard_on_the_data(kind):
+    data = tiny_data(kind)
+    scaled = ObservationScaling.of_data(data)(torch.from_numpy(data.sample_rows())).double()
+    deviation = scaled.std(0, correction=0)
+    # Limited to ten deviations: entries with rare extremes keep a little less than 1.
+    moving = deviation > 0
+    assert moving.any()
+    assert scaled.abs().max() <= 10
+    torch.testing.assert_close(
+        scaled.mean(0)[moving], torch.zeros(int(moving.sum())).double(), atol=0.1, rtol=0
+    )
+    torch.testing.assert_close(
+        deviation[moving], torch.ones(int(moving.sum())).double(), atol=0.2, rtol=0
+    )
+
+
+@pytest.mark.parametrize("kind", ["discrete", "box"])
+def test_inputs_of_training_are_those_of_acting(kind):
+    data = tiny_data(kind)
+    scaling = ObservationScaling.of_data(data, mean_field=True)
+    places = data.places(40, 3, np.random.default_rng(0))
+    inputs = scaling.inputs(data, places, 3)
+    graph = data.dataset.graph
+    for row in range(40):
+        e, i, t = places.episodes[row], places.agents[row], places.starts[row] + 2
+        joint = data.dataset.observations[e, :, t][None]
+        heard = graph.adjacency if graph is not None else data.dataset.array("adjacency")[e, t]
+        acting = scaling.joint_inputs(joint, np.asarray(heard, bool)[None])[0, i]
+        torch.testing.assert_close(inputs[row, 2], acting, atol=1e-5, rtol=1e-5)
+
+
+# -------------------------------------------------------------------------- data
+def test_windows_stay_within_what_is_given_and_reach_its_last_observation():
+    data = tiny_data("discrete")
+    places = data.places(20_000, 1, np.random.default_rng(0))
+    assert set(places.episodes) == {0, 1, 2, 3}
+    assert set(places.agents) == set(range(data.num_agents))
+    assert (places.starts.min(), places.starts.max()) == (0, 39)
+    assert data.observations(places, 2).shape == (20_000, 2, 4)
+    last = data.places(5, 40, np.random.default_rng(0))
+    assert (last.starts == 0).all()
+    with pytest.raises(ValueError, match="40 steps in a row, 41 are needed"):
+        data.places(1, 41, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("trajectories", "first_steps", "sentence"),
+    [(7, None, "has 6 trajectories, not 7"), (0, None, "not 0"), (None, 51, "50 first steps")],
+)
+def test_more_data_than_there_is_is_refused(trajectories, first_steps, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        OfflineData(tiny_data("discrete").dataset, trajectories, first_steps)
+
+
+def test_transitions_are_those_of_the_file_with_standard_rewards():
+    data = tiny_data("discrete")
+    scaling = ObservationScaling.of_data(data)
+    source = OfflineTransitions(data, scaling, BCConfig(batch_size=4000, seed=3))
+    batch, again, other = source(5), source(5), source(6)
+    assert torch.equal(batch.inputs, again.inputs)
+    assert not torch.equal(batch.inputs, other.inputs)
+    assert abs(float(batch.rewards.mean())) < 0.1
+    assert abs(float(batch.rewards.std()) - 1) < 0.1
+    assert bool((batch.continues == 1).all())
+    # Each is found in the file, with its successor.
+    whole = data.dataset
+    scaled = scaling(torch.from_numpy(np.array(whole.observations[:4, :, :41]))).numpy()
+    pairs = np.concatenate([scaled[:, :, :-1], scaled[:, :, 1:]], -1).reshape(-1, 8)
+    actions = whole.actions[:4, :, :40].ravel()
+    rewards = (whole.rewards[:4, :, :40].ravel() - source.reward_mean) / source.reward_deviation
+    known = {
+        (*pair.round(4).tolist(), int(a), round(float(r), 3))
+        for pair, a, r in zip(pairs, actions, rewards, strict=True)
+    }
+    drawn = torch.cat([batch.inputs, batch.next_inputs], 1).numpy()
+    for row in range(200):
+        key = (*drawn[row].round(4).tolist(), int(batch.actions[row]))
+        assert (*key, round(float(batch.rewards[row]), 3)) in known
+
+
+# ---------------------------------------------------------------------- networks
+def test_values_of_several_actions_are_those_of_one_network_each():
+    torch.manual_seed(0)
+    ensemble = Ensemble(2, 5, 16, 1, extra=3)
+    inputs, actions = torch.randn(4, 5), torch.randn(4, 7, 3)
+    joined = torch.cat([inputs[:, None].expand(-1, 7, -1), actions], -1)
+    for net, values in zip(ensemble.nets, ensemble(inputs, actions), strict=True):
+        torch.testing.assert_close(values, net(joined))
+
+
+def test_squashed_densities_integrate_to_one_and_gaussian_ones_are_torchs():
+    torch.manual_seed(0)
+    codec = ActionCodec(ActionSpec("box", low=(-1.0,), high=(1.0,)))
+    actor = SquashedGaussianActor(3, 8, codec)
+    actions, log_density = actor.sample(torch.randn(1, 3), 200_000)
+    # The mean of 1 / density over samples is the length of [-1, 1].
+    assert float((-log_density.detach()).exp().mean()) == pytest.approx(2.0, rel=0.03)
+    plain = TanhMeanActor(3, 8, codec)
+    plain.log_std.data.fill_(-0.7)
+    inputs = torch.randn(6, 3)
+    expected = torch.distributions.Normal(plain(inputs), np.exp(-0.7)).log_prob(actions[0, :6])
+    torch.testing.assert_close(plain.log_prob(inputs, actions[0, :6]), expected.sum(-1))
+    assert sum(p.numel() for p in mlp(3, 8, 1).parameters()) == 3 * 8 + 8 + 72 + 9
+
+
+# ----------------------------------------------------------------------- options
+def test_defaults_are_those_of_the_references():
+    iql, cql = IQLConfig(), CQLConfig()
+    assert (iql.expectile, iql.beta, iql.greatest_weight, iql.tau) == (0.7, 3.0, 100.0, 0.005)
+    assert (cql.weight(discrete=True), cql.weight(discrete=False)) == (1.0, 5.0)
+    assert (cql.learning_rate, cql.actor_learning_rate, cql.num_samples) == (3e-4, 1e-4, 10)
+    assert all(c.gamma == 0.99 and c.batch_size == 256 and c.hidden_size == 256 for c in (iql, cql))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "error", "sentence"),
+    [
+        (["alpah=2"], TypeError, "unknown option 'alpah'; known: actor_learning_rate, alpha,"),
+        (["alpha=-1"], ValueError, "alpha must be at least 0, got -1"),
+        (["steps=1.5"], TypeError, "steps must be an integer, got 1.5"),
+        (["gamma=1.5"], ValueError, "gamma must be between 0 and 1, got 1.5"),
+        (["learning_rate=0"], ValueError, "learning_rate must be greater than 0"),
+        (["mean_field=1"], TypeError, "mean_field must be True or False"),
+        (["steps=10", "snapshots=11"], ValueError, r"snapshots must be at most steps \(10\)"),
+        (["alpha"], ValueError, "NAME=VALUE"),
+    ],
+)
+def test_wrong_options_are_refused_in_a_sentence(pairs, error, sentence):
+    with pytest.raises(error, match=sentence):
+        CQLConfig.from_overrides(pairs)
+
+
+def test_options_survive_json_and_name_the_run():
+    config = CQLConfig.from_overrides(["alpha=2", "threads=1", "save_every=7"])
+    assert config.alpha == 2.0
+    assert CQLConfig.from_json(config.to_json()) == config
+    assert not {"threads", "save_every", "device"} & config.identity().keys()
+
+
+def test_an_unknown_method_lists_those_that_exist():
+    assert list(BASELINES) == ["bc", "cql", "iql", "dt", "dd"]
+    with pytest.raises(ValueError, match=r"method must be one of 'bc', 'cql', 'iql', 'dt', 'dd'"):
+        make_baseline("sac")
