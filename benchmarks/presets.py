@@ -135,7 +135,7 @@ _PAPER: Final = Protocol(
     pretrain_steps=100_000,
     adapt_steps=10_000,
     # 100 epochs of 1,000 steps.
-    baseline_options=_budget(bc=100_000, cql=100_000, iql=100_000, dt=100_000, dd=100_000),
+    baseline_options=dict.fromkeys(BASELINES, ("steps=100_000", "device=auto")),
     ablations=(*ABLATIONS, *(f"{name}-mean-field" for name in BASELINES)),
     ablation_seeds=3,
     episodes=20,

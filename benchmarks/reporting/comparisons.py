@@ -161,7 +161,7 @@ def nearest_table(experiment: Experiment, scores: list[AmountScore]) -> Table | 
                 if (s.score.value if task is None else s.tasks.get(task, math.nan)) >= 100 - CLOSE
                 and (task is not None or s.complete)
             ]
-            cells.append(reached[0] if reached else "none tried")
+            cells.append(reached[0] if reached else "not reached")
         rows.append((title_of(method), *cells, ", ".join(s.amount for s in mine)))
     columns = ("method", "mean of tasks", *names, "tried")
     return Table("nearest", columns, tuple(rows)) if rows else None

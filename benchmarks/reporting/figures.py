@@ -106,6 +106,7 @@ def _amount_panel(axis: Any, shown: list[AmountScore], place: dict[str, int]) ->
     for index, method in enumerate(methods):
         # Side by side, so that intervals do not hide each other.
         shift = 0.06 * (index - (len(methods) - 1) / 2)
+        shown_tier = min(s.tier for s in shown if s.method == method)
         for tier, style, face in (("expert", "-", COLOURS[method]), ("mixed", "--", "white")):
             mine = [s for s in shown if (s.method, s.tier) == (method, tier)]
             if not mine:
@@ -121,7 +122,7 @@ def _amount_panel(axis: Any, shown: list[AmountScore], place: dict[str, int]) ->
                 markerfacecolor=face,
                 markersize=7,
                 elinewidth=1,
-                label=title_of(method) + (", mixed data" if tier == "mixed" else ""),
+                label=title_of(method) if tier == shown_tier else None,
                 zorder=4 if method == "networld" else 3,
             )
     for value, name in ((100, "expert"), (0, "random")):
@@ -130,6 +131,10 @@ def _amount_panel(axis: Any, shown: list[AmountScore], place: dict[str, int]) ->
     low = min(s.score.value for s in shown)
     # A method that collapses must not squeeze the others into a line.
     axis.set_ylim(max(-60.0, min(-5.0, low - 8)), 112)
+    if any(s.tier == "mixed" for s in shown):
+        look = {"color": "#555555", "marker": "o", "markersize": 7}
+        axis.plot([], [], **look, label="expert data")
+        axis.plot([], [], **look, linestyle="--", markerfacecolor="white", label="mixed data")
     axis.legend(fontsize=9, ncols=1, loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 

@@ -12,8 +12,8 @@ OPTIONS = ("steps=1500", "batch_size=16", "hidden_size=16", "save_every=20", "lo
 PART = dataclasses.replace(PRESETS["smoke"], baseline_options={"bc": OPTIONS})
 
 
-def run_part(out, protocol=PART):
-    return run_protocol(protocol, out, tasks=["rb"], methods=["bc"])
+def run_part(out, protocol=PART, **how):
+    return run_protocol(protocol, out, tasks=["rb"], methods=["bc"], **how)
 
 
 def run_again(out, capsys):

@@ -191,7 +191,7 @@ def test_the_nearest_amount_is_the_first_close_to_the_expert(tmp_path):
     rows = {r["method"]: r for r in csv.DictReader((tmp_path / "to" / "nearest.csv").open())}
     assert rows["NetWorld"]["mean of tasks"] == "2"
     assert rows["MA-BC"]["mean of tasks"] == "4"
-    assert rows["MA-CQL"]["mean of tasks"] == "none tried"
+    assert rows["MA-CQL"]["mean of tasks"] == "not reached"
 
 
 def test_missing_results_are_named_and_the_rest_is_shown(tmp_path, capsys):
