@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.decision_diffuser_network import DecisionDiffuserNetwork, DiffuserLoss
-from benchmarks.baselines.decision_returns import ReturnScale
+from benchmarks.baselines.decision_returns import RETURN_SCOPES, ReturnScale, scoped_rewards
 from benchmarks.baselines.decision_segments import SegmentBatch, Segments
 from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, OfflineData
 from benchmarks.baselines.observation_scaling import ObservationScaling
@@ -61,6 +61,7 @@ class DDConfig(BaselineConfig):
         sampler: "ddim", "dpm" or "ddpm".
         sampler_steps: noise levels visited per decision.
         temperature: scale of the sampler's noise, 0 to 1.
+        return_scope: whose rewards: the mean over the "team", or those of the "agent" itself.
         guidance_weight: 1 samples given the return, above 1 exaggerates it.
         target_return: to ask for; 0 and 1 are the 1st and 99th percentile of the data's.
         decoding: of actions: "mode" or "mean" of the inverse dynamics' distribution.
@@ -81,6 +82,7 @@ class DDConfig(BaselineConfig):
     sampler: str = "ddim"
     sampler_steps: int = 5
     temperature: float = 0.5
+    return_scope: str = "team"
     guidance_weight: float = 1.2
     target_return: float = 1.0
     decoding: str = "mode"
@@ -92,6 +94,7 @@ class DDConfig(BaselineConfig):
         for name in ("condition_dropout", "temperature", "ema_decay"):
             check_real(name, getattr(self, name), 0, 1)
         check_choice("sampler", self.sampler, SAMPLERS)
+        check_choice("return_scope", self.return_scope, RETURN_SCOPES)
         check_choice("prediction", self.prediction, ("x0", "velocity"))
         check_choice("decoding", self.decoding, ("mode", "mean"))
         self.model(1)
@@ -128,7 +131,10 @@ class DDLearner(Learner):
 
     def __init__(self, data: OfflineData, scaling: ObservationScaling, config: DDConfig) -> None:
         self._config, self._device = config, pick_device(config.device)
-        self._segments = Segments(data, scaling, config.horizon, config.history, config.gamma)
+        rewards = scoped_rewards(data, config.return_scope)
+        self._segments = Segments(
+            data, scaling, config.horizon, config.history, rewards, config.gamma
+        )
         self._scale = ReturnScale.between(self._segments.returns, _LOWEST, _HIGHEST)
         self._weights = DiffuserLoss(config.first_step_weight, config.planned_action_weight)
         self._network = make_network(scaling.input_size, data.action, config).to(self._device)

@@ -17,11 +17,38 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.baselines.offline_data import OfflineData
 from wirelessenvs.checks import check_choice
 
-__all__ = ["RETURN_KINDS", "ReturnScale", "discounted_means", "returns_ahead", "window_means"]
+__all__ = [
+    "RETURN_KINDS",
+    "RETURN_SCOPES",
+    "ReturnScale",
+    "discounted_means",
+    "returns_ahead",
+    "scoped_rewards",
+    "window_means",
+]
 
 RETURN_KINDS: Final = ("discounted", "windowed")
+RETURN_SCOPES: Final = ("agent", "team")
+
+
+def scoped_rewards(data: OfflineData, scope: str) -> NDArray[np.float64]:
+    """`(E, N, T)` rewards that returns are made of, of the episodes of the data in their order.
+
+    Args:
+        data: of the episodes.
+        scope: "agent" for each agent's own reward; "team" for the mean over the agents. Where
+            agents differ by their place rather than by what they do, as cells with good or bad
+            channels, an agent's own return says where it is, and the greatest one in the data asks
+            all others for what they cannot have. Rewards of others are read in training only.
+    """
+    check_choice("return_scope", scope, RETURN_SCOPES)
+    rewards = np.stack([data.dataset.rewards[e, :, : data.num_steps] for e in data.episodes])
+    if scope == "agent":
+        return rewards
+    return np.broadcast_to(rewards.mean(1, keepdims=True), rewards.shape)
 
 
 def discounted_means(rewards: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:

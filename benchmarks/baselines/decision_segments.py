@@ -62,6 +62,7 @@ class Segments:
         scaling: of the observations.
         horizon: H.
         history: C, below H.
+        rewards: `(E, N, T)` that returns are made of, of the episodes of `data` in their order.
         gamma: of the returns.
 
     Raises:
@@ -74,6 +75,7 @@ class Segments:
         scaling: ObservationScaling,
         horizon: int,
         history: int,
+        rewards: NDArray[np.float64],
         gamma: float,
     ) -> None:
         self._data, self._scaling = data, scaling
@@ -85,12 +87,7 @@ class Segments:
                 f"{data.dataset.path} gives {steps} steps in a row, {self._future} are needed "
                 f"(horizon {horizon} less history {history})."
             )
-        self.returns = np.stack(
-            [
-                segment_returns(data.dataset.rewards[e, :, :steps], gamma, self._future)
-                for e in data.episodes
-            ]
-        )
+        self.returns = segment_returns(rewards, gamma, self._future)
         """`(E, N, T - H + C + 1)` of all segments."""
 
     def draw(self, count: int, rng: np.random.Generator) -> SegmentBatch:

@@ -22,7 +22,13 @@ from torch import Tensor, nn
 
 from benchmarks.baselines.action_codec import ActionCodec
 from benchmarks.baselines.causal_transformer import KeyValueCache
-from benchmarks.baselines.decision_returns import RETURN_KINDS, ReturnScale, returns_ahead
+from benchmarks.baselines.decision_returns import (
+    RETURN_KINDS,
+    RETURN_SCOPES,
+    ReturnScale,
+    returns_ahead,
+    scoped_rewards,
+)
 from benchmarks.baselines.decision_transformer_network import DecisionTransformerNetwork
 from benchmarks.baselines.decision_windows import DecisionBatch, DecisionWindows
 from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, OfflineData
@@ -56,6 +62,7 @@ class DTConfig(BaselineConfig):
         return_kind: "discounted" mean of the rewards ahead, by `gamma`, or "windowed", their mean
             over the next `return_window` steps.
         return_window: steps, if windowed.
+        return_scope: whose rewards: the mean over the "team", or those of the "agent" itself.
         target_return: mean reward per step to ask for; None takes it from the data.
         target_quantile: of the trajectories' mean rewards in the data, if `target_return` is None.
         target_factor: stretches its distance from the data's mean. A factor of the return itself,
@@ -77,6 +84,7 @@ class DTConfig(BaselineConfig):
     clip: float = 0.25
     return_kind: str = "discounted"
     return_window: int = 50
+    return_scope: str = "team"
     target_return: float | None = None
     target_quantile: float = 1.0
     target_factor: float = 1.0
@@ -94,6 +102,7 @@ class DTConfig(BaselineConfig):
             check_real(name, getattr(self, name), 0, 1)
         check_real("dropout", self.dropout, 0, 0.9)
         check_choice("return_kind", self.return_kind, RETURN_KINDS)
+        check_choice("return_scope", self.return_scope, RETURN_SCOPES)
         check_choice("memory", self.memory, MEMORIES)
         if self.target_return is not None:
             object.__setattr__(
@@ -124,8 +133,7 @@ class DTLearner(Learner):
 
     def __init__(self, data: OfflineData, scaling: ObservationScaling, config: DTConfig) -> None:
         self._config, self._device = config, pick_device(config.device)
-        steps = data.num_steps
-        rewards = np.stack([data.dataset.rewards[e, :, :steps] for e in data.episodes])
+        rewards = scoped_rewards(data, config.return_scope)
         ahead = returns_ahead(rewards, config.return_kind, config.gamma, config.return_window)
         self._scale = ReturnScale.standard(ahead)
         self._target = config.target_return

@@ -10,6 +10,7 @@ from benchmarks.baselines import OfflineData, load_policy, make_baseline
 from benchmarks.baselines.classifier_free_guidance import ReturnConditioning, guided_estimate
 from benchmarks.baselines.decision_diffuser import DDConfig, DDLearner
 from benchmarks.baselines.decision_diffuser_network import DecisionDiffuserNetwork, DiffuserLoss
+from benchmarks.baselines.decision_returns import scoped_rewards
 from benchmarks.baselines.decision_segments import Segments, segment_returns
 from benchmarks.baselines.observation_scaling import ObservationScaling
 from networld_agent.collecting import CollectionSettings, collect
@@ -142,7 +143,8 @@ def test_guidance_extrapolates_from_the_free_to_the_conditioned_estimate():
 def test_segments_repeat_the_first_observation_and_sum_the_rewards_of_their_future(recorded):
     data = OfflineData(recorded, 2, 12)
     scaling = ObservationScaling.of_data(data)
-    segments = Segments(data, scaling, horizon=8, history=3, gamma=0.9)
+    rewards = scoped_rewards(data, "agent")
+    segments = Segments(data, scaling, horizon=8, history=3, rewards=rewards, gamma=0.9)
     assert segments.returns.shape == (2, AGENTS, 8)
     batch = segments.draw(300, np.random.default_rng(0))
     padded = 0
@@ -158,9 +160,9 @@ def test_segments_repeat_the_first_observation_and_sum_the_rewards_of_their_futu
         padded += present < 2
     assert padded > 20
     with pytest.raises(ValueError, match="gives 4 steps in a row, 5 are needed"):
-        Segments(OfflineData(recorded, 1, 4), scaling, 8, 3, 0.9)
+        Segments(OfflineData(recorded, 1, 4), scaling, 8, 3, rewards, 0.9)
     # Less data than a whole segment, but enough for its future.
-    short = Segments(OfflineData(recorded, 1, 5), scaling, 8, 3, 0.9)
+    short = Segments(OfflineData(recorded, 1, 5), scaling, 8, 3, rewards[:1, :, :5], 0.9)
     assert short.draw(2, np.random.default_rng(0)).inputs.shape == (2, 8, 4)
 
 

@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from benchmarks.baselines import OfflineData, load_policy, make_baseline
-from benchmarks.baselines.decision_returns import ReturnScale, discounted_means, window_means
+from benchmarks.baselines.decision_returns import (
+    ReturnScale,
+    discounted_means,
+    scoped_rewards,
+    window_means,
+)
 from benchmarks.baselines.decision_transformer import DTConfig, DTLearner
 from benchmarks.baselines.decision_windows import DecisionWindows
 from benchmarks.baselines.observation_scaling import ObservationScaling
@@ -63,7 +68,13 @@ def achieved(policy, target, steps=40):
 
 def test_achieved_return_rises_with_the_return_asked_for(two_behaviours, tmp_path):
     config = DTConfig(
-        steps=120, batch_size=32, hidden_size=32, layers=2, context=5, learning_rate=3e-3
+        steps=120,
+        batch_size=32,
+        hidden_size=32,
+        layers=2,
+        context=5,
+        learning_rate=3e-3,
+        return_scope="agent",
     )
     policy = make_baseline("dt").fit(OfflineData(two_behaviours), config, tmp_path, progress=False)
     low, high = achieved(policy, 0.26), achieved(policy, 0.74)
@@ -164,6 +175,15 @@ def test_returns_ahead_by_hand():
     weights = 0.9 ** np.arange(4)
     expected = [rewards[t:] @ weights[: 4 - t] / weights[: 4 - t].sum() for t in range(4)]
     np.testing.assert_allclose(discounted_means(rewards, 0.9), expected)
+
+
+def test_rewards_of_the_team_are_the_mean_over_its_agents(recorded):
+    data = OfflineData(recorded.select([3, 1]), None, 30)
+    own, team = scoped_rewards(data, "agent"), scoped_rewards(data, "team")
+    np.testing.assert_array_equal(own, recorded.rewards[[3, 1], :, :30])
+    assert team.shape == own.shape
+    for agent in range(AGENTS):
+        np.testing.assert_allclose(team[:, agent], own.mean(1))
 
 
 def test_scales_of_returns():
