@@ -42,7 +42,7 @@ Act = Callable[[NDArray[np.float32]], NDArray[Any]]
 
 _CONFIGS: dict[str, type[BaselineConfig]] = {"bc": BCConfig, "cql": CQLConfig, "iql": IQLConfig}
 #: Soft actor-critic judges 31 actions per transition: fewer updates of it take as long.
-_COSTLY = 3
+_COSTLY = 2
 #: Student's t, 95 %, two-sided, for 2 to 5 results.
 _STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.baselines.validation",
         description="Our offline methods beside d3rlpy's.",
     )
-    parser.add_argument("--updates", type=int, default=3000, help="per training (default: 3000)")
+    parser.add_argument("--updates", type=int, default=1500, help="per training (default: 1500)")
     parser.add_argument("--batch", type=int, default=64, help="transitions (default: 64)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings each (default: 3)")
     parser.add_argument("--episodes", type=int, default=20, help="to score (default: 20)")
