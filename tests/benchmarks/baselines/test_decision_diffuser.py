@@ -155,8 +155,8 @@ def test_segments_repeat_the_first_observation_and_sum_the_rewards_of_their_futu
         raw = torch.from_numpy(recorded.observations[file, agent][times])
         torch.testing.assert_close(inputs, scaling(raw))
         np.testing.assert_array_equal(actions, recorded.actions[file, agent, present : present + 5])
-        rewards = recorded.rewards[file, agent, present : present + 5]
-        assert value == pytest.approx(rewards @ 0.9 ** np.arange(5))
+        following = recorded.rewards[file, agent, present : present + 5]
+        assert value == pytest.approx(following @ 0.9 ** np.arange(5))
         padded += present < 2
     assert padded > 20
     with pytest.raises(ValueError, match="gives 4 steps in a row, 5 are needed"):
