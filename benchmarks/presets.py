@@ -77,7 +77,7 @@ _DEMO: Final = Protocol(
     network="demo",
     pretrain_steps=1_500,
     adapt_steps=800,
-    baseline_options=_budget(bc=1_500, cql=1_500, iql=1_500, dt=300, dd=600),
+    baseline_options=_budget(bc=1_500, cql=1_500, iql=1_500, dt=200, dd=400),
     ablations=("networld-no-guidance", "networld-one-step"),
     episodes=8,
     eval_steps=100,

@@ -15,7 +15,7 @@ from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
 
 __all__ = ["fit"]
 
-#: Returns to ask for, in shares of the way from the data's mean to its best.
+#: Returns to ask for, in shares of the way to the data's best from its mean (DT) or from 0 (DD).
 _TARGETS: Final = (0.7, 1.0, 1.3)
 
 
@@ -50,7 +50,9 @@ def _tune(policy: Any, tuning: dict[str, Any]) -> dict[str, float]:
     """Sets the return to ask for; returns the mean reward by return."""
     worlds = make_job_worlds(tuning, tuning["episodes"])
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, tuning["episodes"])
-    best, mean = policy.target_return, float(policy.spec.extra.get("return_offset", 0.0))
+    # DT asks in the environment's units, DD in units in which 0 is a low return and 1 the best.
+    mean = float(policy.spec.extra["return_offset"]) if policy.name == "dt" else 0.0
+    best = policy.target_return
     rewards: dict[float, float] = {}
     for share in _TARGETS:
         policy.target_return = target = mean + share * (best - mean)
