@@ -2,7 +2,8 @@
 
 * smoke: seconds; the smallest network, to see that everything works.
 * demo: a minute or two per model on two CPU cores; plans in milliseconds.
-* cpu: the best that two cores do in about eight minutes per model.
+* cpu: the same network looking twice as far ahead; some six minutes per pre-training and one per
+  adaptation on a core, so that two models are trained side by side on two.
 * paper: the published scale, for a GPU.
 """
 
@@ -58,18 +59,26 @@ PRESETS: Final = {
             embedding_size=32, inverse_size=128,
         ),
         TrainingConfig(
-            steps=3_000, batch_size=128, warmup_steps=50, ema_decay=0.995, save_every=500,
+            steps=1_500, batch_size=192, learning_rate=3e-3, warmup_steps=50, ema_decay=0.995,
+            save_every=500,
         ),
         TrainingConfig(
-            steps=1_500, batch_size=128, warmup_steps=50, ema_decay=0.995, save_every=500,
+            steps=800, batch_size=128, learning_rate=3e-3, warmup_steps=50, ema_decay=0.995,
+            save_every=400, validate_every=50,
         ),
     ),
     "cpu": Preset(
         WorldModelConfig(
-            horizon=16, latent_size=24, encoder_size=256, channels=48, multipliers=(1, 2, 4, 4),
+            horizon=16, latent_size=16, encoder_size=128, channels=32, multipliers=(1, 2, 4),
+            embedding_size=32, inverse_size=128,
         ),
-        TrainingConfig(steps=6_000, batch_size=256, ema_decay=0.998),
-        TrainingConfig(steps=3_000, batch_size=256, ema_decay=0.998),
+        TrainingConfig(
+            steps=3_000, batch_size=256, learning_rate=3e-3, warmup_steps=100, ema_decay=0.997,
+        ),
+        TrainingConfig(
+            steps=1_000, batch_size=128, learning_rate=3e-3, warmup_steps=50, ema_decay=0.995,
+            save_every=500, validate_every=50,
+        ),
     ),
     "paper": Preset(
         WorldModelConfig(

@@ -50,6 +50,8 @@ class WorldModelConfig:
         symlog: whether observations pass through it.
         standardise: whether observations, after that, are brought to mean 0 and variance 1 per
             entry, by the training data of their task.
+        observation_limit: in standard deviations: what lies further out is held there, so that a
+            planner that has left the data sees something known; 0 for none.
         mean_field: whether agents hear their neighbours; if not, that half of the channels is 0.
         classifier: "shared" with the U-Net's down path, or a "separate" copy of it.
         return_scaling: "standardise" returns per task before the bins, so that one head serves
@@ -94,6 +96,7 @@ class WorldModelConfig:
     stop_gradient: str = "target"
     symlog: bool = True
     standardise: bool = True
+    observation_limit: float = 3.0
     mean_field: bool = True
     classifier: str = "shared"
     return_scaling: str = "standardise"
@@ -103,10 +106,10 @@ class WorldModelConfig:
     discrete_head: str = "categorical"
     decode: str = "mode"
     targets: str = "two-hot"
-    diffusion_weight: float = 1.0
+    diffusion_weight: float = 5.0
     classifier_weight: float = 0.1
     inverse_weight: float = 1.0
-    planned_action_weight: float = 1.0
+    planned_action_weight: float = 8.0
     behaviour_weight: float = 1.0
     reconstruction_weight: float = 0.3
     first_step_weight: float = 5.0

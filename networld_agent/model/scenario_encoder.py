@@ -22,6 +22,7 @@ class ScenarioEncoder(nn.Module):
         compress: symlog of the input.
         mean: `(d,)` subtracted after symlog; empty for none.
         std: `(d,)` divided by afterwards.
+        limit: of the magnitude of what comes out of this; 0 for none.
         normalise: the latent to mean 0 and variance 1, without learnt scale: a latent that is
             free to shrink makes denoising trivial.
     """
@@ -35,6 +36,7 @@ class ScenarioEncoder(nn.Module):
         normalise: bool = True,
         mean: Sequence[float] = (),
         std: Sequence[float] = (),
+        limit: float = 0.0,
     ) -> None:
         super().__init__()
         shape = (observation_size,)
@@ -52,7 +54,7 @@ class ScenarioEncoder(nn.Module):
             nn.Linear(hidden_size, latent_size),
         )
         self.observation_size, self.latent_size = observation_size, latent_size
-        self.compress, self.normalise = compress, normalise
+        self.compress, self.normalise, self.limit = compress, normalise, limit
 
     mean: Tensor
     std: Tensor
@@ -60,7 +62,8 @@ class ScenarioEncoder(nn.Module):
     def scaled(self, observations: Tensor) -> Tensor:
         """Observations `(..., d)` after symlog and standardisation."""
         compressed = symlog(observations) if self.compress else observations
-        return (compressed - self.mean) / self.std
+        scaled = (compressed - self.mean) / self.std
+        return scaled.clamp(-self.limit, self.limit) if self.limit else scaled
 
     def forward(self, observations: Tensor) -> Tensor:
         """Latents `(..., D)` of observations `(..., d)`."""

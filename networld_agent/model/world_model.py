@@ -132,6 +132,7 @@ class WorldModel(nn.Module):
             config.latent_norm == "layernorm",
             task.observation_mean,
             task.observation_std,
+            config.observation_limit if task.observation_std else 0.0,
         ).to(device)
         self.inverses[key] = InverseDynamics(task.action, config).to(device)
         if config.reconstruction_weight:

@@ -39,7 +39,7 @@ class TrainingConfig:
     steps: int = 10_000
     batch_size: int = 256
     learning_rate: float = 1e-3
-    body_factor: float = 0.3
+    body_factor: float = 1.0
     warmup_steps: int = 100
     decay: str = "cosine"
     clip: float = 1.0
