@@ -8,10 +8,11 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 export OMP_NUM_THREADS ?= 1
 export NUMBA_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all lint bench pictures clean help
+.PHONY: demo scores test test-all lint bench pictures clean help
 
 help:
-	@echo "make demo      play every environment with every policy beside the known scores"
+	@echo "make demo      the main experiment, small: collect, train all methods, compare (15 minutes)"
+	@echo "make scores    play every environment with every policy beside the known scores"
 	@echo "make test      the tests (minutes)"
 	@echo "make test-all  also the long statistical and third-party tests"
 	@echo "make lint      ruff and mypy"
@@ -27,7 +28,12 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e '.[$*]'
 	@touch $@
 
-demo: $(VENV)/.installed-render
+# Goes on where it was stopped.
+demo: $(VENV)/.installed-demo
+	$(BIN)/python -m benchmarks.run --preset demo --out runs/demo
+	$(BIN)/python -m benchmarks.report --out runs/demo
+
+scores: $(VENV)/.installed-render
 	$(BIN)/python -m wirelessenvs.scores
 
 test: $(VENV)/.installed-test
