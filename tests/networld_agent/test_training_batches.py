@@ -184,14 +184,23 @@ def test_learning_rate_warms_up_then_falls_to_a_tenth():
 
 def test_encoders_see_observations_of_mean_0_and_variance_1():
     source = WindowSource(dataset("slicing-v0"))
-    spec = make_task_spec("slicing-v0", 1, [source], TINY)
-    model = WorldModel(TINY, [spec])
+    free = dataclasses.replace(TINY, observation_limit=0.0)
+    spec = make_task_spec("slicing-v0", 1, [source], free)
+    model = WorldModel(free, [spec])
     scaled = model.scaled_observations(spec.name, torch.tensor(source.dataset.observations))
     entries = scaled.double().flatten(0, -2)
     torch.testing.assert_close(entries.mean(0), torch.zeros(12).double(), atol=1e-4, rtol=0)
     spread = entries.std(0, correction=0)
     constant = source.dataset.observations.reshape(-1, 12).std(0) < 1e-6
     torch.testing.assert_close(spread, torch.from_numpy(~constant).double(), atol=1e-3, rtol=0)
+
+
+def test_what_lies_far_outside_the_data_is_held_at_the_limit():
+    spec = make_task_spec("rb-v0", 0, [WindowSource(dataset())], TINY)
+    model = WorldModel(TINY, [spec])
+    far = torch.tensor([[1e30, -1e30, 1e9, -1e9]])
+    assert model.scaled_observations("rb-v0", far).tolist() == [[3.0, -3.0, 3.0, -3.0]]
+    assert model.encode("rb-v0", far).isfinite().all()
 
 
 def test_moments_come_from_the_segments_alone():
