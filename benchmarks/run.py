@@ -45,6 +45,7 @@ def run_protocol(
     *,
     tasks: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
+    seeds: int | None = None,
     workers: int = 1,
     ray_address: str | None = None,
     list_only: bool = False,
@@ -56,6 +57,7 @@ def run_protocol(
         out: folder of the experiment.
         tasks: to hold out; all by default.
         methods: to train; all by default.
+        seeds: the first of training; all by default.
         workers: jobs side by side.
         ray_address: of a Ray cluster, or "local"; None for processes of this machine.
         list_only: only print what there is to do.
@@ -65,7 +67,7 @@ def run_protocol(
         FailedJobsError: if some failed; all others are done.
         KeyboardInterrupt: if it was stopped; nothing is lost.
     """
-    entries = build(protocol, tasks, methods)
+    entries = build(protocol, tasks, methods, seeds)
     jobs = with_inputs(entry.job for entry in entries)
     store = Store(out)
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or store.jobs.is_dir())):
@@ -142,6 +144,7 @@ def _command(options: argparse.Namespace) -> None:
         out,
         tasks=options.tasks,
         methods=options.methods,
+        seeds=None if options.seeds is None else check_int("--seeds", options.seeds, 1),
         workers=workers,
         ray_address=options.ray,
         list_only=options.list,
@@ -162,6 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder (default: runs/benchmark-PRESET)")
     parser.add_argument("--tasks", nargs="+", help="to hold out (default: all)")
     parser.add_argument("--methods", nargs="+", help="to train and compare (default: all)")
+    parser.add_argument("--seeds", type=int, help="the first n of training (default: all)")
     parser.add_argument("--jobs", type=int, help="side by side (default: one per core)")
     parser.add_argument(
         "--ray", nargs="?", const="local", metavar="ADDRESS",

@@ -2,7 +2,7 @@
 
 * smoke: seconds; the smallest network, to see that everything works.
 * demo: a minute or two per model on two CPU cores; plans in milliseconds.
-* cpu: the same network looking twice as far ahead; some six minutes per pre-training and one per
+* cpu: the same network looking twice as far ahead; some four minutes per pre-training and one per
   adaptation on a core, so that two models are trained side by side on two.
 * paper: the published scale, for a GPU.
 """
@@ -73,11 +73,11 @@ PRESETS: Final = {
             embedding_size=32, inverse_size=128,
         ),
         TrainingConfig(
-            steps=3_000, batch_size=256, learning_rate=3e-3, warmup_steps=100, ema_decay=0.997,
+            steps=2_000, batch_size=256, learning_rate=3e-3, warmup_steps=100, ema_decay=0.997,
         ),
         TrainingConfig(
-            steps=1_000, batch_size=128, learning_rate=3e-3, warmup_steps=50, ema_decay=0.995,
-            save_every=500, validate_every=50,
+            steps=800, batch_size=128, learning_rate=3e-3, warmup_steps=50, ema_decay=0.995,
+            save_every=400, validate_every=50,
         ),
     ),
     "paper": Preset(

@@ -51,13 +51,15 @@ def build(
     protocol: Protocol,
     tasks: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
+    seeds: int | None = None,
 ) -> list[Entry]:
-    """All results of a protocol, with the jobs behind them.
+    """All results of a protocol, with the jobs behind them, what the claim needs first.
 
     Args:
         protocol: to run.
         tasks: to hold out; all by default.
         methods: to train, and references; all by default.
+        seeds: the first of training; all by default.
 
     Raises:
         ValueError: for a task or method that is not there.
@@ -77,9 +79,25 @@ def build(
             ]
             found += [graph.reference(task, name) for name in references]
             for cell in cells(protocol, [name for name in chosen if name not in REFERENCES]):
-                found += graph.trained(task, cell)
+                if seeds is None or cell.seed < seeds:
+                    found += graph.trained(task, cell)
             found += graph.other_sizes(task, chosen)
-    return found
+    return sorted(found, key=lambda entry: _turn(entry, protocol))
+
+
+def _turn(entry: Entry, protocol: Protocol) -> tuple[int, int]:
+    """When its turn is: a night may be too short, and half of it should say something.
+
+    The main comparison seed by seed, then other amounts of data, learning curves, ablations, and
+    other sizes.
+    """
+    if entry.size:
+        return 4, entry.seed
+    if entry.method in protocol.ablations:
+        return 3, entry.seed
+    if entry.job.kind == "curve":
+        return 2, entry.seed
+    return (0 if entry.main else 1), entry.seed
 
 
 class _Graph:

@@ -171,3 +171,22 @@ def test_jobs_come_after_what_they_need():
 def test_a_wrong_protocol_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(SMOKE, **change)
+
+
+def test_what_the_claim_needs_has_its_turn_first():
+    protocol = dataclasses.replace(SMOKE, seeds=2)
+    entries = build(protocol)
+    claim = [e.job.kind == "evaluate" and e.main and not e.size for e in entries]
+    claim = [c and e.method not in protocol.ablations for c, e in zip(claim, entries, strict=True)]
+    first = claim.index(False)
+    assert first == sum(claim)
+    seeds = [e.seed for e in entries[:first]]
+    assert seeds == sorted(seeds)
+    assert {e.task for e in entries[:first]} == {task.name for task in protocol.tasks}
+    assert all(e.size for e in entries[-len([e for e in entries if e.size]) :])
+
+
+def test_the_first_seeds_can_be_asked_for_alone():
+    protocol = dataclasses.replace(SMOKE, seeds=3)
+    assert {e.seed for e in build(protocol, seeds=2)} == {0, 1}
+    assert {e.seed for e in build(protocol)} == {0, 1, 2}
