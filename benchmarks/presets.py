@@ -77,7 +77,8 @@ _DEMO: Final = Protocol(
     network="demo",
     pretrain_steps=1_500,
     adapt_steps=800,
-    baseline_options=_budget(bc=1_500, cql=1_500, iql=1_500, dt=200, dd=400),
+    baseline_options=_budget(bc=1_500, cql=1_500, iql=1_500, dt=150, dd=250)
+    | {"cql@slicing": ("steps=600", "batch_size=64")},
     ablations=("networld-no-guidance", "networld-one-step"),
     episodes=8,
     eval_steps=100,
@@ -106,7 +107,9 @@ _CPU: Final = Protocol(
     network="cpu",
     pretrain_steps=2_000,
     adapt_steps=800,
-    baseline_options=_budget(bc=5_000, cql=5_000, iql=4_000, dt=300, dd=600),
+    # Conservative learning of real actions takes 117 ms per update of 256 on a core, all others 12.
+    baseline_options=_budget(bc=5_000, cql=5_000, iql=4_000, dt=300, dd=600)
+    | {"cql@slicing": ("steps=2_000", "batch_size=64")},
     ablations=(*ABLATIONS, "bc-mean-field"),
     episodes=10,
     eval_steps=300,

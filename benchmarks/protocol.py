@@ -152,7 +152,8 @@ class Protocol:
         network_options: "option=value" for pre-training and adaptation alike.
         pretrain_steps: optimiser steps.
         adapt_steps: optimiser steps at most; held-out data may end the adaptation earlier.
-        baseline_options: "option=value" by baseline.
+        baseline_options: "option=value" by baseline, or by "baseline@task" where a task needs
+            others.
         ablations: names in `ABLATIONS` or baselines with mean field, in the main comparison's
             amounts only.
         ablation_seeds: training seeds of these.
@@ -204,7 +205,8 @@ class Protocol:
                 for label in labels:
                     Amount.parse(label)
         check_known("ablation", self.ablations, (*ABLATIONS, *WITH_MEAN_FIELD))
-        check_known("baseline", self.baseline_options, BASELINES)
+        of_tasks = [f"{name}@{task.name}" for name in BASELINES for task in self.tasks]
+        check_known("baseline", self.baseline_options, (*BASELINES, *of_tasks))
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -214,6 +216,11 @@ class Protocol:
     def task(self, name: str) -> TaskSetup:
         """The task of that name."""
         return next(task for task in self.tasks if task.name == name)
+
+    def options_of(self, baseline: str, task: str) -> tuple[str, ...]:
+        """Options that a baseline is trained with on a task."""
+        common = self.baseline_options.get(baseline, ())
+        return self.baseline_options.get(f"{baseline}@{task}", common)
 
     def main_amount(self, method: str) -> str:
         """Amount of target data in the main comparison."""

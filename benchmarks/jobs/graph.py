@@ -154,7 +154,7 @@ class _Graph:
         baseline = baseline_of(cell.method)
         if baseline is not None:
             settings["method"] = baseline
-            settings["options"] = list(protocol.baseline_options.get(baseline, ()))
+            settings["options"] = list(protocol.options_of(baseline, task.name))
             if cell.method != baseline:
                 settings["options"].append("mean_field=True")
             return self._once("fit", f"fit-{name}", settings, inputs)
