@@ -72,19 +72,22 @@ _DEMO: Final = Protocol(
     amounts={
         "networld": {"expert": ("1",)},
         "baselines": {"expert": ("10",)},
+        # A minute of training each: only where the claim needs them.
+        "dt": {},
+        "dd": {},
     },
     pretrain_trajectories=60,
     network="demo",
-    pretrain_steps=1_500,
-    adapt_steps=800,
+    pretrain_steps=1_200,
+    adapt_steps=600,
     baseline_options=_budget(bc=1_500, cql=1_500, iql=1_500, dt=150, dd=250)
     | {"cql@slicing": ("steps=600", "batch_size=64")},
     ablations=("networld-no-guidance", "networld-one-step"),
     episodes=8,
     eval_steps=100,
-    snapshots=5,
+    snapshots=4,
     curve_episodes=4,
-    curve_steps=50,
+    curve_steps=40,
     tune_episodes=4,
     tune_steps=40,
 )
