@@ -114,9 +114,9 @@ def _validate(options: argparse.Namespace) -> None:
         "\n|---|---|---|---|---|---|---|---|---|"
     )
     results = []
-    for task, kind in CONTROL_TASKS.items():
-        data = collect_control(task)
-        for method in ("bc", "cql", "iql"):
+    for task in options.tasks:
+        kind, data = CONTROL_TASKS[task], collect_control(task)
+        for method in options.methods:
             # d3rlpy has no IQL for discrete actions.
             alone = options.ours or (method == "iql" and kind.action.kind == "discrete")
             scores: dict[str, list[float]] = {"ours": [], "d3rlpy": []}
@@ -172,6 +172,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=64, help="transitions (default: 64)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings each (default: 3)")
     parser.add_argument("--episodes", type=int, default=20, help="to score (default: 20)")
+    parser.add_argument(
+        "--tasks", nargs="+", choices=tuple(CONTROL_TASKS), default=tuple(CONTROL_TASKS),
+        help="of control; default: all",
+    )  # fmt: skip
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=tuple(_CONFIGS),
+        default=tuple(_CONFIGS),
+        help="default: all",
+    )
     parser.add_argument("--ours", action="store_true", help="only ours, without d3rlpy")
     parser.add_argument("--json", type=Path, help="write all figures")
     options = parser.parse_args(arguments)
