@@ -84,9 +84,8 @@ class Scheduler:
         for job in jobs:
             if job.folder in done:
                 self._durations.note(job, done[job.folder])
-        waiting = sorted(
-            (job for job in jobs if job.folder not in finished), key=_urgency(jobs), reverse=True
-        )
+        # In the order given, which is that of their importance: whoever stops early has half of it.
+        waiting = [job for job in jobs if job.folder not in finished]
         running: dict[str, tuple[Job, float]] = {}
         while waiting or running:
             if stop() > asked:
@@ -178,16 +177,6 @@ class Scheduler:
     def _clear(self) -> None:
         if self._terminal:
             print("\r\x1b[K", end="", file=self._stream, flush=True)
-
-
-def _urgency(jobs: Sequence[Job]) -> Callable[[Job], int]:
-    """The number of jobs one after the other that wait for a job: long chains go first."""
-    behind: dict[str, int] = {}
-    for job in reversed(jobs):
-        mine = behind.setdefault(job.folder, 0)
-        for needed in job.inputs.values():
-            behind[needed.folder] = max(behind.get(needed.folder, 0), mine + 1)
-    return lambda job: behind[job.folder]
 
 
 def _depth(job: Job) -> int:
