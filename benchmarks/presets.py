@@ -109,7 +109,7 @@ _CPU: Final = Protocol(
     pretrain_trajectories=100,
     network="cpu",
     pretrain_steps=2_000,
-    adapt_steps=800,
+    adapt_steps=1_500,
     # Conservative learning of real actions takes 117 ms per update of 256 on a core, all others 12.
     baseline_options=_budget(bc=5_000, cql=5_000, iql=4_000, dt=300, dd=600)
     | {"cql@slicing": ("steps=2_000", "batch_size=64")},
