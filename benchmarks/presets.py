@@ -35,7 +35,7 @@ def _budget(**steps: int) -> dict[str, tuple[str, ...]]:
     return {method: (f"steps={count}",) for method, count in steps.items()}
 
 
-# After thousands of updates instead of a million, values are rough, and the usual 3 makes weights of
+# After thousands of updates instead of a million values are rough, and the usual 3 makes weights of
 # their errors: cbf, 300 expert trajectories, 2,500 updates, validation worlds: 93.5 with 0.3, 81.5
 # with 1.
 _BETA: Final = "beta=0.3"
@@ -112,8 +112,8 @@ _CPU: Final = Protocol(
         "baselines": {"expert": ("100 steps", "1", "10", "300"), "mixed": ("10", "300")},
     },
     pretrain_trajectories=100,
-    network="cpu",
-    pretrain_steps=2_000,
+    network="demo",
+    pretrain_steps=3_000,
     adapt_steps=1_500,
     # Conservative learning of real actions takes 117 ms per update of 256 on a core, all others 12.
     baseline_options=_budget(bc=5_000, cql=5_000, iql=4_000, dt=300, dd=600)

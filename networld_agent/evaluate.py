@@ -27,7 +27,7 @@ from networld_agent.evaluation.players import (
 )
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
 from networld_agent.evaluation.table import Row, as_csv, as_json, make_rows, printed
-from networld_agent.evaluation.tuning import best_scale, tune_guidance
+from networld_agent.evaluation.tuning import best_trial, tune_planner
 from networld_agent.evaluation.worlds import Worlds, make_worlds
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
@@ -150,21 +150,26 @@ def _tune(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
         planner = Planner.load(path, worlds.task, planner_config(options.plan), options.device)
         check_fit(planner, worlds)
         print(f"\nguidance of {path}, {episodes} validation episodes of {steps} steps\n")
-        trials = tune_guidance(
+        trials = tune_planner(
             planner.model, worlds.task, worlds, seeds, steps, planner.config,
             warm_up=options.warm_up,
         )  # fmt: skip
-        print("| scale | reward | gain over unguided [95 %] |\n|---|---|---|")
+        print("| temperature | scale | reward | gain over unguided [95 %] |\n|---|---|---|---|")
         for trial in trials:
             low, high = trial.gain_interval
             gain = f"{trial.gain:.4f} [{low:.4f}, {high:.4f}]"
-            print(f"| {trial.scale:g} | {trial.reward:.4f} | {gain} |")
-        scale = best_scale(trials)
+            print(f"| {trial.temperature:g} | {trial.scale:g} | {trial.reward:.4f} | {gain} |")
+        best = best_trial(trials)
         # Read anew: the planner's copy is for planning, on its device.
         model = WorldModel.load(path)
-        model.set_task(dataclasses.replace(model.tasks[worlds.task], guidance_scale=scale))
+        spec = dataclasses.replace(
+            model.tasks[worlds.task],
+            guidance_scale=best.scale,
+            temperature=best.temperature,
+        )
+        model.set_task(spec)
         model.save(path)
-        print(f"\nstored scale {scale:g} with {path}")
+        print(f"\nstored temperature {best.temperature:g}, scale {best.scale:g} with {path}")
 
 
 def _write(
@@ -256,7 +261,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument(
         "--tune-guidance", action="store_true",
-        help="first choose the guidance scale on validation seeds and store it with the model",
+        help="first choose temperature and guidance scale on validation seeds and store them with "
+        "the model",
     )  # fmt: skip
     parser.add_argument("--tune-episodes", type=int, default=8, help="(default: 8)")
     parser.add_argument("--tune-steps", type=int, default=200, help="(default: 200)")

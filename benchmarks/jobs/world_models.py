@@ -10,7 +10,7 @@ from typing import Any
 from networld_agent import adapt as adapt_command
 from networld_agent import pretrain as pretrain_command
 from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
-from networld_agent.evaluation.tuning import best_scale, tune_guidance
+from networld_agent.evaluation.tuning import best_trial, tune_planner
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner
 
@@ -70,14 +70,17 @@ def _tune(path: Path, tuning: dict[str, Any]) -> dict[str, float]:
     worlds = make_job_worlds(tuning, tuning["episodes"])
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, tuning["episodes"])
     planner = Planner.load(path, worlds.task)
-    trials = tune_guidance(
+    trials = tune_planner(
         planner.model, worlds.task, worlds, seeds, tuning["steps"], warm_up=tuning["warm_up"]
     )
     model = WorldModel.load(path)
-    spec = dataclasses.replace(model.tasks[worlds.task], guidance_scale=best_scale(trials))
+    best = best_trial(trials)
+    spec = dataclasses.replace(
+        model.tasks[worlds.task], guidance_scale=best.scale, temperature=best.temperature
+    )
     model.set_task(spec)
     model.save(path)
-    return {f"{trial.scale:g}": trial.reward for trial in trials}
+    return {f"{t.temperature:g}, {t.scale:g}": t.reward for t in trials}
 
 
 def _parameters(model: WorldModel, task: str) -> int:

@@ -67,6 +67,7 @@ class TaskSpec:
         return_std: that they are divided by.
         return_range: symlog of the greatest return bin, after both.
         guidance_scale: tuned on validation seeds; None before that.
+        temperature: of the sampler's noise, tuned with it.
         num_agents: of the data sets seen.
         observation_mean: `(d,)` of the entries as the encoder sees them, after symlog; empty where
             they are taken as they are.
@@ -82,6 +83,7 @@ class TaskSpec:
     return_std: float = 1.0
     return_range: float = 2.4
     guidance_scale: float | None = None
+    temperature: float | None = None
     num_agents: tuple[int, ...] = ()
     observation_mean: tuple[float, ...] = ()
     observation_std: tuple[float, ...] = ()

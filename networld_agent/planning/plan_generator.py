@@ -7,7 +7,11 @@ from torch import Tensor
 
 from networld_agent.planning.agent_noise import agent_normal, stream_keys
 from networld_agent.planning.guidance import Guidance
-from networld_agent.planning.planner_config import DEFAULT_GUIDANCE_SCALE, PlannerConfig
+from networld_agent.planning.planner_config import (
+    DEFAULT_GUIDANCE_SCALE,
+    DEFAULT_TEMPERATURE,
+    PlannerConfig,
+)
 from networld_agent.planning.planning_model import PlanningModel
 from networld_agent.planning.samplers import (
     SamplerStep,
@@ -53,6 +57,10 @@ class PlanGenerator:
         if scale is None:
             stored = self._task.guidance_scale
             scale = DEFAULT_GUIDANCE_SCALE if stored is None else stored
+        temperature = config.temperature
+        if temperature is None:
+            temperature = self._task.temperature
+        self._temperature = DEFAULT_TEMPERATURE if temperature is None else temperature
         self.guidance = Guidance(scale, config.normalize_gradient)
         steered = levels[: len(levels) - config.unguided_steps]
         self._steered = frozenset(steered if config.guided and scale > 0 else ())
@@ -98,7 +106,7 @@ class PlanGenerator:
 
     def _draw(self, present: Tensor, keys: Tensor, previous: Tensor | None) -> Tensor:
         shape = (self.model.config.horizon, present.shape[1])
-        temperature = self.config.temperature
+        temperature = self._temperature
 
         def noise(draw: int) -> Tensor:
             return temperature * agent_normal(keys, draw, shape)

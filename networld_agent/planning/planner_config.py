@@ -8,12 +8,20 @@ from typing import Final
 from networld_agent.planning.samplers import SAMPLERS
 from wirelessenvs.checks import check_choice, check_flag, check_int, check_real
 
-__all__ = ["DECODINGS", "DEFAULT_GUIDANCE_SCALE", "PLAN_MODES", "PlannerConfig"]
+__all__ = [
+    "DECODINGS",
+    "DEFAULT_GUIDANCE_SCALE",
+    "DEFAULT_TEMPERATURE",
+    "PLAN_MODES",
+    "PlannerConfig",
+]
 
 PLAN_MODES: Final = ("guide", "select", "both", "none")
 DECODINGS: Final = ("mean", "mode")
 #: Where none was tuned: a step of a tenth of the latents' spread.
 DEFAULT_GUIDANCE_SCALE: Final = 0.1
+#: Until one has been tuned for the task.
+DEFAULT_TEMPERATURE: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class PlannerConfig:
             observed: measure before use.
         execute: actions taken from one plan before the next. Agents only communicate to plan.
         temperature: scale of the sampler's noise, 0 to 1; below 1, plans crowd around the likely.
+            None takes what was tuned for the task, else 0.5.
         decoding: "mean" or "mode" of the inverse dynamics; None takes the model's own choice.
         seed: of the plans' noise.
     """
@@ -52,7 +61,7 @@ class PlannerConfig:
     unguided_steps: int = 1
     warm_start: int = 0
     execute: int = 1
-    temperature: float = 0.5
+    temperature: float | None = None
     decoding: str | None = None
     seed: int = 0
 
@@ -68,7 +77,8 @@ class PlannerConfig:
         check_int("unguided_steps", self.unguided_steps, 0)
         check_int("warm_start", self.warm_start, 0, self.steps)
         check_int("execute", self.execute, 1)
-        check_real("temperature", self.temperature, 0, 1)
+        if self.temperature is not None:
+            check_real("temperature", self.temperature, 0, 1)
         if self.decoding is not None:
             check_choice("decoding", self.decoding, DECODINGS)
         check_int("seed", self.seed, 0, 2**63 - 1)

@@ -29,6 +29,10 @@ class PlanningTask(Protocol):
     def guidance_scale(self) -> float | None:
         """The scale tuned for this task; None before that."""
 
+    @property
+    def temperature(self) -> float | None:
+        """The temperature tuned for this task; None before that."""
+
 
 class NoiseSchedule(Protocol):
     """Signal shares of the noise levels."""

@@ -28,6 +28,7 @@ class ToyTask:
     index: int = 0
     observation_size: int = 3
     guidance_scale: float | None = 0.5
+    temperature: float | None = None
 
 
 @dataclass(frozen=True)

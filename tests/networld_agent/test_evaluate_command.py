@@ -14,7 +14,7 @@ from tiny_models import RB, tiny_model
 from networld_agent.evaluate import main, planner_config
 from networld_agent.evaluation.episodes import opening_actions, play, same_actions
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer, RandomPlayer, check_fit
-from networld_agent.evaluation.tuning import tune_guidance
+from networld_agent.evaluation.tuning import tune_planner
 from networld_agent.evaluation.worlds import make_worlds
 from networld_agent.model import ActionSpec, TaskSpec, WorldModel
 from networld_agent.planning import Planner, PlannerConfig
@@ -178,8 +178,9 @@ def test_a_model_of_another_environment_is_refused(task, sentence):
 
 def test_tuning_plays_every_scale_in_the_same_worlds():
     worlds = make_worlds("rb-v0", 2, 25, None, {})
-    trials = tune_guidance(
-        tiny_model(), "rb-v0", worlds, SEEDS[:2], 20, PlannerConfig(steps=2, unguided_steps=0),
+    trials = tune_planner(
+        tiny_model(), "rb-v0", worlds, SEEDS[:2], 20, 
+        PlannerConfig(steps=2, unguided_steps=0, temperature=0.7),
         scales=(0.5, 5.0),
     )  # fmt: skip
     assert [trial.scale for trial in trials] == [0.0, 0.5, 5.0]
@@ -187,6 +188,19 @@ def test_tuning_plays_every_scale_in_the_same_worlds():
     for trial in trials:
         assert trial.gain == pytest.approx(trial.reward - trials[0].reward)
     assert len({trial.reward for trial in trials}) > 1
+    assert {trial.temperature for trial in trials} == {0.7}
+
+
+def test_tuning_tries_scales_at_the_better_temperature():
+    worlds = make_worlds("rb-v0", 2, 25, None, {})
+    trials = tune_planner(
+        tiny_model(), "rb-v0", worlds, SEEDS[:2], 20, PlannerConfig(steps=2), scales=(0.5,)
+    )
+    plain, guided = trials[:2], trials[2:]
+    assert [(t.temperature, t.scale) for t in plain] == [(0.5, 0.0), (1.0, 0.0)]
+    assert len({t.reward for t in plain}) == 2
+    better = max(plain, key=lambda t: t.reward).temperature
+    assert [(t.temperature, t.scale) for t in guided] == [(better, 0.5)]
 
 
 # ----------------------------------------------------------------------------- the command

@@ -17,7 +17,7 @@ from networld_agent.evaluation.scores import (
 )
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
 from networld_agent.evaluation.table import as_csv, as_json, make_rows, printed
-from networld_agent.evaluation.tuning import Trial, best_scale
+from networld_agent.evaluation.tuning import Trial, best_trial
 from wirelessenvs.seeds import EVALUATION_SEEDS
 
 
@@ -131,8 +131,10 @@ def test_printed_table_has_one_line_per_row_and_equal_columns():
 
 
 def test_the_smaller_of_equally_good_scales_is_taken():
-    def trial(scale, reward):
-        return Trial(scale, reward, 0.0, (0.0, 0.0))
+    def best(*trials):
+        found = best_trial([Trial(*trial, 0.0, (0.0, 0.0)) for trial in trials])
+        return found.temperature, found.scale
 
-    assert best_scale([trial(0.0, 1.0), trial(0.1, 3.0), trial(0.3, 2.0)]) == 0.1
-    assert best_scale([trial(0.1, 3.0), trial(0.0, 3.0)]) == 0.0
+    assert best((0.5, 0.0, 1.0), (0.5, 0.1, 3.0), (0.5, 0.3, 2.0)) == (0.5, 0.1)
+    assert best((0.5, 0.1, 3.0), (0.5, 0.0, 3.0), (1.0, 0.0, 3.0)) == (0.5, 0.0)
+    assert best((0.5, 0.0, 2.0), (1.0, 0.0, 3.0)) == (1.0, 0.0)

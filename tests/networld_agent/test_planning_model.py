@@ -1,5 +1,6 @@
 """The planner with a real world model, from disk, without data and training code."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -136,3 +137,20 @@ def test_a_missing_or_damaged_model_is_one_sentence(tmp_path):
     weights.write_bytes(data[:-100])
     with pytest.raises(ModelError, match="cut"):
         Planner.load(folder)
+
+
+def test_a_temperature_tuned_for_the_task_is_taken_unless_another_is_asked_for():
+    tuned = dataclasses.replace(RB, temperature=0.0)
+    seen = torch.rand(1, 3, 4).numpy()
+    hears = ~np.eye(3, dtype=bool)
+
+    def plan(task, temperature, seed):
+        config = PlannerConfig(plan_mode="none", temperature=temperature, seed=seed)
+        planner = Planner(tiny_model(task), config=config)
+        planner.act(seen, hears)
+        return planner.plans
+
+    assert torch.equal(plan(tuned, None, 0), plan(tuned, None, 1))
+    assert torch.equal(plan(tuned, None, 0), plan(RB, 0.0, 0))
+    assert not torch.equal(plan(tuned, 1.0, 0), plan(tuned, 1.0, 1))
+    assert torch.equal(plan(RB, None, 3), plan(RB, 0.5, 3))
