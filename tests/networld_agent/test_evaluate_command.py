@@ -179,7 +179,7 @@ def test_a_model_of_another_environment_is_refused(task, sentence):
 def test_tuning_plays_every_scale_in_the_same_worlds():
     worlds = make_worlds("rb-v0", 2, 25, None, {})
     trials = tune_planner(
-        tiny_model(), "rb-v0", worlds, SEEDS[:2], 20, 
+        tiny_model(), "rb-v0", worlds, SEEDS[:2], 20,
         PlannerConfig(steps=2, unguided_steps=0, temperature=0.7),
         scales=(0.5, 5.0),
     )  # fmt: skip
@@ -235,10 +235,12 @@ def test_tuned_scale_is_stored_with_the_model(folder, tmp_path, capsys):
     assert WorldModel.load(model).tasks["rb-v0"].guidance_scale is None
     assert evaluate("--model", model, "--tune-guidance", "--tune-episodes", 2, "--tune-steps", 5,
                     "--policies", "random") == 0  # fmt: skip
-    stored = WorldModel.load(model).tasks["rb-v0"].guidance_scale
-    assert stored is not None
-    assert f"stored scale {stored:g}" in capsys.readouterr().out
-    assert Planner.load(model).generator.guidance.scale == stored
+    stored = WorldModel.load(model).tasks["rb-v0"]
+    assert stored.guidance_scale is not None
+    assert stored.temperature in (0.5, 1.0)
+    sentence = f"stored temperature {stored.temperature:g}, scale {stored.guidance_scale:g} with"
+    assert sentence in capsys.readouterr().out
+    assert Planner.load(model).generator.guidance.scale == stored.guidance_scale
 
 
 def test_reference_rows_need_no_model(capsys):
