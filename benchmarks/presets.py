@@ -39,7 +39,7 @@ def _budget(**steps: int) -> dict[str, tuple[str, ...]]:
 # their errors: cbf, 300 expert trajectories, 2,500 updates, validation worlds: 93.5 with 0.3, 81.5
 # with 1.
 _BETA: Final = "beta=0.3"
-# DT's usual 1e-4 is for a hundred thousand updates. After 300 on the same data: 68 with this, and 47
+# DT's usual 1e-4 is for a hundred thousand updates. After 300 on the same data: 68 with this, 47
 # with the usual one (that in test worlds).
 _RATE: Final = "learning_rate=1e-3"
 
