@@ -78,6 +78,7 @@ class TaskSetup:
         steps: of a trajectory.
         overrides: of the environment's configuration.
         sizes: other sizes to play without any training on them: overrides by label.
+        references: policies of the task to play beside what is trained.
     """
 
     name: str
@@ -86,6 +87,7 @@ class TaskSetup:
     steps: int
     overrides: dict[str, Any] = field(default_factory=dict)
     sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    references: tuple[str, ...] = REFERENCES
 
 
 @dataclass(frozen=True, order=True)

@@ -75,7 +75,7 @@ def build(
         if tasks is None or task.name in tasks:
             # Scores are nothing without their anchors.
             references = [
-                name for name in REFERENCES if name in chosen or name in ("random", "expert")
+                name for name in task.references if name in chosen or name in ("random", "expert")
             ]
             found += [graph.reference(task, name) for name in references]
             for cell in cells(protocol, [name for name in chosen if name not in REFERENCES]):
