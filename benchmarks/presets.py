@@ -106,10 +106,10 @@ _DEMO: Final = Protocol(
     episodes=8,
     eval_steps=100,
     snapshots=4,
-    curve_episodes=3,
-    curve_steps=30,
+    curve_episodes=4,
+    curve_steps=40,
     tune_episodes=4,
-    tune_steps=30,
+    tune_steps=40,
 )
 
 _CPU: Final = Protocol(
