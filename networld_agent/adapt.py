@@ -22,7 +22,7 @@ import torch
 
 from networld_agent.config import PRESETS, get_preset, parse_options
 from networld_agent.data import TrajectoryDataset
-from networld_agent.model.world_model import WorldModel
+from networld_agent.model.world_model import TASK_PARTS, WorldModel
 from networld_agent.pretrain import fresh_model
 from networld_agent.training.command import (
     add_training_options,
@@ -56,22 +56,15 @@ def add_target_task(model: WorldModel, source: WindowSource, seed: int) -> None:
             f"data has {spec.observation_size} and {spec.action.kind} ones (or other bounds)."
         )
     model.requires_grad_(True)
-    for name, task in model.tasks.items():
+    for name in model.tasks:
         if name != source.task:
-            for modules in (
-                model.encoders,
-                model.inverses,
-                model.behaviours,
-                model.reconstructions,
-            ):
-                for key, module in modules.items():
-                    if key == f"task{task.index}":
-                        module.requires_grad_(False)
+            for module in model.own_modules(name):
+                module.requires_grad_(False)
 
 
 def shared_parameters(model: WorldModel) -> frozenset[str]:
     """Names of the weights that all tasks share; rows of the task embedding are not."""
-    own = ("encoders.", "inverses.", "behaviours.", "reconstructions.")
+    own = tuple(f"{part}." for part in TASK_PARTS)
     return frozenset(
         name
         for name, _ in model.named_parameters()

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from networld_agent.collecting.tiers import tier_policy
-from networld_agent.evaluation.episodes import Episodes, play
+from networld_agent.evaluation.episodes import Episodes, play, whole_batch
 from networld_agent.evaluation.players import (
     PlannerPlayer,
     Player,
@@ -27,9 +27,8 @@ from networld_agent.evaluation.players import (
 )
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
 from networld_agent.evaluation.table import Row, as_csv, as_json, make_rows, printed
-from networld_agent.evaluation.tuning import best_trial, tune_planner
+from networld_agent.evaluation.tuning import best_trial, store_trial, tune_planner
 from networld_agent.evaluation.worlds import Worlds, make_worlds
-from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import (
@@ -84,11 +83,6 @@ def reference_policies(worlds: Worlds, names: Sequence[str]) -> dict[str, str]:
     return chosen
 
 
-def _batch(total: int, limit: int) -> int:
-    """The greatest divisor of `total` that is at most `limit`."""
-    return max(size for size in range(1, min(total, limit) + 1) if total % size == 0)
-
-
 def _players(options: argparse.Namespace, worlds: Worlds) -> list[Player]:
     players: list[Player] = []
     config = planner_config(options.plan)
@@ -116,7 +110,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     overrides = parse_overrides(options.overrides)
     seeds = group_seeds(TEST_SEEDS, options.seed, options.seeds, options.episodes)
     total = options.steps + options.warm_up
-    batch = _batch(len(seeds), options.num_envs)
+    batch = whole_batch(len(seeds), options.num_envs)
     worlds = make_worlds(options.env, batch, total, options.preset, overrides)
     players = _players(options, worlds)
     print("\n".join(machine_lines(("wirelessenvs", "torch", "numpy"))))
@@ -144,7 +138,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _tune(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
     episodes, steps = options.tune_episodes, options.tune_steps
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, episodes)
-    batch = _batch(episodes, options.num_envs)
+    batch = whole_batch(episodes, options.num_envs)
     worlds = make_worlds(options.env, batch, steps + options.warm_up, options.preset, overrides)
     for path in options.model:
         planner = Planner.load(path, worlds.task, planner_config(options.plan), options.device)
@@ -160,15 +154,7 @@ def _tune(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
             gain = f"{trial.gain:.4f} [{low:.4f}, {high:.4f}]"
             print(f"| {trial.temperature:g} | {trial.scale:g} | {trial.reward:.4f} | {gain} |")
         best = best_trial(trials)
-        # Read anew: the planner's copy is for planning, on its device.
-        model = WorldModel.load(path)
-        spec = dataclasses.replace(
-            model.tasks[worlds.task],
-            guidance_scale=best.scale,
-            temperature=best.temperature,
-        )
-        model.set_task(spec)
-        model.save(path)
+        store_trial(path, worlds.task, best)
         print(f"\nstored temperature {best.temperature:g}, scale {best.scale:g} with {path}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from benchmarks.baselines.networks import Actor
+from benchmarks.baselines.networks import Actor, make_actor
 from benchmarks.baselines.policy import BaselinePolicy
 
 __all__ = ["ActorPolicy"]
@@ -14,6 +14,10 @@ class ActorPolicy(BaselinePolicy):
     """Plays the actor's best action."""
 
     network: Actor
+
+    def make_network(self) -> Actor:
+        """Of logits for discrete actions, of means for reals."""
+        return make_actor(self.scaling.input_size, self.spec.config.hidden_size, self.codec)
 
     def decide(self, inputs: Tensor) -> Tensor:
         """The most probable choice, or the mean."""

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmarks.baselines.action_codec import ActionCodec
 from benchmarks.baselines.actor_policy import ActorPolicy
 from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, OfflineData
-from benchmarks.baselines.networks import Actor, CategoricalActor, TanhMeanActor
+from benchmarks.baselines.networks import make_actor
 from benchmarks.baselines.observation_scaling import ObservationScaling
 from benchmarks.baselines.transitions import (
     OfflineTransitions,
@@ -36,12 +35,6 @@ class BCConfig(BaselineConfig):
     weight_decay: float = 0.0
 
 
-def make_actor(input_size: int, codec: ActionCodec, config: BaselineConfig) -> Actor:
-    """A network of logits for discrete actions, of means for reals."""
-    kind = CategoricalActor if codec.discrete else TanhMeanActor
-    return kind(input_size, config.hidden_size, codec)
-
-
 class BCLearner(Learner):
     """Cross-entropy of the recorded choice, or squared error of the mean."""
 
@@ -50,7 +43,9 @@ class BCLearner(Learner):
     def __init__(self, source: TransitionSource, config: BCConfig) -> None:
         self._device = pick_device(config.device)
         self._source = source
-        self._actor = make_actor(source.input_size, source.codec, config).to(self._device)
+        self._actor = make_actor(source.input_size, config.hidden_size, source.codec).to(
+            self._device
+        )
         self.module = self._actor
         self._adam = torch.optim.AdamW(
             self._actor.parameters(),
@@ -89,10 +84,6 @@ class BCPolicy(ActorPolicy):
 
     name = "bc"
     config_type = BCConfig
-
-    def make_network(self) -> Actor:
-        """As the learner's."""
-        return make_actor(self.scaling.input_size, self.codec, self.spec.config)
 
 
 class BehaviourCloning(Baseline):

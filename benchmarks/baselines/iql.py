@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.actor_policy import ActorPolicy
-from benchmarks.baselines.bc import make_actor
 from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, OfflineData
-from benchmarks.baselines.networks import Actor, Ensemble, TanhMeanActor, mlp
+from benchmarks.baselines.networks import Ensemble, TanhMeanActor, make_actor, mlp
 from benchmarks.baselines.observation_scaling import ObservationScaling
 from benchmarks.baselines.target_network import follow, frozen_copy
 from benchmarks.baselines.transitions import (
@@ -68,7 +67,7 @@ class IQLLearner(Learner):
         size, hidden, codec = source.input_size, config.hidden_size, source.codec
         self.value = mlp(size, hidden, 1)
         self.critics = Ensemble(2, size, hidden, codec.num_choices or 1, codec.size)
-        self._actor = make_actor(size, codec, config)
+        self._actor = make_actor(size, hidden, codec)
         self.targets = frozen_copy(self.critics)
         self.module = nn.ModuleDict(
             {
@@ -146,10 +145,6 @@ class IQLPolicy(ActorPolicy):
 
     name = "iql"
     config_type = IQLConfig
-
-    def make_network(self) -> Actor:
-        """As the learner's."""
-        return make_actor(self.scaling.input_size, self.codec, self.spec.config)
 
 
 class ImplicitQLearning(Baseline):

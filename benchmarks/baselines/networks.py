@@ -17,6 +17,7 @@ __all__ = [
     "Ensemble",
     "SquashedGaussianActor",
     "TanhMeanActor",
+    "make_actor",
     "mlp",
 ]
 
@@ -141,3 +142,9 @@ class SquashedGaussianActor(Actor):
     def best(self, inputs: Tensor) -> Tensor:
         """The mean, squashed."""
         return torch.tanh(self(inputs)[0])
+
+
+def make_actor(inputs: int, hidden: int, codec: ActionCodec) -> Actor:
+    """A network of logits for discrete actions, of means for reals."""
+    kind = CategoricalActor if codec.discrete else TanhMeanActor
+    return kind(inputs, hidden, codec)

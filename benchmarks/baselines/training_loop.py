@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from networld_agent.training.checkpoints import (
     save_checkpoint,
 )
 from networld_agent.training.log import RunLog
+from networld_agent.training.stop_requests import stop_requests
 
 __all__ = ["DivergenceError", "Learner", "batch_generator", "train"]
 
@@ -99,7 +98,7 @@ def train(
     step, sums = _restore(learner, names, folder)
     log, line = RunLog(folder, step), ProgressLine("updates") if progress else None
     snapshots, logged = config.snapshot_steps(), step - step % config.log_every
-    with _stop_requests() as stop, torch.random.fork_rng(devices=[]):
+    with stop_requests() as stop, torch.random.fork_rng(devices=[]):
         try:
             while step < config.steps:
                 torch.manual_seed(_noise_seed(config.seed, step))
@@ -167,25 +166,3 @@ def _restore(
         }
         restore_optimizer(optimizer, own, chosen)
     return int(state["step"]), dict(state["sums"])
-
-
-@contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """SIGINT and SIGTERM are noted and honoured between updates; a second one ends the process."""
-    received: list[int] = []
-    old: dict[signal.Signals, Any] = {}
-
-    def note(number: int, _: Any) -> None:
-        received.append(number)
-        signal.signal(number, old[signal.Signals(number)])
-
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            old[number] = signal.signal(number, note)
-    except ValueError:
-        pass  # not the main thread: the caller handles signals
-    try:
-        yield received
-    finally:
-        for kind, handler in old.items():
-            signal.signal(kind, handler)

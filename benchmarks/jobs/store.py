@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.jobs.job import Job
+from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.model.errors import ModelError
 from networld_agent.model.files import checksum, read_document, write_whole
 
@@ -103,20 +103,9 @@ def locked(path: Path) -> Iterator[bool]:
         yield True
 
 
-def _plain(value: Any) -> Any:
-    """Numbers that JSON can hold: what is not finite becomes null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    return value
-
-
 def write_document(path: Path, document: dict[str, Any]) -> None:
     """Writes a JSON object that ends in its own checksum, whole or not at all."""
     # As a reader returns it: lists, not tuples, so that the checksum is the reader's.
-    document = json.loads(json.dumps(_plain(document), allow_nan=False))
+    document = json.loads(json.dumps(finite_or_null(document), allow_nan=False))
     document["sha256"] = checksum(document)
     write_whole(path, (json.dumps(document, indent=1) + "\n").encode())

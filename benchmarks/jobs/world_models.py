@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from networld_agent import adapt as adapt_command
 from networld_agent import pretrain as pretrain_command
 from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
-from networld_agent.evaluation.tuning import best_trial, tune_planner
+from networld_agent.evaluation.tuning import best_trial, store_trial, tune_planner
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner
 
@@ -64,7 +63,7 @@ def _options(settings: dict[str, Any]) -> list[str]:
 
 
 def _tune(path: Path, tuning: dict[str, Any]) -> dict[str, float]:
-    """Chooses the guidance scale on validation worlds and stores it with the model."""
+    """Chooses temperature and guidance scale on validation worlds; the model keeps them."""
     from benchmarks.jobs.worlds import make_job_worlds
 
     worlds = make_job_worlds(tuning, tuning["episodes"])
@@ -73,13 +72,7 @@ def _tune(path: Path, tuning: dict[str, Any]) -> dict[str, float]:
     trials = tune_planner(
         planner.model, worlds.task, worlds, seeds, tuning["steps"], warm_up=tuning["warm_up"]
     )
-    model = WorldModel.load(path)
-    best = best_trial(trials)
-    spec = dataclasses.replace(
-        model.tasks[worlds.task], guidance_scale=best.scale, temperature=best.temperature
-    )
-    model.set_task(spec)
-    model.save(path)
+    store_trial(path, worlds.task, best_trial(trials))
     return {f"{t.temperature:g}, {t.scale:g}": t.reward for t in trials}
 
 

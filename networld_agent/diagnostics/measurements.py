@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from networld_agent.diagnostics.action_accuracy import (
 from networld_agent.diagnostics.latent_prediction import LinearPredictor, persistence, step_errors
 from networld_agent.diagnostics.rank_correlation import rank_correlation
 from networld_agent.evaluation.episodes import Episodes, play
+from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer
 from networld_agent.evaluation.scores import bootstrap_interval
 from networld_agent.evaluation.worlds import Worlds
@@ -90,15 +90,7 @@ class Measurements:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        return _without_nan(dataclasses.asdict(self))
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return finite_or_null(dataclasses.asdict(self))
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from networld_agent.collecting.randomness import Sampler
 from networld_agent.evaluation.players import Player
 from networld_agent.evaluation.worlds import Worlds
 
-__all__ = ["Episodes", "opening_actions", "play", "same_actions"]
+__all__ = ["Episodes", "opening_actions", "play", "same_actions", "whole_batch"]
 
 # Apart from the streams of the environments and of data collection.
 _OPENING_KEY = 2**31 + 1
@@ -64,6 +64,11 @@ def same_actions(
         return (np.abs(actions - last) <= 0.01 * width).reshape(*actions.shape[:2], -1).all(2)
     equal: NDArray[np.bool_] = (actions == last).reshape(*actions.shape[:2], -1).all(2)
     return equal
+
+
+def whole_batch(episodes: int, limit: int) -> int:
+    """How many episodes to play at once: the greatest divisor that is at most `limit`."""
+    return max(size for size in range(1, min(episodes, limit) + 1) if episodes % size == 0)
 
 
 def play(

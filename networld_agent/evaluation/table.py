@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from networld_agent.evaluation.episodes import Episodes
+from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.evaluation.scores import (
     bootstrap_interval,
     normalised,
@@ -127,20 +128,9 @@ def _number(value: float, form: str) -> str:
     return "-" if math.isnan(value) else format(value, form)
 
 
-def _plain(value: Any) -> Any:
-    """Numbers that JSON can hold: nan becomes null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    return value
-
-
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """One object per row."""
-    return [_plain(vars(row)) for row in rows]
+    return [finite_or_null(vars(row)) for row in rows]
 
 
 def as_csv(rows: Sequence[Row]) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from networld_agent.evaluation.episodes import play
 from networld_agent.evaluation.players import PlannerPlayer
 from networld_agent.evaluation.scores import bootstrap_interval
 from networld_agent.evaluation.worlds import Worlds
+from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
 
-__all__ = ["SCALES", "TEMPERATURES", "Trial", "best_trial", "tune_planner"]
+__all__ = ["SCALES", "TEMPERATURES", "Trial", "best_trial", "store_trial", "tune_planner"]
 
 #: In units of the latents' spread; 0 is the unguided planner.
 SCALES: Final = (0.0, 0.03, 0.1, 0.2, 0.4)
@@ -43,6 +45,19 @@ class Trial:
 def best_trial(trials: Sequence[Trial]) -> Trial:
     """The one with the greatest mean reward; the smaller scale and temperature of equals."""
     return max(trials, key=lambda trial: (trial.reward, -trial.scale, -trial.temperature))
+
+
+def store_trial(path: Path, task: str, trial: Trial) -> None:
+    """Writes a trial's setting into a saved model, as that of the task.
+
+    The model is read anew: a planner's copy is for planning, on its device.
+    """
+    model = WorldModel.load(path)
+    spec = dataclasses.replace(
+        model.tasks[task], guidance_scale=trial.scale, temperature=trial.temperature
+    )
+    model.set_task(spec)
+    model.save(path)
 
 
 def tune_planner(

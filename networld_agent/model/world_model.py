@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,10 @@ from networld_agent.model.symlog import TwoHot
 from networld_agent.model.task_spec import TaskSpec
 from networld_agent.model.temporal_unet import Conditioning, DownPath, TemporalUNet
 
-__all__ = ["WorldModel"]
+__all__ = ["TASK_PARTS", "WorldModel"]
+
+#: Attributes that hold one module per task; everything else is shared.
+TASK_PARTS: Final = ("encoders", "inverses", "behaviours", "reconstructions")
 
 
 class WorldModel(nn.Module):
@@ -144,6 +148,12 @@ class WorldModel(nn.Module):
         if config.behaviour_weight:
             self.behaviours[key] = InverseDynamics(task.action, config).to(device)
         self._return_bins[key] = self._make_bins(task)
+
+    def own_modules(self, task: str) -> list[nn.Module]:
+        """What the model has for one task alone."""
+        key = _key(self.task(task))
+        parts = (getattr(self, part) for part in TASK_PARTS)
+        return [modules[key] for modules in parts if key in modules]
 
     def _make_bins(self, task: TaskSpec) -> TwoHot:
         smooth = self.config.targets == "two-hot"

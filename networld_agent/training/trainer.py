@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from networld_agent.training.distributed import sum_gradients, sum_values
 from networld_agent.training.ema import AveragedModel
 from networld_agent.training.latent_health import latent_health
 from networld_agent.training.log import RunLog
+from networld_agent.training.stop_requests import stop_requests
 
 __all__ = ["Trainer", "TrainingError"]
 
@@ -135,7 +134,7 @@ class Trainer:
         if self._share.rank == 0:
             log = RunLog(self._folder, counters.step, self._tensorboard)
         progress = ProgressLine("steps")
-        with _stop_requests() as stop, ThreadPoolExecutor(1) as reader:
+        with stop_requests() as stop, ThreadPoolExecutor(1) as reader:
             upcoming = reader.submit(self._sampler, counters.step)
             try:
                 while counters.step < config.steps and not self._finished_early():
@@ -292,28 +291,3 @@ class Trainer:
         restore_optimizer(self._optimizer, self._names, tensors)
         best = math.inf if state["best"] is None else state["best"]
         self.counters = Counters(**{**state, "best": best})
-
-
-@contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """Signals that ask to stop are noted and honoured between steps: none is torn.
-
-    A second one ends the process as usual.
-    """
-    received: list[int] = []
-    old: dict[signal.Signals, Any] = {}
-
-    def note(number: int, _: Any) -> None:
-        received.append(number)
-        signal.signal(number, old[signal.Signals(number)])
-
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            old[number] = signal.signal(number, note)
-    except ValueError:
-        pass  # not the main thread: the caller handles signals
-    try:
-        yield received
-    finally:
-        for kind, handler in old.items():
-            signal.signal(kind, handler)
