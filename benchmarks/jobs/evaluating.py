@@ -7,13 +7,13 @@ from typing import Any
 
 from benchmarks.jobs.worlds import make_job_worlds
 from networld_agent.collecting.tiers import tier_policy
-from networld_agent.evaluation.episodes import play
+from networld_agent.evaluation.episodes import play, whole_batch
 from networld_agent.evaluation.players import PlannerPlayer, Player, PolicyPlayer, check_fit
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
 from networld_agent.evaluation.worlds import Worlds
 from wirelessenvs.tasks import get_task
 
-__all__ = ["curve", "evaluate"]
+__all__ = ["curve", "evaluate", "tuned_options"]
 
 #: Episodes played at once.
 _BATCH = 64
@@ -24,9 +24,9 @@ _TIMED_STEPS = 20
 def evaluate(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:  # noqa: ARG001
     """Plays the test worlds: the same seeds and openings for every method."""
     seeds = group_seeds(TEST_SEEDS, None, 1, settings["episodes"])
-    worlds = make_job_worlds(settings, _batch(len(seeds)))
+    worlds = make_job_worlds(settings, whole_batch(len(seeds), _BATCH))
     path = inputs.get("policy")
-    player = _player(settings, worlds, path, _tuned(settings, path))
+    player = _player(settings, worlds, path, tuned_options(settings, path))
     played = play(worlds, player, seeds, settings["steps"], settings["warm_up"])
     return {
         "policy": player.name,
@@ -44,9 +44,9 @@ def evaluate(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) ->
 def curve(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:  # noqa: ARG001
     """Plays every snapshot in the first test worlds."""
     seeds = group_seeds(TEST_SEEDS, None, 1, settings["episodes"])
-    worlds = make_job_worlds(settings, _batch(len(seeds)))
+    worlds = make_job_worlds(settings, whole_batch(len(seeds), _BATCH))
     path = inputs["policy"]
-    tuned = _tuned(settings, path)
+    tuned = tuned_options(settings, path)
     points = []
     for snapshot in _snapshots(path):
         player = _player(settings, worlds, snapshot, tuned)
@@ -62,20 +62,16 @@ def _snapshots(path: Path) -> list[Path]:
     return sorted(folders, key=lambda entry: int(entry.name))
 
 
-def _batch(episodes: int) -> int:
-    return max(size for size in range(1, min(episodes, _BATCH) + 1) if episodes % size == 0)
-
-
 def _latency(settings: dict[str, Any], path: Path | None) -> float:
     """Milliseconds per joint decision of one network, all its agents on this processor."""
     worlds = make_job_worlds({**settings, "steps": _TIMED_STEPS}, 1)
-    player = _player(settings, worlds, path, _tuned(settings, path))
+    player = _player(settings, worlds, path, tuned_options(settings, path))
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, 1)
     return 1000 * play(worlds, player, seeds, _TIMED_STEPS, settings["warm_up"]).seconds_per_step
 
 
 def _player(
-    settings: dict[str, Any], worlds: Worlds, path: Path | None, tuned: float | None
+    settings: dict[str, Any], worlds: Worlds, path: Path | None, tuned: dict[str, float]
 ) -> Player:
     if path is None:
         assert worlds.simulator is not None
@@ -86,7 +82,7 @@ def _player(
     if settings["method"] == "networld":
         from networld_agent.planning import Planner, PlannerConfig
 
-        config = PlannerConfig(**settings["plan"], guidance_scale=tuned)
+        config = PlannerConfig(**{**tuned, **settings["plan"]})
         planner = Planner.load(inner, worlds.task, config)
         check_fit(planner, worlds)
         return PlannerPlayer(planner)
@@ -95,21 +91,32 @@ def _player(
 
     policy = load_policy(inner)
     check_policy_fits(policy, worlds)
-    if tuned is not None:
-        policy.target_return = tuned  # type: ignore[attr-defined]
+    for name, value in tuned.items():
+        setattr(policy, name, value)
     return policy
 
 
-def _tuned(settings: dict[str, Any], path: Path | None) -> float | None:
-    """What was tuned after training: snapshots are played with that of the finished policy."""
+def tuned_options(settings: dict[str, Any], path: Path | None) -> dict[str, float]:
+    """What was tuned after training: snapshots are played with that of the finished policy.
+
+    Args:
+        settings: of the job.
+        path: of the job that trained the policy; None for one that is not trained.
+
+    Returns:
+        Options of the planner, or attributes of a baseline's policy.
+    """
     if path is None:
-        return None
+        return {}
+    names: tuple[str, ...]
     if settings["method"] == "networld":
         from networld_agent.model import WorldModel
 
-        scale = WorldModel.load(path / "model").tasks[settings["env"]].guidance_scale
-        return None if scale is None else float(scale)
-    from benchmarks.baselines import load_policy
+        source: Any = WorldModel.load(path / "model").tasks[settings["env"]]
+        names = ("guidance_scale", "temperature")
+    else:
+        from benchmarks.baselines import load_policy
 
-    target = getattr(load_policy(path / "policy"), "target_return", None)
-    return None if target is None else float(target)
+        source, names = load_policy(path / "policy"), ("target_return",)
+    values = {name: getattr(source, name, None) for name in names}
+    return {name: float(value) for name, value in values.items() if value is not None}

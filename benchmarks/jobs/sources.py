@@ -35,6 +35,8 @@ _SHOWN_ONLY: Final = {
     "networld_agent/training/log.py",
 }
 _SHOWN_NAMES: Final = {"rendering.py", "reference.py"}
+#: Parts that only adaptation uses, inside of folders that count for others.
+_ADAPTATION_ONLY: Final = {"networld_agent/evaluation/tuning.py"}
 
 _DATA: Final = ("networld_agent/data",)
 _MODEL: Final = (
@@ -109,10 +111,11 @@ def source_files(kind: str, method: str | None = None, root: Path = ROOT) -> lis
     for part in parts:
         path = root / part
         found |= {path} if path.is_file() else {*path.rglob("*.py"), *path.rglob("*.npz")}
+    left_out = _SHOWN_ONLY if kind == "adapt" else _SHOWN_ONLY | _ADAPTATION_ONLY
     return sorted(
         path
         for path in found
-        if path.relative_to(root).as_posix() not in _SHOWN_ONLY and path.name not in _SHOWN_NAMES
+        if path.relative_to(root).as_posix() not in left_out and path.name not in _SHOWN_NAMES
     )
 
 

@@ -102,6 +102,12 @@ def test_a_change_of_the_planner_does_not_train_anew_what_is_only_played(checkou
     }  # fmt: skip
 
 
+def test_a_change_of_the_tuning_leaves_baselines(checkout):
+    before = prints(checkout)
+    now = after(checkout, "networld_agent/evaluation/tuning.py", "\nX = 1\n")
+    assert changed(before, now) == {("adapt", None)}
+
+
 def test_a_change_of_one_baseline_leaves_the_others(checkout):
     before = prints(checkout)
     now = after(checkout, "benchmarks/baselines/cql.py", "\nX = 1\n")
