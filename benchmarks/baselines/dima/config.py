@@ -280,7 +280,7 @@ class DimaConfig:
         config = PRESETS[check_choice("preset", name, tuple(PRESETS))]
         for key, value in overrides.items():
             part, _, option = key.partition("_")
-            known = [f"{p}_{o.name}" for p in _PARTS for o in dataclasses.fields(_PARTS[p])]  # type: ignore[arg-type]
+            known = [f"{p}_{o.name}" for p in _PARTS for o in dataclasses.fields(_PARTS[p])]
             check_names("option", [key], [*known, "limit"])
             if key == "limit":
                 config = dataclasses.replace(config, limit=value)

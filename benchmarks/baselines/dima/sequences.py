@@ -67,9 +67,8 @@ class Sequences:
     """Pieces of episodes: L steps, and the L + 1 states around them.
 
     Step t takes `actions[:, t]` in `states[:, t]`, earns `rewards[:, t]` and leads to
-    `states[:, t + 1]`. Padding, on either side of a piece, is zero and not valid. A piece goes on
-    after a padded step or a terminated one only with another episode, of which nothing before it
-    is then seen.
+    `states[:, t + 1]`. Padding, on either side of a piece, is zero and not valid. Two episodes in
+    one piece are apart by at least one padded step, across which nothing is seen.
 
     Args:
         states: `(B, L + 1, S)` float32 in the environment's units.
