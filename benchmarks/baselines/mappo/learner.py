@@ -1,0 +1,101 @@
+"""MAPPO and IPPO: play, estimate advantages, improve, and again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.baselines.mappo.advantages import generalised_advantages
+from benchmarks.baselines.mappo.collector import Collector, Rollout
+from benchmarks.baselines.mappo.config import MappoConfig
+from benchmarks.baselines.mappo.online_training import OnlineLearner
+from benchmarks.baselines.mappo.policy import MappoPolicy
+from benchmarks.baselines.mappo.ppo import Experience, TeamPPO
+from benchmarks.baselines.mappo.running_scaling import RunningScaling
+from benchmarks.baselines.mappo.team_env import TeamEnv
+from benchmarks.baselines.policy import PolicySpec
+
+__all__ = ["MappoLearner"]
+
+
+class MappoLearner(OnlineLearner):
+    """One actor for all agents, one critic, both learnt from the newest steps alone.
+
+    Args:
+        env: `config.num_envs` team environments.
+        config: of the method.
+    """
+
+    def __init__(self, env: TeamEnv, config: MappoConfig) -> None:
+        self.config, self.env = config, env
+        self.env_steps = 0
+        self._collector = Collector(env, config.seed)
+        torch.manual_seed(config.seed)
+        seen = env.observation_size if config.independent else env.state_size
+        self.ppo = TeamPPO(env.observation_size, seen, env.codec, config)
+        self.scaling, self.critic_scaling = (
+            RunningScaling(env.observation_size),
+            RunningScaling(seen),
+        )
+        self.module = nn.ModuleDict(
+            {"ppo": self.ppo, "scaling": self.scaling, "critic_scaling": self.critic_scaling}
+        )
+        self.optimizers = self.ppo.make_optimizers()
+
+    def begin(self) -> None:
+        """Starts the environments."""
+        self._collector.begin()
+
+    def round(self) -> dict[str, float]:
+        """A rollout and a policy update."""
+        rollout = self._collector.collect(self._act, self.config.rollout)
+        self.env_steps += rollout.rewards.numel()
+        values = self.ppo.update(self._experience(rollout))
+        # After the update: ratios compare actions on observations scaled as when they were drawn.
+        self.scaling.update(rollout.observations)
+        self.critic_scaling.update(self._shown(rollout.observations, rollout.states))
+        return {"reward": float(rollout.rewards.mean())} | {k: float(v) for k, v in values.items()}
+
+    def policy(self) -> MappoPolicy:
+        """The actor, with the scaling as it is now."""
+        env = self.env
+        spec = PolicySpec(env.task, env.observation_size, env.action, self.config)
+        return MappoPolicy(spec).fill(self.ppo.actor, self.scaling.as_fixed())
+
+    def memory(self) -> dict[str, Tensor]:
+        """Where the environments are."""
+        return self._collector.memory()
+
+    def recall(self, memory: Mapping[str, Tensor]) -> None:
+        """Goes there."""
+        self._collector.recall(memory)
+
+    @torch.no_grad()
+    def _act(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        return self.ppo.actor.sample(self.scaling(observations))
+
+    def _shown(self, observations: Tensor, states: Tensor) -> Tensor:
+        """`(T, B, v, c)` that the critic sees: v is 1 for the state, n for observations."""
+        return observations if self.config.independent else states[..., None, :]
+
+    def _experience(self, rollout: Rollout) -> Experience:
+        shown = self.critic_scaling(self._shown(rollout.observations, rollout.states))
+        following = self.critic_scaling(self._shown(rollout.next_observations, rollout.next_states))
+        columns = (rollout.rewards, rollout.terminated, rollout.truncated)
+        values = self.ppo.values(shown)
+        rewards, terminated, truncated = (c[..., None].expand_as(values) for c in columns)
+        advantages, returns = generalised_advantages(
+            rewards, values, self.ppo.values(following), terminated, truncated,
+            self.config.gamma, self.config.trace,
+        )  # fmt: skip
+        tensors = (
+            self.scaling(rollout.observations),
+            rollout.actions,
+            rollout.log_probs,
+            shown,
+            advantages,
+            returns,
+        )
+        return Experience(*(tensor.flatten(0, 1) for tensor in tensors))

@@ -1,0 +1,55 @@
+"""Trains MAPPO or IPPO in a team's environment, then scores it on episodes never seen.
+
+python -m benchmarks.baselines.mappo.train --env rb-v0 --steps 20000 --out runs/rb-mappo
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from benchmarks.baselines.mappo.command import (
+    add_environment,
+    add_evaluation,
+    add_training,
+    config_of,
+    evaluation_of,
+    setting_of,
+)
+from benchmarks.baselines.mappo.config import MappoConfig
+from benchmarks.baselines.mappo.learner import MappoLearner
+from benchmarks.baselines.mappo.run import evaluate_run, report, train_run
+from benchmarks.baselines.mappo.teams import make_team
+from wirelessenvs.command import run
+
+__all__ = ["main"]
+
+
+def _train(options: argparse.Namespace) -> None:
+    config = config_of(MappoConfig, options, f"independent={options.independent}")
+    setting, evaluation = setting_of(options), evaluation_of(options)
+    team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
+    method = "ippo" if config.independent else "mappo"
+    train_run(lambda: MappoLearner(team, config), method, setting, config, options.out)
+    print(report(method, options.out, evaluate_run(options.out, setting, evaluation)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.baselines.mappo.train",
+        description="Train MAPPO online, then score it on episodes never seen.",
+    )
+    add_environment(parser)
+    add_training(parser)
+    parser.add_argument(
+        "--independent", action="store_true",
+        help="IPPO: the critic sees an agent's own observation, not the state",
+    )  # fmt: skip
+    add_evaluation(parser)
+    return run(_train, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
