@@ -334,7 +334,7 @@ PRESETS: Final[dict[str, DimaConfig]] = {
             action_hidden=64,
             learning_rate=5e-4,
         ),
-        reward=RewardConfig(width=128, layers=2, dropout=0.0, batch_size=64, learning_rate=5e-4),
+        reward=RewardConfig(width=128, layers=2, dropout=0.0, batch_size=32, learning_rate=5e-4),
         state=StateConfig(codes=32, hidden=256, batch_size=128),
     ),
     "tiny": DimaConfig(
