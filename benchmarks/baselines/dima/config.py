@@ -160,8 +160,18 @@ class DenoiserConfig(_Checked):
             raise ValueError(f"embedding_size must be even, got {self.embedding_size}.")
 
     def steps(self, num_agents: int) -> int:
-        """K for a number of agents."""
-        return self.sampling_steps or (2 * num_agents if num_agents <= 2 else num_agents)
+        """K for a number of agents.
+
+        Raises:
+            ValueError: if there are too few steps to see every agent.
+        """
+        steps = self.sampling_steps or (2 * num_agents if num_agents <= 2 else num_agents)
+        if self.conditioning == "sequential" and steps < num_agents:
+            raise ValueError(
+                f"sequential conditioning of {num_agents} agents needs at least as many "
+                f"sampling_steps, got {steps}."
+            )
+        return steps
 
     @property
     def batch(self) -> BatchShape:

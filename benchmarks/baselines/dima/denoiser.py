@@ -146,7 +146,8 @@ class Denoiser(nn.Module):
             order = (agents if self.config.order == "ascending" else agents.flip(0)).expand(
                 rows, -1
             )
-        return order[:, torch.arange(steps) % count]
+        # An agent's steps follow each other, as in the released code: 2 2 1 1 for K = 4.
+        return order[:, torch.arange(steps) * count // steps]
 
     @torch.no_grad()
     def sample(

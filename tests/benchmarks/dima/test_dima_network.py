@@ -110,4 +110,4 @@ def test_joint_and_sequential_encoders_agree_when_all_are_seen():
 def test_number_of_denoising_steps():
     config = DenoiserConfig()
     assert [config.steps(n) for n in (1, 2, 3, 6)] == [2, 4, 3, 6]
-    assert DenoiserConfig(sampling_steps=5).steps(19) == 5
+    assert DenoiserConfig(conditioning="joint", sampling_steps=5).steps(19) == 5

@@ -195,6 +195,7 @@ def test_presets_survive_json_and_name_their_parts():
         (lambda: DenoiserConfig(offset_noise=-1), "offset_noise must be at least 0"),
         (lambda: DenoiserConfig(noise_std=0), "noise_std must be greater than 0"),
         (lambda: DenoiserConfig(first_noise=1e-3), "first_noise must be greater than least_noise"),
+        (lambda: DenoiserConfig(sampling_steps=2).steps(3), "3 agents needs at least as many"),
         (lambda: RewardConfig(dropout=0.95), "dropout must be between"),
         (lambda: RewardConfig(heads=3), "width must be a multiple of twice the heads"),
         (lambda: tiny(state_levels=(2,)), "levels must be between 3"),
