@@ -39,9 +39,9 @@ from wirelessenvs.checks import check_int
 from wirelessenvs.command import Progress, check_targets, run, whole_file
 from wirelessenvs.machine import machine_lines
 
-__all__ = ["OPTIONS", "Outcome", "main", "outcome"]
+__all__ = ["OPTIONS", "Outcome", "changes", "main", "outcome"]
 
-#: One row each; several changes of one row are joined by a comma.
+#: One row each; several changes of one row are joined by a comma, as those of a tuple.
 OPTIONS: Final = (
     "standardise=False", "observation_limit=0.0", "symlog=False", "mean_field=False",
     "stop_gradient=none", "stop_gradient=all", "latent_norm=none", "prediction=velocity",
@@ -82,6 +82,27 @@ class Outcome:
     cpu_seconds: float
 
 
+def changes(option: str) -> list[str]:
+    """The "name=value" of one row: split at commas, but not at those of a tuple.
+
+    Example:
+        >>> changes("multipliers=(1,2),channels=16")
+        ['multipliers=(1,2)', 'channels=16']
+        >>> changes("default")
+        []
+    """
+    if option == "default":
+        return []
+    parts, depth = [""], 0
+    for letter in option:
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
 def outcome(
     option: str,
     dataset: TrajectoryDataset,
@@ -104,8 +125,7 @@ def outcome(
         seeds: `(E,)` of the test worlds.
         eval_steps: of each episode.
     """
-    changes = [] if option == "default" else option.split(",")
-    options = get_preset(preset, [*changes, f"steps={steps}", "seed=0"])
+    options = get_preset(preset, [*changes(option), f"steps={steps}", "seed=0"])
     count = dataset.num_episodes - _HELD_OUT
     source = WindowSource(dataset.first(count))
     held_out = WindowSource(dataset.select(np.arange(count, count + _HELD_OUT)))
@@ -174,7 +194,7 @@ def _run(options: argparse.Namespace) -> None:
     )
     names = ["default", *(options.options or OPTIONS)]
     for name in names[1:]:
-        get_preset(options.preset, name.split(","))  # refuse a wrong one before hours of work
+        get_preset(options.preset, changes(name))  # refuse a wrong one before hours of work
     progress = Progress("options", len(names))
     rows = []
     for done, name in enumerate(names):
@@ -210,8 +230,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, required=True, help="expert data set of one task")
     parser.add_argument(
-        "--options", nargs="+", metavar="NAME=VALUE[,...]", help="rows (default: all of interest)"
-    )
+        "--options", nargs="+", metavar="NAME=VALUE[,...]",
+        help="rows (default: all of interest), tuples in brackets: 'multipliers=(1,2)'",
+    )  # fmt: skip
     parser.add_argument("--preset", default="demo", help=f"{', '.join(PRESETS)} (default: demo)")
     parser.add_argument("--steps", type=int, default=600, help="of training (default: 600)")
     parser.add_argument("--episodes", type=int, default=8, help="test worlds (default: 8)")

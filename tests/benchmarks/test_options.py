@@ -31,6 +31,23 @@ def test_a_row_per_option_beside_the_default(data, tmp_path, capsys):
     assert "| prediction=velocity |" in capsys.readouterr().out
 
 
+def test_a_tuple_is_one_value_alone_and_beside_others(data, tmp_path):
+    out = tmp_path / "options.json"
+    # The smoke preset has (1, 2): the first row is the default, the second has one level less.
+    names = ["multipliers=(1,2)", "multipliers=(1,),channels=8"]
+    assert options.main(command(data, "--steps", "5", "--options", *names, "--json", str(out))) == 0
+    default, same, other = json.loads(out.read_text())["rows"]
+    assert same["first_error"] == default["first_error"]
+    assert other["first_error"] != default["first_error"]
+
+
+def test_changes_are_split_at_the_outermost_commas_only():
+    assert options.changes("a=(1,(2,3)),b=[4,5],c=x") == ["a=(1,(2,3))", "b=[4,5]", "c=x"]
+    assert options.changes("latent_size=8, channels=16") == ["latent_size=8", "channels=16"]
+    for name in options.OPTIONS:
+        assert options.changes(name) == name.split(","), "no row of the table has a tuple"
+
+
 def test_more_training_predicts_better(data, tmp_path):
     errors = []
     for steps in (1, 150):
@@ -48,6 +65,8 @@ def test_more_training_predicts_better(data, tmp_path):
     [
         (["--options", "wings=2"], "unknown option 'wings'"),
         (["--options", "prediction=magic"], "prediction"),
+        (["--options", "multipliers=(1,2"], "multipliers"),
+        (["--options", "multipliers=1,2"], "--set takes OPTION=VALUE, got '2'"),
         (["--steps", "0"], "--steps"),
     ],
 )
