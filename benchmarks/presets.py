@@ -1,6 +1,6 @@
 """Budgets of the main experiment. Every number that a run depends on is here.
 
-* smoke: seconds per job; that everything works.
+* smoke: a second per job; that everything works.
 * demo: about a quarter of an hour on two cores.
 * cpu: a night on two cores.
 * paper: trajectories of 5,000 steps, for a GPU.
@@ -51,6 +51,7 @@ _BETA: Final = "beta=0.3"
 # with the usual one (that in test worlds).
 _RATE: Final = "learning_rate=1e-3"
 
+_SMALLEST: Final = ("steps=10", "batch_size=16", "hidden_size=16")
 _SMOKE: Final = Protocol(
     name="smoke",
     tasks=(
@@ -64,18 +65,23 @@ _SMOKE: Final = Protocol(
     amounts={"networld": {"expert": ("20 steps",)}},
     pretrain_trajectories=4,
     network="smoke",
-    network_options=("batch_size=32", "patience=2"),
-    pretrain_steps=20,
-    adapt_steps=20,
-    baseline_options=dict.fromkeys(BASELINES, ("steps=20", "batch_size=16", "hidden_size=16")),
+    network_options=("batch_size=16", "patience=1"),
+    pretrain_steps=10,
+    adapt_steps=10,
+    baseline_options=dict.fromkeys(BASELINES, _SMALLEST)
+    | {
+        "dt": (*_SMALLEST, "layers=1", "context=4"),
+        "dd": (*_SMALLEST, "horizon=8", "channels=8", "diffusion_steps=4", "sampler_steps=2"),
+    },
     ablations=("networld-no-guidance",),
     episodes=2,
-    eval_steps=10,
+    eval_steps=5,
+    warm_up=2,
     snapshots=2,
-    curve_episodes=2,
-    curve_steps=5,
+    curve_episodes=1,
+    curve_steps=2,
     tune_episodes=1,
-    tune_steps=5,
+    tune_steps=2,
     size_methods=("networld",),
 )
 

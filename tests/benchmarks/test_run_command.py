@@ -137,7 +137,6 @@ def test_a_report_of_a_part_says_what_is_missing(finished, tmp_path, capsys):
     assert "| MA-BC | local | 4 expert | 1 |" in page
 
 
-@pytest.mark.long
 def test_the_whole_smoke_preset_runs_and_reports(tmp_path, capsys):
     out = tmp_path / "smoke"
     assert main(["--preset", "smoke", "--out", str(out)]) == 0
