@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -20,7 +20,14 @@ from benchmarks.baselines.training_loop import batch_generator
 from benchmarks.baselines.transitions import TransitionBatch
 from networld_agent.model.task_spec import ActionSpec
 
-__all__ = ["CONTROL_TASKS", "ControlData", "ControlTransitions", "collect_control", "score"]
+__all__ = [
+    "CONTROL_TASKS",
+    "ControlData",
+    "ControlTransitions",
+    "Remembering",
+    "collect_control",
+    "score",
+]
 
 Array = NDArray[np.float32]
 
@@ -176,6 +183,15 @@ class ControlTransitions:
         )
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A policy that is told what its actions earned."""
+
+    def told(self, rewards: NDArray[np.float64], alive: NDArray[np.bool_]) -> None:
+        """The last step's rewards `(B,)`, scaled as for learning, and which episodes go on."""
+        ...
+
+
 def score(
     data: ControlData, act: Callable[[Array], NDArray[Any]], episodes: int, seed: int
 ) -> float:
@@ -183,7 +199,8 @@ def score(
 
     Args:
         data: whose task and standardisation are used.
-        act: from `(B, d)` standardised observations to actions as in the data.
+        act: from `(B, d)` standardised observations to actions as in the data; called with all
+            episodes until the last one has ended. A `Remembering` one is told rewards, too.
         episodes: B.
         seed: of the first one.
     """
@@ -193,10 +210,14 @@ def score(
     alive, totals = np.ones(episodes, bool), np.zeros(episodes)
     while alive.any():
         actions = act(((seen - data.mean) / data.deviation).astype(np.float32))
+        rewards = np.zeros(episodes)
         for i in np.flatnonzero(alive):
             discrete = task.action.kind == "discrete"
             played = int(actions[i]) if discrete else actions[i] * task.torque
             seen[i], reward, ended, cut, _ = envs[i].step(played)
-            totals[i] += float(reward)
+            rewards[i] = float(reward)
             alive[i] = not (ended or cut)
+        totals += rewards
+        if isinstance(act, Remembering):
+            act.told(task.reward_scale * rewards, alive)
     return float(totals.mean())

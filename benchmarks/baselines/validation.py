@@ -1,4 +1,7 @@
-"""Our BC, CQL and IQL beside d3rlpy's: same data of two control tasks, same budget, same seeds.
+"""Our baselines beside d3rlpy's, or beside what is known exactly.
+
+BC, CQL, IQL and DT learn from the same data of two control tasks as d3rlpy's, with the same budget
+and seeds. DD, which it has not, learns a linear-quadratic problem (see `diffuser_validation`).
 
 python -m benchmarks.baselines.validation --json benchmarks/results/baselines-validation.json
 
@@ -28,9 +31,18 @@ from benchmarks.baselines.control_data import (
     collect_control,
     score,
 )
+from benchmarks.baselines.control_sequences import (
+    ControlDTLearner,
+    DTPlayer,
+    best_return,
+    returns_to_go,
+)
 from benchmarks.baselines.cql import CQLConfig, cql_learner
+from benchmarks.baselines.decision_transformer import DTConfig
+from benchmarks.baselines.diffuser_validation import expectations, mixed_quality
 from benchmarks.baselines.iql import IQLConfig, IQLLearner
 from benchmarks.baselines.peer_d3rlpy import train_peer
+from benchmarks.baselines.peer_d3rlpy_sequences import train_peer_dt
 from benchmarks.baselines.training_loop import Learner
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import check_targets, run, whole_file
@@ -40,9 +52,18 @@ __all__ = ["main", "train_ours"]
 
 Act = Callable[[NDArray[np.float32]], NDArray[Any]]
 
-_CONFIGS: dict[str, type[BaselineConfig]] = {"bc": BCConfig, "cql": CQLConfig, "iql": IQLConfig}
+_CONFIGS: dict[str, type[BaselineConfig]] = {
+    "bc": BCConfig,
+    "cql": CQLConfig,
+    "iql": IQLConfig,
+    "dt": DTConfig,
+}
 #: Soft actor-critic judges 31 actions per transition: fewer updates of it take as long.
 _COSTLY = 2
+#: An update of a decision transformer sees a window for each transition of the others.
+_FEWER_WINDOWS = 3
+#: Small, for tasks whose observations are states, with the learning rate of short budgets.
+_DT_SIZES: dict[str, Any] = {"hidden_size": 64, "layers": 2, "context": 5, "learning_rate": 1e-3}
 #: Student's t, 95 %, two-sided, for 2 to 5 results.
 _STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 
@@ -56,9 +77,20 @@ def _learner(source: ControlTransitions, config: BaselineConfig) -> Learner:
     return cql_learner(source, config)
 
 
+def _asked(data: ControlData) -> tuple[float, float]:
+    """Return to ask for, the best in the data, and the unit of returns, their deviation."""
+    return best_return(data), float(returns_to_go(data.rewards, data.ends).std())
+
+
 def train_ours(data: ControlData, config: BaselineConfig) -> Act:
     """Trains our method; returns its greedy policy, as `train_peer`."""
     torch.manual_seed(config.seed)
+    if isinstance(config, DTConfig):
+        target, unit = _asked(data)
+        sequences = ControlDTLearner(data, config, unit)
+        for step in range(config.steps):
+            sequences.update(sequences.batch(step), step)
+        return DTPlayer(sequences.network, target, unit)
     source = ControlTransitions(data, config.batch_size, config.seed)
     learner = _learner(source, config)
     for step in range(config.steps):
@@ -72,7 +104,16 @@ def train_ours(data: ControlData, config: BaselineConfig) -> Act:
     return act
 
 
+def _train_theirs(data: ControlData, config: BaselineConfig) -> Act:
+    if isinstance(config, DTConfig):
+        return train_peer_dt(data, config, *_asked(data))
+    return train_peer(data, config)
+
+
 def _config(task: str, method: str, options: argparse.Namespace, seed: int) -> BaselineConfig:
+    if method == "dt":
+        steps = max(options.updates // _FEWER_WINDOWS, 1)
+        return DTConfig(steps=steps, batch_size=options.batch, seed=seed, **_DT_SIZES)
     costly = method == "cql" and CONTROL_TASKS[task].action.kind == "box"
     steps = options.updates // _COSTLY if costly else options.updates
     return _CONFIGS[method](steps=max(steps, 1), batch_size=options.batch, seed=seed)
@@ -103,27 +144,83 @@ def _validate(options: argparse.Namespace) -> None:
     for name in ("updates", "seeds", "episodes", "batch"):
         check_int(f"--{name}", getattr(options, name), 1)
     check_targets(options.json)
+    check_int("--dd-updates", options.dd_updates, 1)
     torch.set_num_threads(1)
-    packages = ("torch", "numpy", "gymnasium", *(() if options.ours else ("d3rlpy",)))
+    needs_peer = not options.ours and any(name in _CONFIGS for name in options.methods)
+    packages = ("torch", "numpy", "gymnasium", *(("d3rlpy",) if needs_peer else ()))
     machine = machine_lines(packages)
     print("\n".join(machine))
+    results = _beside_d3rlpy(options)
+    exact = _beside_the_exact(options) if "dd" in options.methods else {}
+    if options.json is not None:
+        document = {
+            "command": " ".join(["python -m benchmarks.baselines.validation", *options.arguments]),
+            "machine": machine,
+            "results": results,
+            **exact,
+        }
+        with whole_file(options.json) as partial:
+            partial.write_text(json.dumps(document, indent=1) + "\n")
+        print(f"\nwrote {options.json}")
+    worse = [f"{r['method']} on {r['task']}" for r in results if not r.get("as_good", True)]
+    if worse:
+        raise ValueError(f"below d3rlpy: {', '.join(worse)}.")
+    if exact and not all(row["lift"][0] > 0 for row in exact["dd_mixed_quality"]):
+        raise ValueError("dd is not above bc on data of mixed quality.")
+
+
+def _beside_the_exact(options: argparse.Namespace) -> dict[str, Any]:
+    print(
+        f"\ndd, {options.dd_updates} updates, Gaussian data\n\n"
+        "| seed | effect of the return (exact: 1) | error of the next velocity | of the action |"
+        "\n|---|---|---|---|"
+    )
+    found: dict[str, Any] = {"dd_expectations": [], "dd_mixed_quality": []}
+    for seed in range(options.seeds):
+        row = expectations(options.dd_updates, seed)
+        found["dd_expectations"].append(row)
+        print(
+            f"| {seed} | {row['return_effect']:.3f} | {100 * row['next_velocity']:.1f} % "
+            f"| {100 * row['inverse']:.1f} % |",
+            flush=True,
+        )
+    print(
+        "\ndd beside bc on data of mixed quality, mean reward per step\n\n"
+        "| seed | data | bc | dd | optimum | way from bc to the optimum | lift [95 %] |"
+        "\n|---|---|---|---|---|---|---|"
+    )
+    for seed in range(options.seeds):
+        row = mixed_quality(options.dd_updates, seed)
+        found["dd_mixed_quality"].append(row)
+        low, high = row["lift"]
+        cells = [f"{row[name]:.3f}" for name in ("data", "bc", "dd", "optimum")]
+        cells += [f"{100 * row['closed']:.0f} %", f"{row['dd'] - row['bc']:.3f}"]
+        print(f"| {seed} | {' | '.join(cells)} [{low:.3f}, {high:.3f}] |", flush=True)
+    return found
+
+
+def _beside_d3rlpy(options: argparse.Namespace) -> list[dict[str, Any]]:
+    methods = [name for name in options.methods if name in _CONFIGS]
+    if not methods:
+        return []
     print(
         f"{options.updates} updates of {options.batch} transitions ({options.updates // _COSTLY} "
-        f"for cql on pendulum), {options.seeds} seeds, {options.episodes} episodes\n\n"
+        f"for cql on pendulum, {options.updates // _FEWER_WINDOWS} of windows for dt), "
+        f"{options.seeds} seeds, {options.episodes} episodes\n\n"
         "| task | method | data | ours | d3rlpy | its 95 % interval | as good | s ours | s d3rlpy |"
         "\n|---|---|---|---|---|---|---|---|---|"
     )
     results = []
     for task in options.tasks:
         kind, data = CONTROL_TASKS[task], collect_control(task)
-        for method in options.methods:
+        for method in methods:
             # d3rlpy has no IQL for discrete actions.
             alone = options.ours or (method == "iql" and kind.action.kind == "discrete")
             scores: dict[str, list[float]] = {"ours": [], "d3rlpy": []}
             seconds = {"ours": 0.0, "d3rlpy": 0.0}
             for seed in range(options.seeds):
                 config = _config(task, method, options, seed)
-                for who, train in (("ours", train_ours), ("d3rlpy", train_peer)):
+                for who, train in (("ours", train_ours), ("d3rlpy", _train_theirs)):
                     if who == "d3rlpy" and alone:
                         continue
                     start = time.process_time()
@@ -135,18 +232,7 @@ def _validate(options: argparse.Namespace) -> None:
             result |= {"cpu_seconds": seconds, "updates": config.steps}
             results.append(result)
             print(_row(result), flush=True)
-    if options.json is not None:
-        document = {
-            "command": " ".join(["python -m benchmarks.baselines.validation", *options.arguments]),
-            "machine": machine,
-            "results": results,
-        }
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1) + "\n")
-        print(f"\nwrote {options.json}")
-    worse = [f"{r['method']} on {r['task']}" for r in results if not r.get("as_good", True)]
-    if worse:
-        raise ValueError(f"below d3rlpy: {', '.join(worse)}.")
+    return results
 
 
 def _row(result: dict[str, Any]) -> str:
@@ -169,6 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Our offline methods beside d3rlpy's.",
     )
     parser.add_argument("--updates", type=int, default=1500, help="per training (default: 1500)")
+    parser.add_argument("--dd-updates", type=int, default=1000, help="of dd (default: 1000)")
     parser.add_argument("--batch", type=int, default=64, help="transitions (default: 64)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings each (default: 3)")
     parser.add_argument("--episodes", type=int, default=20, help="to score (default: 20)")
@@ -179,8 +266,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--methods",
         nargs="+",
-        choices=tuple(_CONFIGS),
-        default=tuple(_CONFIGS),
+        choices=(*_CONFIGS, "dd"),
+        default=(*_CONFIGS, "dd"),
         help="default: all",
     )
     parser.add_argument("--ours", action="store_true", help="only ours, without d3rlpy")
