@@ -42,7 +42,7 @@ from wirelessenvs.command import (
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS, get_task
 
-__all__ = ["main", "planner_config", "reference_policies"]
+__all__ = ["main", "planner_config", "reference_policies", "swept_configs"]
 
 #: Reference rows, from below to above; "medium" is the best rule without a model of the task.
 TIERS = ("random", "medium", "expert", "genie")
@@ -60,6 +60,29 @@ def planner_config(pairs: Sequence[str]) -> PlannerConfig:
         if name not in known:
             raise ValueError(f"--plan knows {', '.join(known)}; got {name!r}.")
     return PlannerConfig(**options)
+
+
+def swept_configs(pairs: Sequence[str], sweep: str | None) -> dict[str, PlannerConfig]:
+    """Planner options by what sets them apart: one for each value of `--sweep`.
+
+    Args:
+        pairs: as for `planner_config`.
+        sweep: "NAME=VALUE,VALUE,...", or None for a single entry named "".
+
+    Raises:
+        ValueError: for an unknown name, no value, or a wrong one.
+
+    Example:
+        >>> list(swept_configs(["sampler=dpm"], "steps=1,3"))
+        ['steps=1', 'steps=3']
+    """
+    if sweep is None:
+        return {"": planner_config(pairs)}
+    name, equals, values = sweep.partition("=")
+    if not equals or not all(values.split(",")):
+        raise ValueError(f"--sweep takes NAME=VALUE,VALUE,..., got {sweep!r}.")
+    changed = [f"{name}={value}" for value in values.split(",")]
+    return {change: planner_config([*pairs, change]) for change in changed}
 
 
 def reference_policies(worlds: Worlds, names: Sequence[str]) -> dict[str, str]:
@@ -85,12 +108,13 @@ def reference_policies(worlds: Worlds, names: Sequence[str]) -> dict[str, str]:
 
 def _players(options: argparse.Namespace, worlds: Worlds) -> list[Player]:
     players: list[Player] = []
-    config = planner_config(options.plan)
+    configs = swept_configs(options.plan, options.sweep)
     for path in options.model:
-        planner = Planner.load(path, worlds.task, config, options.device)
-        check_fit(planner, worlds)
         name = "networld" if len(options.model) == 1 else f"networld {path}"
-        players.append(PlannerPlayer(planner, name))
+        for change, config in configs.items():
+            planner = Planner.load(path, worlds.task, config, options.device)
+            check_fit(planner, worlds)
+            players.append(PlannerPlayer(planner, f"{name} {change}".strip()))
     references = reference_policies(worlds, options.policies)
     players += [PolicyPlayer(worlds, policy, name) for name, policy in references.items()]
     if worlds.simulator is None:
@@ -105,6 +129,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     check_targets(options.json, options.csv, options.render)
     if options.render is not None and not options.model:
         raise ValueError("--render needs a --model to show.")
+    if options.sweep is not None and not options.model:
+        raise ValueError("--sweep needs a --model to plan with.")
     if options.threads is not None:
         torch.set_num_threads(check_int("--threads", options.threads, 1))
     overrides = parse_overrides(options.overrides)
@@ -175,6 +201,7 @@ def _write(
             "warm_up": options.warm_up,
             "seeds": list(seeds),
             "planner": dataclasses.asdict(planner_config(options.plan)),
+            "sweep": options.sweep,
             "rows": as_json(rows),
         }
         with whole_file(options.json) as partial:
@@ -244,6 +271,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--plan", metavar="NAME=VALUE", action="append", default=[],
         help="an option of the planner, e.g. --plan sampler=dpm --plan steps=10; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sweep", metavar="NAME=VALUE,VALUE,...",
+        help="one row for each value of this option of the planner, e.g. --sweep steps=1,3,10",
     )  # fmt: skip
     parser.add_argument(
         "--tune-guidance", action="store_true",

@@ -60,7 +60,7 @@ class PlanGenerator:
         temperature = config.temperature
         if temperature is None:
             temperature = self._task.temperature
-        self._temperature = DEFAULT_TEMPERATURE if temperature is None else temperature
+        self.temperature = DEFAULT_TEMPERATURE if temperature is None else temperature
         self.guidance = Guidance(scale, config.normalize_gradient)
         steered = levels[: len(levels) - config.unguided_steps]
         self._steered = frozenset(steered if config.guided and scale > 0 else ())
@@ -106,7 +106,7 @@ class PlanGenerator:
 
     def _draw(self, present: Tensor, keys: Tensor, previous: Tensor | None) -> Tensor:
         shape = (self.model.config.horizon, present.shape[1])
-        temperature = self._temperature
+        temperature = self.temperature
 
         def noise(draw: int) -> Tensor:
             return temperature * agent_normal(keys, draw, shape)

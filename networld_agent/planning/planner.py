@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from networld_agent.planning.agent_noise import stream_keys
+from networld_agent.planning.agreement import most_agreed
 from networld_agent.planning.messages import FLOAT_BYTES, MessageCount, adjacency_of, mean_weights
 from networld_agent.planning.plan_generator import PlanGenerator, shifted
-from networld_agent.planning.planner_config import PlannerConfig
+from networld_agent.planning.planner_config import DEFAULT_VOTES, PlannerConfig
 from networld_agent.planning.planning_model import PlanningModel
 from wirelessenvs.checks import check_choice
 
@@ -54,6 +55,10 @@ class Planner:
         self.model, self.task = model, task
         self._spec = model.tasks[check_choice("task", task, names)]
         self.generator = PlanGenerator(model, task, self.config)
+        votes = self.config.votes
+        if votes is None:
+            votes = DEFAULT_VOTES if self.generator.temperature == 1 else 1
+        self.votes = votes
         self._device = model.schedule.alpha_bar.device
         self._latent_size = model.config.latent_size
         self.messages = MessageCount(FLOAT_BYTES * self._latent_size)
@@ -175,11 +180,35 @@ class Planner:
             )
             plans = self._plans.reshape(num_envs, num_agents, *self._plans.shape[1:])
             previous = shifted(plans[chosen].flatten(0, 1), self.config.execute) if warm else None
-            plans[chosen] = self.generator.generate(
+            plans[chosen] = self._agreed(
                 latents[chosen].flatten(0, 1), heard.flatten(0, 1), keys.flatten(), previous
             ).reshape(len(envs), num_agents, *plans.shape[2:])
         self._position[due] = 0
         self._decision[due] += 1
+
+    def _agreed(
+        self, own: Tensor, neighbors: Tensor, keys: Tensor, previous: Tensor | None
+    ) -> Tensor:
+        """`(R, H, 2D)` plans, each the one of several whose first action all agree on most."""
+        votes = self.votes
+        if votes == 1:
+            return self.generator.generate(own, neighbors, keys, previous)
+        # Row-major in rows: vote v of row r is row r * votes + v.
+        own, neighbors = (rows.repeat_interleave(votes, 0) for rows in (own, neighbors))
+        keys = stream_keys(keys[:, None], torch.arange(votes, device=keys.device)).flatten()
+        if previous is not None:
+            previous = previous.repeat_interleave(votes, 0)
+        plans = self.generator.generate(own, neighbors, keys, previous)
+        following = plans[:, 1, : self._latent_size]
+        actions = self.model.decode_actions(self.task, own, following, self.config.decoding)
+        chosen = most_agreed(
+            self.model.inverse(self.task),
+            own[::votes],
+            following.reshape(-1, votes, self._latent_size),
+            actions.reshape(-1, votes, *actions.shape[1:]),
+        )
+        rows = torch.arange(len(chosen), device=chosen.device)
+        return plans[rows * votes + chosen]
 
     def _bind(self, num_envs: int, num_agents: int) -> None:
         shape = (num_envs, num_agents)

@@ -12,6 +12,7 @@ __all__ = [
     "DECODINGS",
     "DEFAULT_GUIDANCE_SCALE",
     "DEFAULT_TEMPERATURE",
+    "DEFAULT_VOTES",
     "PLAN_MODES",
     "PlannerConfig",
 ]
@@ -22,6 +23,8 @@ DECODINGS: Final = ("mean", "mode")
 DEFAULT_GUIDANCE_SCALE: Final = 0.1
 #: Until one has been tuned for the task.
 DEFAULT_TEMPERATURE: Final = 0.5
+#: At temperature 1: of a mixture of behaviours, a single draw may be the worst one.
+DEFAULT_VOTES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class PlannerConfig:
         execute: actions taken from one plan before the next. Agents only communicate to plan.
         temperature: scale of the sampler's noise, 0 to 1; below 1, plans crowd around the likely.
             None takes what was tuned for the task, else 0.5.
+        votes: plans drawn per agent and decision, each as `plan_mode` says; followed is the one
+            whose first action is likeliest under all of them. None takes 8 at temperature 1, where
+            plans show all that the data does, and 1 below.
         decoding: "mean" or "mode" of the inverse dynamics; None takes the model's own choice.
         seed: of the plans' noise.
     """
@@ -62,6 +68,7 @@ class PlannerConfig:
     warm_start: int = 0
     execute: int = 1
     temperature: float | None = None
+    votes: int | None = None
     decoding: str | None = None
     seed: int = 0
 
@@ -79,6 +86,8 @@ class PlannerConfig:
         check_int("execute", self.execute, 1)
         if self.temperature is not None:
             check_real("temperature", self.temperature, 0, 1)
+        if self.votes is not None:
+            check_int("votes", self.votes, 1)
         if self.decoding is not None:
             check_choice("decoding", self.decoding, DECODINGS)
         check_int("seed", self.seed, 0, 2**63 - 1)
@@ -90,5 +99,5 @@ class PlannerConfig:
 
     @property
     def samples(self) -> int:
-        """Plans drawn per agent and decision."""
+        """Plans drawn for each one that is followed or votes."""
         return self.candidates if self.plan_mode in ("select", "both") else 1

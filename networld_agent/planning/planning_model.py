@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from networld_agent.planning.agreement import ActionLikelihood
+
 __all__ = ["NoiseSchedule", "PlanSizes", "PlanningModel", "PlanningTask"]
 
 
@@ -90,6 +92,9 @@ class PlanningModel(Protocol):
 
     def denoise_with_gradient(self, x: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
         """`denoise`, and the gradient `(R, H, 2D)` of `predicted_return`."""
+
+    def inverse(self, task: str) -> ActionLikelihood:
+        """How likely actions are between two latents."""
 
     def decode_actions(self, task: str, z: Tensor, z_next: Tensor, mode: Any) -> Tensor:
         """Legal actions `(R, ...)` that lead from one latent `(R, D)` to the next."""

@@ -86,5 +86,18 @@ class ToyModel:
             (gradient,) = torch.autograd.grad(self.predicted_return(x, tau, task).sum(), x)
         return self.denoise(x.detach(), tau, task), gradient
 
+    def inverse(self, task: str) -> "ToyInverse":
+        return ToyInverse()
+
     def decode_actions(self, task, z, z_next, mode) -> torch.Tensor:
         return z_next[:, 0].round().long()
+
+
+class ToyInverse:
+    """Certain of its action: probability 1 - ERROR."""
+
+    ERROR = 0.1
+
+    def loss(self, z, z_next, actions) -> torch.Tensor:
+        hit = z_next[..., 0].round() == actions
+        return -torch.where(hit, 1 - self.ERROR, self.ERROR).log()

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from types import SimpleNamespace
 
 import gymnasium
 import numpy as np
@@ -14,7 +15,7 @@ from tiny_models import RB, tiny_model
 from networld_agent.evaluate import main, planner_config
 from networld_agent.evaluation.episodes import opening_actions, play, same_actions
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer, RandomPlayer, check_fit
-from networld_agent.evaluation.tuning import tune_planner
+from networld_agent.evaluation.tuning import best_trial, tune_planner
 from networld_agent.evaluation.worlds import make_worlds
 from networld_agent.model import ActionSpec, TaskSpec, WorldModel
 from networld_agent.planning import Planner, PlannerConfig
@@ -176,31 +177,62 @@ def test_a_model_of_another_environment_is_refused(task, sentence):
         check_fit(Planner(tiny_model(task)), worlds)
 
 
-def test_tuning_plays_every_scale_in_the_same_worlds():
+@pytest.fixture
+def rewarded(monkeypatch):
+    """Tuning in worlds whose rewards are a given function of temperature, scale and seed."""
+
+    def tune(reward, **options):
+        def played(worlds, player, seeds, steps, warm_up):
+            config = player._planner.config
+            rewards = [reward(config.temperature, config.guidance_scale, seed) for seed in seeds]
+            return SimpleNamespace(rewards=np.array(rewards, float))
+
+        monkeypatch.setattr("networld_agent.evaluation.tuning.play", played)
+        return tune_planner(tiny_model(), "rb-v0", None, SEEDS, 20, **options)
+
+    return tune
+
+
+def settings(trials):
+    return [(trial.temperature, trial.scale) for trial in trials]
+
+
+def test_tuning_plays_every_setting_in_the_same_worlds():
     worlds = make_worlds("rb-v0", 2, 25, None, {})
     trials = tune_planner(
         tiny_model(), "rb-v0", worlds, SEEDS[:2], 20,
         PlannerConfig(steps=2, unguided_steps=0, temperature=0.7),
-        scales=(0.5, 5.0),
+        scales=(5.0, 0.5),
     )  # fmt: skip
-    assert [trial.scale for trial in trials] == [0.0, 0.5, 5.0]
+    assert settings(trials)[:2] == [(0.7, 0.0), (0.7, 0.5)]
     assert (trials[0].gain, trials[0].gain_interval) == (0.0, (0.0, 0.0))
     for trial in trials:
         assert trial.gain == pytest.approx(trial.reward - trials[0].reward)
     assert len({trial.reward for trial in trials}) > 1
-    assert {trial.temperature for trial in trials} == {0.7}
 
 
-def test_tuning_tries_scales_at_the_better_temperature():
-    worlds = make_worlds("rb-v0", 2, 25, None, {})
-    trials = tune_planner(
-        tiny_model(), "rb-v0", worlds, SEEDS[:2], 20, PlannerConfig(steps=2), scales=(0.5,)
-    )
-    plain, guided = trials[:2], trials[2:]
-    assert [(t.temperature, t.scale) for t in plain] == [(0.5, 0.0), (1.0, 0.0)]
-    assert len({t.reward for t in plain}) == 2
-    better = max(plain, key=lambda t: t.reward).temperature
-    assert [(t.temperature, t.scale) for t in guided] == [(better, 0.5)]
+def test_tuning_climbs_scales_until_the_reward_falls(rewarded):
+    trials = rewarded(lambda t, w, seed: -abs(w - 0.4) - t)
+    assert settings(trials) == [
+        (0.5, 0.0), (1.0, 0.0), (0.5, 0.1), (0.5, 0.2), (0.5, 0.4), (0.5, 0.8)
+    ]  # fmt: skip
+    assert (best_trial(trials).temperature, best_trial(trials).scale) == (0.5, 0.4)
+
+
+def test_tuning_stops_after_one_scale_where_guidance_does_nothing(rewarded):
+    trials = rewarded(lambda t, w, seed: 0.0)
+    assert settings(trials) == [(0.5, 0.0), (1.0, 0.0), (0.5, 0.1)]
+    assert (best_trial(trials).temperature, best_trial(trials).scale) == (0.5, 0.0)
+
+
+def test_tuning_keeps_the_cheap_temperature_unless_the_other_is_surely_better(rewarded):
+    """A gain of 1 in every world is sure; one of 1 on average, of +5 and -3 in turn, is not."""
+    sure = rewarded(lambda t, w, seed: seed % 7 + 2 * t)
+    assert {t.temperature for t in sure if t.kept} == {1.0}
+    assert best_trial(sure).temperature == 1.0
+    unsure = rewarded(lambda t, w, seed: seed % 7 + 2 * t * (5 if seed % 2 else -3))
+    assert unsure[1].reward > unsure[0].reward
+    assert best_trial(unsure).temperature == 0.5
 
 
 # ----------------------------------------------------------------------------- the command
@@ -219,6 +251,21 @@ def test_command_writes_a_table_json_csv_and_a_gif(folder, tmp_path, capsys):
     with paths[1].open() as file:
         assert [row["method"] for row in csv.DictReader(file)] == expected
     assert paths[2].read_bytes().startswith(b"GIF")
+
+
+def test_a_sweep_has_a_row_for_each_value(folder, tmp_path):
+    path = tmp_path / "steps.json"
+    options = "--policies", "random", "--plan", "temperature=1", "--json", path
+    assert evaluate("--model", folder, *options, "--sweep", "steps=1,3") == 0
+    document = json.loads(path.read_text())
+    names = [row["method"] for row in document["rows"]]
+    assert names == ["networld steps=1", "networld steps=3", "random"]
+    assert document["sweep"] == "steps=1,3"
+    swept = {row["method"]: row["episode_rewards"] for row in document["rows"]}
+    for steps in (1, 3):
+        assert evaluate("--model", folder, *options, "--plan", f"steps={steps}") == 0
+        alone = json.loads(path.read_text())["rows"][0]
+        assert alone["episode_rewards"] == swept[f"networld steps={steps}"]
 
 
 def test_command_repeats_its_figures(folder, tmp_path):
@@ -255,6 +302,10 @@ def test_reference_rows_need_no_model(capsys):
     (["--policies", "best"], "--policy must be one of"),
     (["--plan", "sampler=euler"], "sampler must be one of"),
     (["--plan", "stpes=4"], "--plan knows sampler, steps"),
+    (["--model", "nothing", "--sweep", "steps"], "--sweep takes NAME=VALUE"),
+    (["--model", "nothing", "--sweep", "steps=1,,2"], "--sweep takes NAME=VALUE"),
+    (["--model", "nothing", "--sweep", "stpes=1"], "--plan knows sampler, steps"),
+    (["--sweep", "steps=1"], "--sweep needs a --model"),
     (["--set", "max_steps=9"], "give --steps instead"),
     (["--preset", "nine"], "preset must be one of"),
     (["--json", "nowhere/x.json"], "does not exist"),

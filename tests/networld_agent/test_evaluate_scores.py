@@ -138,3 +138,9 @@ def test_the_smaller_of_equally_good_scales_is_taken():
     assert best((0.5, 0.0, 1.0), (0.5, 0.1, 3.0), (0.5, 0.3, 2.0)) == (0.5, 0.1)
     assert best((0.5, 0.1, 3.0), (0.5, 0.0, 3.0), (1.0, 0.0, 3.0)) == (0.5, 0.0)
     assert best((0.5, 0.0, 2.0), (1.0, 0.0, 3.0)) == (1.0, 0.0)
+
+
+def test_a_temperature_that_was_not_kept_is_not_taken():
+    kept = Trial(0.5, 0.0, 2.0, 0.0, (0.0, 0.0))
+    dropped = Trial(1.0, 0.0, 3.0, 0.0, (0.0, 0.0), kept=False)
+    assert best_trial([kept, dropped]) is kept

@@ -146,6 +146,7 @@ def test_lower_temperature_draws_closer_to_the_mean():
 # ------------------------------------------------------------------------------- the loop
 @pytest.mark.parametrize("options", [
     {}, {"plan_mode": "both"}, {"sampler": "ddpm"}, {"warm_start": 2}, {"execute": 3},
+    {"votes": 4, "temperature": 1.0},
 ])  # fmt: skip
 def test_an_observation_two_hops_away_changes_no_action(options):
     here, there = (Planner(ToyModel(), config=PlannerConfig(**options)) for _ in range(2))
@@ -193,7 +194,7 @@ def test_agents_plan_alike_in_any_company():
 def test_same_seed_gives_same_actions_and_another_seed_other_ones():
     def run(seed):
         planner = Planner(
-            ToyModel(), config=PlannerConfig(seed=seed, plan_mode="none", temperature=1.0)
+            ToyModel(), config=PlannerConfig(seed=seed, plan_mode="none", temperature=1.0, votes=1)
         )
         return np.stack([planner.act(0 * scene(20), LINE) for _ in range(10)])
 
@@ -295,7 +296,7 @@ def test_options_that_do_not_fit_the_model_are_refused(options, sentence):
 @pytest.mark.parametrize("options", [
     {"sampler": "euler"}, {"steps": 0}, {"plan_mode": "best"}, {"candidates": 0},
     {"guidance_scale": -1.0}, {"warm_start": 6}, {"execute": 0}, {"temperature": 1.5},
-    {"decoding": "median"}, {"guidance_scale": float("nan")},
+    {"votes": 0}, {"decoding": "median"}, {"guidance_scale": float("nan")},
 ])  # fmt: skip
 def test_wrong_options_are_refused_by_name(options):
     with pytest.raises(ValueError, match=next(iter(options))):
