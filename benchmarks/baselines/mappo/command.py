@@ -35,10 +35,12 @@ def add_environment(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
+def add_training(
+    parser: argparse.ArgumentParser, steps: str = "environment steps (default: 20000)"
+) -> None:
     """`--out`, `--steps`, `--seed`, `--set`."""
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--steps", type=int, help="environment steps (default: 20000)")
+    parser.add_argument("--steps", type=int, help=steps)
     parser.add_argument("--seed", type=int, help="of weights, noise and episodes (default: 0)")
     parser.add_argument(
         "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],

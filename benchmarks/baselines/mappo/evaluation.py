@@ -72,14 +72,23 @@ class Evaluation:
 
 
 def load_team_policy(folder: Path) -> BaselinePolicy:
-    """The policy in a folder, or in the folder of a run; of MAPPO or of any offline method.
+    """The policy in a folder, or in the folder of a run; of an online or an offline method.
 
     Raises:
         ModelError: naming the file and its fault.
     """
     inner = folder / "policy"
     folder = inner if (inner / "policy.json").exists() else folder
-    return MappoPolicy.load(folder) if read_method(folder) == "mappo" else load_policy(folder)
+    method = read_method(folder)
+    if method == "dima-online":
+        from benchmarks.baselines.dima.online import OnlineDimaPolicy
+
+        return OnlineDimaPolicy.load(folder)
+    if method == "dima":
+        from benchmarks.baselines.dima.offline import DimaPolicy
+
+        return DimaPolicy.load(folder)
+    return MappoPolicy.load(folder) if method == "mappo" else load_policy(folder)
 
 
 def score_policy(

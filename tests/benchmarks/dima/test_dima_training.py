@@ -1,0 +1,203 @@
+"""DIMA online and on stored data, from the command line: exact resume, scores, bad input."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.baselines.dima import fit, online, train
+from benchmarks.baselines.dima.offline import Dima, DimaPolicy, OfflineConfig
+from benchmarks.baselines.dima.policy_config import OnlineConfig
+from benchmarks.baselines.interface import OfflineData
+from benchmarks.baselines.mappo import evaluate
+from networld_agent.collecting import CollectionSettings, collect
+from networld_agent.data import TrajectoryDataset
+
+pytest.importorskip("vector_quantize_pytorch")
+
+SIZE = [
+    "--env", "rb-v0", "--env-set", "num_nodes=3", "--env-set", "max_steps=30", "--preset", "tiny",
+    "--steps", "160", "--set", "num_envs=2", "--set", "train_every=20", "--set", "prefill=40",
+    "--set", "model_updates=2", "--set", "policy_updates=2", "--set", "starts=12",
+    "--set", "horizon=3", "--set", "hidden_size=8", "--set", "save_every=2",
+    "--set", "snapshots=2", "--episodes", "2", "--eval-steps", "10",
+]  # fmt: skip
+
+
+class Killed(BaseException):
+    pass
+
+
+def weights(run):
+    return sorted(path.name for path in (run / "policy").iterdir())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    assert train.main([*SIZE, "--out", str(out)]) == 0
+    return out
+
+
+def test_a_run_is_scored_and_says_what_it_spent(whole):
+    document = json.loads((whole / "evaluation.json").read_text())
+    assert np.isfinite(document["score"])
+    assert len(document["rewards"]) == 2
+    lines = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [40, 60, 80, 100, 120, 140, 160]
+    assert lines[-1]["model_updates_per_step"] == pytest.approx(7 * 2 / 160)
+    assert lines[-1]["policy_updates_per_step"] == pytest.approx(7 * 2 / 160)
+
+
+def test_the_stored_policy_plays_again(whole, capsys):
+    arguments = ["--run", str(whole), *SIZE[:6], "--episodes", "2", "--eval-steps", "10"]
+    assert evaluate.main(arguments) == 0
+    score = json.loads((whole / "evaluation.json").read_text())["score"]
+    assert "dima-online earns" in capsys.readouterr().out
+    assert np.isfinite(score)
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 5])
+def test_killed_at_any_round_the_weights_are_the_same(rounds, whole, tmp_path, monkeypatch):
+    real, calls = online.DimaLearner.round, [0]
+
+    def dying(self):
+        values = real(self)
+        calls[0] += 1
+        if calls[0] > rounds:
+            raise Killed
+        return values
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(online.DimaLearner, "round", dying)
+        with pytest.raises(Killed):
+            train.main([*SIZE, "--out", str(out)])
+    assert not (out / "policy").exists()
+    assert train.main([*SIZE, "--out", str(out)]) == 0
+    assert weights(out) == weights(whole)
+    assert (out / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
+
+
+def test_killed_between_the_memory_and_its_checkpoint_nothing_is_seen_twice(
+    whole, tmp_path, monkeypatch
+):
+    from benchmarks.baselines.mappo import online_training
+
+    def dying(*_):
+        raise Killed
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(online_training, "save_checkpoint", dying)
+        with pytest.raises(Killed):
+            train.main([*SIZE, "--out", str(out)])
+    assert list((out / "replay").iterdir())
+    assert train.main([*SIZE, "--out", str(out)]) == 0
+    assert weights(out) == weights(whole)
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--preset", "huge"], "model must be one of"),
+        (["--set", "train_every=21"], "train_every must be a multiple of num_envs (2), got 21"),
+        (["--set", "model_set=denoiser_colour=red"], "denoiser_colour"),
+        (["--set", "favour=1.5"], "favour"),
+        (["--set", "horizon=0"], "horizon must be at least 1"),
+        (["--env", "tennis"], "--env must be one of"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence_and_nothing_is_trained(more, sentence, tmp_path, capsys):
+    assert train.main([*SIZE, *more, "--out", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_updates_per_step_count_the_prefill():
+    config = OnlineConfig(prefill=1000, train_every=500, model_updates=100)
+    assert config.world().denoiser.context == 3
+    assert OnlineConfig.from_json(config.to_json()) == config
+
+
+# ------------------------------------------------------------------------- stored data
+TINY = OfflineConfig(
+    steps=30, model="tiny", starts=10, horizon=3, hidden_size=8, model_share=0.8, save_every=4,
+    log_every=5,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["discrete", "box"])
+def stored(request, tmp_path_factory):
+    tasks = {
+        "discrete": {"env": "rb-v0", "overrides": {"num_nodes": 3}},
+        "box": {"env": "cbf-v0", "overrides": {"num_cells": 7, "action": "beam"}},
+    }
+    folder = tmp_path_factory.mktemp("data") / request.param
+    settings = CollectionSettings(policy="random", episodes=3, steps=30, **tasks[request.param])
+    return OfflineData(TrajectoryDataset.open(collect(settings, folder)))
+
+
+def test_a_policy_of_stored_data_sees_only_its_own_observation(stored, tmp_path):
+    policy = Dima().fit(stored, TINY, tmp_path / "run", progress=False)
+    again = DimaPolicy.load(tmp_path / "run" / "policy")
+    rng = np.random.default_rng(0)
+    seen = rng.normal(size=(4, stored.num_agents, stored.observation_size)).astype(np.float32)
+    other = seen.copy()
+    other[:, 1:] += 1
+    np.testing.assert_array_equal(policy.act_on(seen), again.act_on(seen))
+    np.testing.assert_array_equal(policy.act_on(seen)[:, 0], policy.act_on(other)[:, 0])
+    assert policy.spec.extra == {"state": "joint observation"}
+    assert policy.bytes_per_step == 0.0
+
+
+@pytest.mark.parametrize("moment", [9, 27])
+def test_interrupted_on_stored_data_the_weights_are_the_same(moment, stored, tmp_path, monkeypatch):
+    """While the model is trained, and while the policy is."""
+    from benchmarks.baselines.dima import offline
+
+    whole = Dima().fit(stored, TINY, tmp_path / "whole", progress=False)
+    real = offline.DimaLearner.update
+
+    def dying(self, batch, step):
+        if step == moment:
+            raise Killed
+        return real(self, batch, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(offline.DimaLearner, "update", dying)
+        with pytest.raises(Killed):
+            Dima().fit(stored, TINY, tmp_path / "cut", progress=False)
+    Dima().fit(stored, TINY, tmp_path / "cut", progress=False)
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+    changed = dataclasses.replace(TINY, seed=1)
+    other = Dima().fit(stored, changed, tmp_path / "other", progress=False)
+    pairs = zip(whole.network.parameters(), other.network.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in pairs)
+
+
+def test_the_command_fits_and_the_policy_plays(stored, tmp_path, capsys):
+    data = str(stored.dataset.path)
+    arguments = [
+        "--data", data, "--out", str(tmp_path / "run"), "--steps", "10", "--trajectories", "2",
+        "--first-steps", "20", "--set", "model=tiny", "--set", "hidden_size=8",
+        "--set", "starts=5", "--set", "horizon=2", "--set", "model_share=0.5",
+    ]  # fmt: skip
+    assert fit.main(arguments) == 0
+    assert "5 updates of the model, 5 of the policy" in capsys.readouterr().out
+    env = "rb-v0" if "discrete" in data else "cbf-v0"
+    size = (
+        ["--env-set", "num_nodes=3"]
+        if env == "rb-v0"
+        else ["--env-set", "num_cells=7", "--env-set", "action=beam"]
+    )
+    play = ["--run", str(tmp_path / "run"), "--env", env, *size]
+    assert evaluate.main([*play, "--episodes", "1", "--eval-steps", "5"]) == 0
+    assert "dima earns" in capsys.readouterr().out
+    assert fit.main([*arguments, "--set", "alpha=2"]) == 2
+    assert "unknown option 'alpha'" in capsys.readouterr().err
