@@ -1,0 +1,106 @@
+"""The commands that diagnose, time and compare world models."""
+
+import json
+
+import pytest
+from dima_cases import tiny
+
+from benchmarks.baselines.dima import diagnose, slopes, speed
+from benchmarks.baselines.dima.checks import AgentEffects, Prediction
+from benchmarks.baselines.dima.diagnostics_page import Diagnosis, diagnosis_page, verdicts
+
+SMALL = ["--env", "rb-v0", "--preset", "tiny", "--episodes", "3", "--steps", "30"]
+
+
+def diagnosis(slope=1.0, conditioning="sequential"):
+    found = [
+        AgentEffects(agent, order, 0, slope, 0.9, 0.1)
+        for order in ("ascending", "descending")
+        for agent in range(2)
+    ]
+    errors = Prediction([0.1, 0.9], [0.5, 0.8], [0.3, 0.4], [0.2, 0.3])
+    return Diagnosis("rb-<v0>", conditioning, found, 0.05, errors)
+
+
+def test_verdicts_follow_the_figures():
+    said = [good for good, _ in verdicts(diagnosis())]
+    assert said == [True, False, True, True, True]
+    assert not verdicts(diagnosis(slope=0.5))[3][0]
+    assert "0.50 to 0.50" in verdicts(diagnosis(slope=0.5))[3][1]
+    assert len(verdicts(diagnosis(conditioning="joint"))) == 4
+
+
+def test_page_holds_all_and_loads_nothing():
+    page = diagnosis_page(diagnosis(), ["a <command>"])
+    assert "rb-&lt;v0&gt;" in page
+    assert "a &lt;command&gt;" in page
+    assert page.count("<tr>") == 1 + 4
+    assert "http" not in page
+
+
+def test_diagnose_trains_once_stores_and_reports(tmp_path, capsys):
+    where = ["--model", str(tmp_path / "world"), "--out", str(tmp_path / "page.html")]
+    figures = ["--json", str(tmp_path / "found.json"), "--forks", "2", "--draws", "1"]
+    assert diagnose.main([*SMALL, *where, *figures, "--updates", "3"]) == 0
+    weights = next((tmp_path / "world").glob("*.safetensors")).name
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert len(found["effects"]) == 2 * 8
+    assert len(found["prediction"]["state"]) == 15
+    assert "diagnose" in found["about"][0]
+    assert "data:image/png" in (tmp_path / "page.html").read_text()
+    assert diagnose.main([*SMALL, *where, *figures, "--updates", "9"]) == 0
+    assert next((tmp_path / "world").glob("*.safetensors")).name == weights
+    assert json.loads((tmp_path / "found.json").read_text())["effects"] == found["effects"]
+    other = ["--env", "cbf-v0", *SMALL[2:], *where]
+    assert diagnose.main(other) == 2
+    assert "is a model of rb-v0" in capsys.readouterr().err
+
+
+def test_slopes_of_all_variants(tmp_path):
+    file = tmp_path / "slopes.json"
+    options = [*SMALL, "--steps", "85", "--updates", "2", "--draws", "1", "--json", str(file)]
+    assert slopes.main(options) == 0
+    found = json.loads(file.read_text())
+    assert [(v["conditioning"], v["offset_noise"]) for v in found["variants"]] == [
+        ("sequential", 0.3),
+        ("sequential", 0.0),
+        ("joint", 0.3),
+    ]
+    assert all(len(variant["effects"]) == 2 * 8 for variant in found["variants"])
+    assert found["denoiser"]["channels"] == tiny().denoiser.channels
+
+
+def test_speed_of_every_part(tmp_path):
+    file = tmp_path / "speed.json"
+    options = ["--presets", "tiny", "--envs", "rb-v0", "--repeats", "1", "--starts", "4"]
+    assert speed.main([*options, "--horizon", "2", "--json", str(file)]) == 0
+    (row,) = json.loads(file.read_text())["rows"]
+    assert row["env"] == "rb-v0"
+    assert all(row[f"{part}_cpu_s"] > 0 for part in ("denoiser", "reward", "state", "imagination"))
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "sentence"),
+    [
+        (diagnose, ["--env", "chess"], "--env must be one of"),
+        (diagnose, ["--env", "rb-v0"], "the file is missing"),
+        (diagnose, [*SMALL, "--updates", "0"], "--updates must be at least 1"),
+        (diagnose, [*SMALL, "--updates", "1", "--set", "depth=2"], "unknown option 'depth'"),
+        (diagnose, [*SMALL, "--updates", "1", "--steps", "10"], "at least 17 steps, got 10"),
+        (slopes, ["--preset", "huge"], "preset must be one of"),
+        (slopes, ["--updates", "none"], None),
+        (speed, ["--envs", "chess"], "--envs must be one of"),
+        (speed, ["--repeats", "0"], "--repeats must be at least 1"),
+    ],
+)
+def test_bad_input_is_one_sentence(tmp_path, capsys, command, arguments, sentence):
+    if command is diagnose:
+        arguments = [*arguments, "--model", str(tmp_path / "m"), "--out", str(tmp_path / "p.html")]
+    if sentence is None:
+        with pytest.raises(SystemExit, match="2"):
+            command.main(arguments)
+        return
+    assert command.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert "Traceback" not in said
