@@ -255,7 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Our offline methods beside d3rlpy's.",
     )
     parser.add_argument("--updates", type=int, default=1500, help="per training (default: 1500)")
-    parser.add_argument("--dd-updates", type=int, default=1000, help="of dd (default: 1000)")
+    parser.add_argument("--dd-updates", type=int, default=800, help="of dd (default: 800)")
     parser.add_argument("--batch", type=int, default=64, help="transitions (default: 64)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings each (default: 3)")
     parser.add_argument("--episodes", type=int, default=20, help="to score (default: 20)")
