@@ -18,6 +18,8 @@ LOG_FILE = "log.txt"
 #: One by one: what cannot be imported leaves the others.
 _PRELOADED = (
     "torch",
+    # Every optimiser imports it at its first step: over a second in each job.
+    "torch._dynamo",
     "benchmarks.jobs.execute",
     "benchmarks.jobs.collecting",
     "benchmarks.jobs.world_models",
