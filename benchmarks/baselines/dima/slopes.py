@@ -28,14 +28,18 @@ from benchmarks.baselines.dima.recording import Recording, record
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.teams import TEAMS, make_team
 from networld_agent.progress import ProgressLine
-from wirelessenvs.checks import check_int
+from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import check_targets, parse_overrides, run, whole_file
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
 
-#: Conditioning and offset noise.
-VARIANTS: Final = (("sequential", 0.3), ("sequential", 0.0), ("joint", 0.3))
+#: Conditioning and offset noise, by name.
+VARIANTS: Final = {
+    "sequential-0.3": ("sequential", 0.3),
+    "sequential-0": ("sequential", 0.0),
+    "joint-0.3": ("joint", 0.3),
+}
 _HELD_OUT_SEED: Final = 1_000_003
 _FORK_TIMES: Final = (10, 20, 30, 40, 50, 60, 70, 80)
 
@@ -88,6 +92,8 @@ def _slopes(options: argparse.Namespace) -> None:
     for name in ("steps", "episodes", "updates", "draws"):
         check_int(f"--{name}", getattr(options, name), 1)
     check_targets(options.json)
+    for name in options.variants:
+        check_choice("--variants", name, tuple(VARIANTS))
     torch.set_num_threads(check_int("--threads", options.threads, 1))
     overrides = parse_overrides(options.overrides)
     base = DimaConfig.from_preset(options.preset, **overrides)
@@ -105,23 +111,42 @@ def _slopes(options: argparse.Namespace) -> None:
         "|---|---|---|---|---|---|---|---|",
         flush=True,
     )
-    rows = []
-    for conditioning, offset in VARIANTS:
+    settings = {
+        "env": options.env,
+        "training_steps": data.rewards.numel(),
+        "seed": options.seed,
+        "denoiser": dataclasses.asdict(base.denoiser),
+    }
+    rows = _stored(options.json, settings)
+    for name in options.variants:
+        conditioning, offset = VARIANTS[name]
         changed = {"denoiser_conditioning": conditioning, "denoiser_offset_noise": offset}
         config = DimaConfig.from_preset(options.preset, **overrides, **changed)
-        rows.append(_measure(data, forks, config, options))
-        _print(rows[-1])
+        found = _measure(data, forks, config, options)
+        _print(found)
+        rows[name] = {"about": about, "updates": options.updates, **found}
         if options.json is not None:
-            document = {
-                "about": about,
-                "env": options.env,
-                "training_steps": data.rewards.numel(),
-                "updates": options.updates,
-                "denoiser": dataclasses.asdict(base.denoiser),
-                "variants": rows,
-            }
             with whole_file(options.json) as partial:
+                document = {**settings, "variants": rows}
                 partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def _stored(path: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """Variants that a file holds already; those of this run replace them one by one.
+
+    Raises:
+        ValueError: if they were measured with other settings.
+    """
+    if path is None or not path.exists():
+        return {}
+    try:
+        document = json.loads(path.read_bytes())
+        rows: dict[str, Any] = document.pop("variants")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise ValueError(f"{path} holds no slopes: choose another --json.") from None
+    if document != settings:
+        raise ValueError(f"{path} holds slopes of other settings: choose another --json.")
+    return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,6 +160,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--episodes", type=int, default=35, help="played (default: 35)")
     parser.add_argument("--steps", type=int, default=1000, help="of each (default: 1000)")
     parser.add_argument("--updates", type=int, default=6000, help="of a variant (default: 6000)")
+    parser.add_argument(
+        "--variants", nargs="+", default=list(VARIANTS),
+        help=f"of {', '.join(VARIANTS)} (default: all); a file's others are kept",
+    )  # fmt: skip
     parser.add_argument("--draws", type=int, default=4, help="samples per fork (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="of play and training (default: 0)")
     parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")

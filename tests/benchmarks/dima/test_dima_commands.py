@@ -56,18 +56,20 @@ def test_diagnose_trains_once_stores_and_reports(tmp_path, capsys):
     assert "is a model of rb-v0" in capsys.readouterr().err
 
 
-def test_slopes_of_all_variants(tmp_path):
+def test_slopes_by_variant_go_on_in_one_file(tmp_path, capsys):
     file = tmp_path / "slopes.json"
     options = [*SMALL, "--steps", "85", "--updates", "2", "--draws", "1", "--json", str(file)]
-    assert slopes.main(options) == 0
+    assert slopes.main([*options, "--variants", "sequential-0"]) == 0
+    first = json.loads(file.read_text())["variants"]
+    assert slopes.main([*options, "--variants", "joint-0.3", "--updates", "1"]) == 0
     found = json.loads(file.read_text())
-    assert [(v["conditioning"], v["offset_noise"]) for v in found["variants"]] == [
-        ("sequential", 0.3),
-        ("sequential", 0.0),
-        ("joint", 0.3),
-    ]
-    assert all(len(variant["effects"]) == 2 * 8 for variant in found["variants"])
+    assert found["variants"]["sequential-0"] == first["sequential-0"]
+    assert [(v["conditioning"], v["offset_noise"], v["updates"])
+            for v in found["variants"].values()] == [("sequential", 0, 2), ("joint", 0.3, 1)]  # fmt: skip
+    assert all(len(variant["effects"]) == 2 * 8 for variant in found["variants"].values())
     assert found["denoiser"]["channels"] == tiny().denoiser.channels
+    assert slopes.main([*options, "--seed", "1"]) == 2
+    assert "holds slopes of other settings" in capsys.readouterr().err
 
 
 def test_speed_of_every_part(tmp_path):
@@ -88,6 +90,7 @@ def test_speed_of_every_part(tmp_path):
         (diagnose, [*SMALL, "--updates", "1", "--set", "depth=2"], "unknown option 'depth'"),
         (diagnose, [*SMALL, "--updates", "1", "--steps", "10"], "at least 17 steps, got 10"),
         (slopes, ["--preset", "huge"], "preset must be one of"),
+        (slopes, ["--variants", "none"], "--variants must be one of"),
         (slopes, ["--updates", "none"], None),
         (speed, ["--envs", "chess"], "--envs must be one of"),
         (speed, ["--repeats", "0"], "--repeats must be at least 1"),

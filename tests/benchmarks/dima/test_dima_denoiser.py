@@ -44,6 +44,23 @@ def test_contents_of_padding_do_not_matter(spec):
     assert loss(states, actions) != loss(piece.states, piece.actions)
 
 
+def test_no_prediction_sees_an_episode_before_its_own():
+    model = awake(REAL)
+    piece = random_sequences(REAL, 6, 5)
+    valid = piece.valid.clone()
+    valid[:, 1] = False
+
+    def loss(states):
+        torch.manual_seed(1)
+        return model.loss(states, piece.actions, valid)
+
+    before, own = piece.states.clone(), piece.states.clone()
+    before[:, :2] += 1
+    own[:, 2] += 1
+    assert loss(before) == loss(piece.states)
+    assert loss(own) != loss(piece.states)
+
+
 def test_later_predictions_rest_on_own_outputs(monkeypatch):
     model = awake(REAL, denoiser_rollout_steps=2)
     piece = random_sequences(REAL, 4, 4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.baselines.dima import fit, online, train
+from benchmarks.baselines.dima import compare, fit, online, train
 from benchmarks.baselines.dima.offline import Dima, DimaPolicy, OfflineConfig
 from benchmarks.baselines.dima.policy_config import OnlineConfig
 from benchmarks.baselines.interface import OfflineData
@@ -215,3 +215,31 @@ def test_the_command_fits_and_the_policy_plays(stored, tmp_path, capsys):
     assert "dima earns" in capsys.readouterr().out
     assert fit.main([*arguments, "--set", "alpha=2"]) == 2
     assert "unknown option 'alpha'" in capsys.readouterr().err
+
+
+def test_the_comparison_goes_on_where_it_was_stopped(tmp_path, capsys, monkeypatch):
+    out, result = tmp_path / "runs", tmp_path / "result.json"
+    arguments = [
+        "--envs", "rb-v0", "--seeds", "1", "--steps", "80", "--out", str(out),
+        "--json", str(result), "--episodes", "2", "--eval-steps", "5", "--set", "model=tiny",
+        "--set", "model_set=", "--set", "prefill=40", "--set", "train_every=40",
+        "--set", "model_updates=1", "--set", "policy_updates=1", "--set", "starts=4",
+        "--set", "horizon=2", "--set", "hidden_size=8",
+    ]  # fmt: skip
+    assert compare.main(arguments) == 0
+    first = json.loads(result.read_text())
+    assert [row["method"] for row in first["rows"]] == ["mappo", "dima"]
+    assert [row["model_updates_per_step"] for row in first["rows"]] == [0, 2 / 80]
+    assert [row["steps"] for row in first["rows"]] == [200, 80]
+    assert {row["config"]["gamma"] for row in first["rows"]} == {0.9}
+    assert all(len(row["interval"]) == 2 for row in first["rows"])
+
+    def untouched(*_, **__):
+        raise AssertionError("a finished run is trained again")
+
+    monkeypatch.setattr(compare, "train_run", untouched)
+    assert compare.main(arguments) == 0
+    assert json.loads(result.read_text()) == first
+    assert "rb-v0 dima" in capsys.readouterr().out
+    assert compare.main([*arguments, "--envs", "tennis"]) == 2
+    assert "--envs must be one of" in capsys.readouterr().err

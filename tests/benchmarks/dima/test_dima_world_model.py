@@ -59,6 +59,38 @@ def test_imagined_steps_are_in_the_environments_units(spec):
     torch.testing.assert_close(model.decode(steps[0].state), steps[0].observations)
 
 
+@pytest.mark.parametrize("spec", [REAL, DISCRETE])
+def test_imagination_equals_single_predictions_on_the_whole_past(spec):
+    model = started(spec, updates=30)
+    context = random_context(spec, 7)
+    context.valid[:3, 0] = False
+    taken = [random_actions(spec, 7) for _ in range(6)]
+    torch.manual_seed(5)
+    model.begin(context)
+    found = [model.step(actions) for actions in taken]
+
+    torch.manual_seed(5)
+    states = list(model.scaled_states(context.states).unbind(1))
+    actions = [*context.actions.unbind(1), *taken]
+    valid = torch.cat([context.valid, torch.ones(7, 6, dtype=torch.bool)], 1)
+    with torch.no_grad():
+        for t in range(6):
+            window = slice(t, t + 3)
+            past, done = torch.stack(states[window], 1), torch.stack(actions[window], 1)
+            states.append(model.denoiser.sample(past, done, valid[:, window]))
+            wanted = model.states.inverse(2 * states[-1])
+            torch.testing.assert_close(found[t].state, wanted, rtol=1e-4, atol=1e-4)
+        past, done = torch.stack(states[2:8], 1), torch.stack(taken, 1)
+        rewards, logits = model.reward(past, done, valid[:, 3:])
+    wanted = model.rewards.inverse(rewards[..., None])[..., 0]
+    torch.testing.assert_close(
+        torch.stack([step.reward for step in found], 1), wanted, rtol=1e-4, atol=1e-4
+    )
+    torch.testing.assert_close(
+        torch.stack([step.termination for step in found], 1), logits.softmax(-1)[..., 1]
+    )
+
+
 def test_imagined_steps_can_be_trained_on():
     step = imagined(started(REAL), REAL, 1)[0]
     layer = torch.nn.Linear(REAL.observation_size, 1)
