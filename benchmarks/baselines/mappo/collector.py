@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -42,6 +42,10 @@ class Rollout:
     truncated: Tensor
     next_observations: Tensor
     next_states: Tensor
+
+    def to(self, device: torch.device) -> Rollout:
+        """The same on a device."""
+        return Rollout(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class Collector:

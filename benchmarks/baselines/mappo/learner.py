@@ -16,6 +16,7 @@ from benchmarks.baselines.mappo.ppo import Experience, TeamPPO
 from benchmarks.baselines.mappo.running_scaling import RunningScaling
 from benchmarks.baselines.mappo.team_env import TeamEnv
 from benchmarks.baselines.policy import PolicySpec
+from networld_agent.training.run_folder import pick_device
 
 __all__ = ["MappoLearner"]
 
@@ -31,6 +32,7 @@ class MappoLearner(OnlineLearner):
     def __init__(self, env: TeamEnv, config: MappoConfig) -> None:
         self.config, self.env = config, env
         self.env_steps = 0
+        self._device = pick_device(config.device)
         self._collector = Collector(env, config.seed)
         torch.manual_seed(config.seed)
         seen = env.observation_size if config.independent else env.state_size
@@ -42,6 +44,7 @@ class MappoLearner(OnlineLearner):
         self.module = nn.ModuleDict(
             {"ppo": self.ppo, "scaling": self.scaling, "critic_scaling": self.critic_scaling}
         )
+        self.module.to(self._device)
         self.optimizers = self.ppo.make_optimizers()
 
     def begin(self) -> None:
@@ -50,7 +53,7 @@ class MappoLearner(OnlineLearner):
 
     def round(self) -> dict[str, float]:
         """A rollout and a policy update."""
-        rollout = self._collector.collect(self._act, self.config.rollout)
+        rollout = self._collector.collect(self._act, self.config.rollout).to(self._device)
         self.env_steps += rollout.rewards.numel()
         values = self.ppo.update(self._experience(rollout))
         # After the update: ratios compare actions on observations scaled as when they were drawn.
@@ -74,7 +77,9 @@ class MappoLearner(OnlineLearner):
 
     @torch.no_grad()
     def _act(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        return self.ppo.actor.sample(self.scaling(observations))
+        inputs = self.scaling(observations.to(self._device))
+        actions, log_probs = self.ppo.actor.sample(inputs)
+        return actions.cpu(), log_probs.cpu()
 
     def _shown(self, observations: Tensor, states: Tensor) -> Tensor:
         """`(T, B, v, c)` that the critic sees: v is 1 for the state, n for observations."""

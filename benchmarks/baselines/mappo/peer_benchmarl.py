@@ -113,20 +113,36 @@ def _validate(options: argparse.Namespace) -> None:
     check_int("--seeds", options.seeds, 1)
     check_targets(options.json)
     methods: dict[str, Callable[[int, int], list[float]]] = {"ours": _ours, "benchmarl": _theirs}
-    rows: dict[str, list[list[float]]] = {}
-    seconds: dict[str, float] = {}
-    for name, method in methods.items():
-        start = time.perf_counter()
-        rows[name] = [method(options.frames, seed) for seed in range(options.seeds)]
-        seconds[name] = (time.perf_counter() - start) / options.seeds
+    rows: dict[str, list[list[float]]] = {name: [] for name in methods}
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
+    for seed in range(options.seeds):
+        for name, method in methods.items():
+            start = time.process_time()
+            rows[name].append(method(options.frames, seed))
+            seconds[name].append(time.process_time() - start)
+        text = json.dumps(_document(options, rows, seconds), indent=1)
+        # After every seed: a run that is stopped keeps what it has.
+        if options.json is not None:
+            with whole_file(options.json) as partial:
+                partial.write_text(text + "\n")
+    print(text)
+
+
+def _document(
+    options: argparse.Namespace,
+    rows: dict[str, list[list[float]]],
+    seconds: dict[str, list[float]],
+) -> dict[str, Any]:
     gaps = np.array([np.mean(a) - np.mean(b) for a, b in zip(*rows.values(), strict=True)])
-    document = {
-        "command": " ".join(["python -m benchmarks.baselines.mappo.peer_benchmarl", *sys.argv[1:]]),
-        "machine": machine_lines(
-            ("wirelessenvs", "torch", "numpy", "benchmarl", "torchrl", "mpe2")
+    packages = ("wirelessenvs", "torch", "numpy", "benchmarl", "torchrl", "mpe2")
+    return {
+        "command": " ".join(
+            ["python -m benchmarks.baselines.mappo.peer_benchmarl", *options.arguments]
         ),
+        "machine": machine_lines(packages),
         "game": _GAME,
         "frames": options.frames,
+        "seeds": len(gaps),
         "episodes": _EPISODES,
         "mean_return_per_seed": {
             name: [float(np.mean(returns)) for returns in runs] for name, runs in rows.items()
@@ -138,12 +154,8 @@ def _validate(options: argparse.Namespace) -> None:
         },
         "difference": float(gaps.mean()),
         "difference_deviation_over_seeds": float(gaps.std(ddof=1)) if len(gaps) > 1 else None,
-        "seconds_per_run": seconds,
+        "cpu_seconds": seconds,
     }
-    print(json.dumps(document, indent=1))
-    if options.json is not None:
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -155,7 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=100_000, help="of each run (default: 100000)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each (default: 3)")
     parser.add_argument("--json", type=Path, help="write the result here")
-    return run(_validate, parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
+    return run(_validate, options)
 
 
 if __name__ == "__main__":
