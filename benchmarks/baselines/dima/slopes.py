@@ -99,6 +99,13 @@ def _slopes(options: argparse.Namespace) -> None:
     base = DimaConfig.from_preset(options.preset, **overrides)
     env = make_team(options.env, options.episodes)
     options.spec = world_spec(env)
+    settings = {
+        "env": options.env,
+        "training_steps": options.episodes * options.steps,
+        "seed": options.seed,
+        "denoiser": dataclasses.asdict(base.denoiser),
+    }
+    rows = _stored(options.json, settings)
     data = record(env, options.steps, options.seed)
     forks = fork(lambda: make_team(options.env, options.episodes), _FORK_TIMES, _HELD_OUT_SEED)
     command = " ".join(["python -m benchmarks.baselines.dima.slopes", *options.arguments])
@@ -111,13 +118,6 @@ def _slopes(options: argparse.Namespace) -> None:
         "|---|---|---|---|---|---|---|---|",
         flush=True,
     )
-    settings = {
-        "env": options.env,
-        "training_steps": data.rewards.numel(),
-        "seed": options.seed,
-        "denoiser": dataclasses.asdict(base.denoiser),
-    }
-    rows = _stored(options.json, settings)
     for name in options.variants:
         conditioning, offset = VARIANTS[name]
         changed = {"denoiser_conditioning": conditioning, "denoiser_offset_noise": offset}

@@ -64,9 +64,10 @@ def test_slopes_by_variant_go_on_in_one_file(tmp_path, capsys):
     assert slopes.main([*options, "--variants", "joint-0.3", "--updates", "1"]) == 0
     found = json.loads(file.read_text())
     assert found["variants"]["sequential-0"] == first["sequential-0"]
-    assert [(v["conditioning"], v["offset_noise"], v["updates"])
-            for v in found["variants"].values()] == [("sequential", 0, 2), ("joint", 0.3, 1)]  # fmt: skip
-    assert all(len(variant["effects"]) == 2 * 8 for variant in found["variants"].values())
+    rows = found["variants"].values()
+    told = [(row["conditioning"], row["offset_noise"], row["updates"]) for row in rows]
+    assert told == [("sequential", 0, 2), ("joint", 0.3, 1)]
+    assert all(len(variant["effects"]) == 2 * 8 for variant in rows)
     assert found["denoiser"]["channels"] == tiny().denoiser.channels
     assert slopes.main([*options, "--seed", "1"]) == 2
     assert "holds slopes of other settings" in capsys.readouterr().err
