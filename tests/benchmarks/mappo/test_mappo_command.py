@@ -93,9 +93,8 @@ def test_killed_from_outside_the_weights_are_the_same(whole, tmp_path):
         [sys.executable, "-m", "benchmarks.baselines.mappo.train", *SIZE, "--out", str(out)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ},
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    # No deadline: a busy host only makes it slower, and a process that fails ends the loop.
     while process.poll() is None and not (out / "checkpoint.json").exists():
-        assert time.monotonic() < deadline
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.communicate()
