@@ -146,8 +146,8 @@ class Denoiser(nn.Module):
             order = (agents if self.config.order == "ascending" else agents.flip(0)).expand(
                 rows, -1
             )
-        # An agent's steps follow each other, 2 2 1 1 for K = 4. Without an offset it is the agent of
-        # the noisy steps that is heeded then; with 2 1 2 1 it would be the one seen last.
+        # An agent's steps follow each other, 2 2 1 1 for K = 4. Without an offset the agent of the
+        # noisy steps is heeded then; with 2 1 2 1 it would be the one seen last.
         return order[:, torch.arange(steps) * count // steps]
 
     @torch.no_grad()
