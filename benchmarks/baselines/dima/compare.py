@@ -38,7 +38,8 @@ __all__ = ["main"]
 #: Discounts, the same for both methods, chosen by MAPPO on validation seeds.
 _GAMMA: Final[dict[str, float]] = {"rb-v0": 0.9, "cbf-v0": 0.0, "slicing-v0": 0.9}
 #: Half of the published updates of the model per environment step, a sixth of the starts, and a
-#: lighter reward model: a run of 20,000 steps is to take minutes of a CPU core. Small batches: few imagined steps are to be used well.
+#: lighter reward model: a run of 20,000 steps is to take minutes of a CPU core. Small batches: few
+#: imagined steps are to be used well.
 _DIMA: Final[dict[str, Any]] = {
     "model": "wireless",
     "model_set": "reward_width=64 reward_context=5 reward_batch_size=64",
