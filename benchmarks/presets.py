@@ -131,6 +131,8 @@ _CPU: Final = Protocol(
         },
         "networld-scratch": {"expert": ("100 steps", "500 steps", "1", "3", "10", "100")},
         "baselines": {"expert": ("100 steps", "1", "10", "300"), "mixed": ("10", "300")},
+        # What hears the neighbours as NetWorld does must be seen on NetWorld's data, too.
+        "bc-mean-field": {"expert": ("10",)},
     },
     pretrain_trajectories=100,
     network="demo",

@@ -148,7 +148,7 @@ class Protocol:
         few: amount of target data for NetWorld in the main comparison.
         many: for the baselines.
         amounts: of data that each method is trained on, by tier, beside `few` and `many`; keys are
-            methods, or "baselines" for all of them.
+            methods, or "baselines" for all of them without mean field.
         pretrain_trajectories: of each of the other tasks, expert data.
         network: preset of `networld_agent.config`.
         network_options: "option=value" for pre-training and adaptation alike.
@@ -157,8 +157,8 @@ class Protocol:
         baseline_options: "option=value" by baseline, or by "baseline@task" where a task needs
             others.
         ablations: names in `ABLATIONS` or baselines with mean field, in the main comparison's
-            amounts only.
-        ablation_seeds: training seeds of these.
+            amounts unless `amounts` has others for them.
+        ablation_seeds: training seeds of those in `ABLATIONS`.
         episodes: test episodes of each trained policy.
         eval_steps: of each, at most the task's own number.
         warm_up: random joint actions before them, the same for every method.
@@ -272,13 +272,11 @@ def cells(protocol: Protocol, methods: Sequence[str] | None = None) -> list[Cell
     for method in protocol.methods if methods is None else methods:
         main = ("expert", protocol.main_amount(method))
         pairs = [main]
-        side = method in protocol.ablations
-        if not side:
-            group = "baselines" if method not in protocol.amounts else method
-            tiers = {} if group == "baselines" and method not in BASELINES else protocol.amounts
-            for tier, labels in tiers.get(group, {}).items():
-                pairs += [(tier, label) for label in labels]
-        seeds = protocol.ablation_seeds if side else protocol.seeds
+        group = "baselines" if method in BASELINES else method
+        group = method if method in protocol.amounts else group
+        for tier, labels in protocol.amounts.get(group, {}).items():
+            pairs += [(tier, label) for label in labels]
+        seeds = protocol.ablation_seeds if method in ABLATIONS else protocol.seeds
         pairs = sorted(set(pairs), key=lambda pair: (pair[0], _size(pair[1])))
         found += [
             Cell(method, *pair, seed, pair == main) for pair in pairs for seed in range(seeds)

@@ -61,13 +61,25 @@ def test_cells_of_a_baseline_are_the_main_one_and_the_listed_ones():
 
 def test_ablations_take_the_main_amount_and_their_own_seeds():
     protocol = dataclasses.replace(
-        SMOKE, seeds=3, ablations=("networld-one-hot", "bc-mean-field"), ablation_seeds=2
+        SMOKE, seeds=3, ablations=("networld-one-hot", "networld-no-symlog"), ablation_seeds=2
     )
     found = cells(protocol, protocol.ablations)
     assert {(c.method, c.amount) for c in found} == {
-        ("networld-one-hot", "2"), ("bc-mean-field", "4"),
+        ("networld-one-hot", "2"), ("networld-no-symlog", "2"),
     }  # fmt: skip
     assert {c.seed for c in found} == {0, 1}
+
+
+def test_a_baseline_with_mean_field_takes_all_seeds_and_only_amounts_of_its_own():
+    amounts = {"baselines": {"expert": ("1", "3")}, "bc-mean-field": {"expert": ("2",)}}
+    protocol = dataclasses.replace(
+        SMOKE, seeds=3, amounts=amounts, ablations=("bc-mean-field", "iql-mean-field")
+    )
+    found = cells(protocol, protocol.ablations)
+    assert {(c.method, c.amount, c.main) for c in found} == {
+        ("bc-mean-field", "2", False), ("bc-mean-field", "4", True), ("iql-mean-field", "4", True),
+    }  # fmt: skip
+    assert {c.seed for c in found} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("name", PRESETS)
