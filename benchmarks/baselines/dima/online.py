@@ -95,6 +95,10 @@ class DimaLearner(OnlineLearner):
         spec = PolicySpec(env.task, env.observation_size, env.action, self.config)
         return OnlineDimaPolicy(spec).fill(self.ppo.actor, self.scaling.as_fixed())
 
+    def save_models(self, folder: Path) -> None:
+        """The world model to `folder/model`, which `diagnose --model` reads."""
+        self.model.save(folder / "model")
+
     def memory(self) -> dict[str, Tensor]:
         """Where the environments are; what was seen goes to files of its own."""
         files = self._replay.save(self._folder)

@@ -55,6 +55,13 @@ class OnlineLearner(ABC):
     def policy(self) -> TeamPolicy:
         """The policy as it is now."""
 
+    def save_models(self, folder: Path) -> None:  # noqa: B027 - a method without models
+        """Saves what else was learnt, when a run ends; a world model, say.
+
+        Args:
+            folder: of the run.
+        """
+
     @abstractmethod
     def memory(self) -> dict[str, Tensor]:
         """All else that a checkpoint needs: where the environments are, what is remembered."""

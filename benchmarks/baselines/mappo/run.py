@@ -39,7 +39,8 @@ def train_run(
 ) -> BaselinePolicy:
     """Trains into a run's folder, or goes on with what is there.
 
-    The folder gets `config.json`, `metrics.jsonl`, a checkpoint, `snapshots/<steps>` and `policy`.
+    The folder gets `config.json`, `metrics.jsonl`, a checkpoint, `snapshots/<steps>` and `policy`,
+    and whatever the method saves beside it.
 
     Args:
         make: the learner, of the configuration's seed.
@@ -69,6 +70,8 @@ def train_run(
         except KeyboardInterrupt:
             print("\nstopped: repeat the same command to go on.", file=sys.stderr)
             raise
+        learner.save_models(folder)
+        # Last: it marks the run as finished.
         learner.policy().save(folder / "policy")
     return load_team_policy(folder)
 

@@ -13,6 +13,7 @@ import torch
 from benchmarks.baselines.dima import compare, fit, online, train
 from benchmarks.baselines.dima.offline import Dima, DimaPolicy, OfflineConfig
 from benchmarks.baselines.dima.policy_config import OnlineConfig
+from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.interface import OfflineData
 from benchmarks.baselines.mappo import evaluate
 from networld_agent.collecting import CollectionSettings, collect
@@ -52,6 +53,12 @@ def test_a_run_is_scored_and_says_what_it_spent(whole):
     assert [line["step"] for line in lines] == [40, 60, 80, 100, 120, 140, 160]
     assert lines[-1]["model_updates_per_step"] == pytest.approx(7 * 2 / 160)
     assert lines[-1]["policy_updates_per_step"] == pytest.approx(7 * 2 / 160)
+
+
+def test_the_world_model_of_a_run_is_kept(whole):
+    model = WorldModel.load(whole / "model")
+    assert (model.spec.task, model.spec.num_agents) == ("rb-v0", 3)
+    assert (whole / "model").stat().st_mtime <= (whole / "policy").stat().st_mtime
 
 
 def test_the_stored_policy_plays_again(whole, capsys):
