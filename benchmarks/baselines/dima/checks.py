@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.baselines.dima.edm import SIGMA_DATA
-from benchmarks.baselines.dima.recording import Recording, random_actions
+from benchmarks.baselines.dima.recording import Act, Recording, random_actions
 from benchmarks.baselines.dima.sequences import Context
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.team_env import TeamEnv
@@ -35,32 +35,44 @@ class Forks:
         context: of R places.
         actions: `(R, n[, A])` taken there.
         next_states: `(R, S)` that they lead to.
+        rewards: `(R,)` that they earn.
         forked_actions: `(n, R, n[, A])`, of which [k] differs for agent k alone.
         forked_states: `(n, R, S)` that these lead to.
+        forked_rewards: `(n, R)` that these earn.
     """
 
     context: Context
     actions: Tensor
     next_states: Tensor
+    rewards: Tensor
     forked_actions: Tensor
     forked_states: Tensor
+    forked_rewards: Tensor
 
 
-def fork(make: Callable[[], TeamEnv], times: Sequence[int], seed: int, context: int = 3) -> Forks:
-    """Plays random episodes, and at some times each agent's action once more otherwise.
+def fork(
+    make: Callable[[], TeamEnv],
+    times: Sequence[int],
+    seed: int,
+    context: int = 3,
+    act: Act | None = None,
+) -> Forks:
+    """Plays episodes, and at some times each agent's action once more otherwise.
 
     Args:
         make: makes B environments; called twice.
         times: steps before the fork, ascending, each at least `context` - 1.
-        seed: of episodes and actions.
+        seed: of episodes and random actions.
         context: C, states kept before each fork.
+        act: chooses the actions of the episodes; random ones by default, as those of the forks are.
     """
     env, copy = make(), make()
     rng = np.random.default_rng([seed, 2])
-    states, taken = [env.reset(seed)[1]], []
+    observations, first = env.reset(seed)
+    states, taken = [first], []
     found: list[tuple[Any, ...]] = []
     for t in range(times[-1] + 1):
-        actions = random_actions(env, rng)
+        actions = random_actions(env, rng) if act is None else act(observations)
         if t in times:
             place, other = env.position(), random_actions(env, rng)
             changed = [actions.copy() for _ in range(env.num_agents)]
@@ -68,20 +80,26 @@ def fork(make: Callable[[], TeamEnv], times: Sequence[int], seed: int, context: 
             for agent, joint in enumerate(changed):
                 joint[:, agent] = other[:, agent]
                 copy.restore(seed, place)
-                led.append(copy.step(joint).final_state)
+                led.append(copy.step(joint))
         taken.append(actions)
         step = env.step(actions)
         if t in times:
             past = (np.stack(states[-context:], 1), np.stack(taken[-context:-1], 1))
-            found.append((*past, actions, step.final_state, np.stack(changed), np.stack(led)))
+            forked_states = np.stack([end.final_state for end in led])
+            forked_rewards = np.stack([end.reward for end in led])
+            found.append((
+                *past, actions, step.final_state, step.reward,
+                np.stack(changed), forked_states, forked_rewards,
+            ))  # fmt: skip
         if (step.terminated | step.truncated).any() and t < times[-1]:
             raise ValueError(f"an episode of {env.task} ended before step {times[-1]}.")
+        observations = step.observations
         states.append(step.final_state)
     columns = [list(column) for column in zip(*found, strict=True)]
-    joined = [torch.from_numpy(np.concatenate(c)) for c in columns[:4]]
-    forked = [torch.from_numpy(np.concatenate(c, 1)) for c in columns[4:]]
+    joined = [torch.from_numpy(np.concatenate(c)) for c in columns[:5]]
+    forked = [torch.from_numpy(np.concatenate(c, 1)) for c in columns[5:]]
     valid = torch.ones(len(joined[0]), context, dtype=torch.bool)
-    return Forks(Context(joined[0], joined[1], valid), joined[2], joined[3], *forked)
+    return Forks(Context(joined[0], joined[1], valid), *joined[2:], *forked)
 
 
 @dataclass(frozen=True)

@@ -233,6 +233,8 @@ class StateConfig(_Checked):
         batch_size: states per update.
         learning_rate: of AdamW.
         clip: greatest norm of the gradient.
+        read: whether observations are read off a state that begins with them. Where none does, or
+            without it, they pass through the codes, as published.
     """
 
     levels: tuple[int, ...] = (8, 6, 5)
@@ -241,6 +243,7 @@ class StateConfig(_Checked):
     batch_size: int = 256
     learning_rate: float = 3e-4
     clip: float = 10.0
+    read: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -345,7 +348,7 @@ PRESETS: Final[dict[str, DimaConfig]] = {
             learning_rate=5e-4,
         ),
         reward=RewardConfig(width=128, layers=2, dropout=0.0, batch_size=32, learning_rate=5e-4),
-        state=StateConfig(codes=32, hidden=256, batch_size=128),
+        state=StateConfig(codes=32, hidden=256, batch_size=128, read=True),
     ),
     "tiny": DimaConfig(
         denoiser=DenoiserConfig(

@@ -4,7 +4,11 @@
         --updates 1000 --out dima-rb.html
 
 With `--updates`, a model is first trained on random play and stored in `--model`, unless one is
-there already.
+there already. With `--policy`, the policy of a run plays instead of random actions, and also in the
+model:
+
+    python -m benchmarks.baselines.dima.diagnose --env cbf-v0 --model runs/cbf-dima/model \
+        --policy runs/cbf-dima --out dima-cbf.html
 """
 
 from __future__ import annotations
@@ -23,8 +27,11 @@ from benchmarks.baselines.dima.checks import effects, fork, prediction
 from benchmarks.baselines.dima.config import PRESETS, DimaConfig
 from benchmarks.baselines.dima.diagnostics_page import Diagnosis, diagnosis_page, verdicts
 from benchmarks.baselines.dima.online import world_spec
+from benchmarks.baselines.dima.policy_checks import imagined_play, reward_effects, sampled_act
 from benchmarks.baselines.dima.recording import Recording, record
 from benchmarks.baselines.dima.world_model import WorldModel
+from benchmarks.baselines.mappo.evaluation import load_team_policy
+from benchmarks.baselines.mappo.policy import TeamPolicy
 from benchmarks.baselines.mappo.team_env import TeamEnv
 from benchmarks.baselines.mappo.teams import TEAMS, make_team
 from networld_agent.progress import ProgressLine
@@ -66,6 +73,15 @@ def _model(options: argparse.Namespace, team: TeamEnv) -> WorldModel:
     return model
 
 
+def _policy(folder: Path | None, team: TeamEnv) -> TeamPolicy | None:
+    if folder is None:
+        return None
+    policy = load_team_policy(folder)
+    if not isinstance(policy, TeamPolicy) or policy.spec.task != team.task:
+        raise ValueError(f"{folder}: holds no policy of MAPPO or DIMA for {team.task}.")
+    return policy
+
+
 def _diagnose(options: argparse.Namespace) -> None:
     for name in ("episodes", "steps", "horizon", "draws", "forks"):
         check_int(f"--{name}", getattr(options, name), 1)
@@ -75,15 +91,24 @@ def _diagnose(options: argparse.Namespace) -> None:
     torch.set_num_threads(check_int("--threads", options.threads, 1))
     team = make_team(options.env, options.episodes)
     model = _model(options, team)
-    held_out = record(team, options.steps, _HELD_OUT_SEED)
+    policy = _policy(options.policy, team)
+    act = None if policy is None else sampled_act(policy)
+    torch.manual_seed(options.seed)
+    held_out = record(team, options.steps, _HELD_OUT_SEED, act)
     context = model.config.denoiser.context
     times = np.unique(np.linspace(context + 2, context + 22, options.forks).astype(int)).tolist()
-    forks = fork(lambda: make_team(options.env, options.episodes), times, _HELD_OUT_SEED, context)
+    torch.manual_seed(options.seed)
+    forks = fork(
+        lambda: make_team(options.env, options.episodes), times, _HELD_OUT_SEED, context, act
+    )
     torch.manual_seed(options.seed)
     found, apart = effects(model, forks, options.draws)
     errors = prediction(model, held_out, options.horizon, options.forks)
+    rewards, play = reward_effects(model, forks), None
+    if policy is not None:
+        play = imagined_play(model, policy, held_out, options.horizon, options.forks)
     conditioning = model.config.denoiser.conditioning
-    diagnosis = Diagnosis(team.task, conditioning, found, apart, errors)
+    diagnosis = Diagnosis(team.task, conditioning, found, apart, errors, rewards, play)
     for good, sentence in verdicts(diagnosis):
         print(f"  {'yes' if good else 'NO '}  {sentence}")
     command = " ".join(["python -m benchmarks.baselines.dima.diagnose", *options.arguments])
@@ -116,6 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],
         help="an option of that model, e.g. --set denoiser_conditioning=sequential; repeatable",
     )  # fmt: skip
+    parser.add_argument(
+        "--policy", type=Path, metavar="RUN", help="run whose policy plays (default: at random)"
+    )
     parser.add_argument("--episodes", type=int, default=20, help="at once (default: 20)")
     parser.add_argument("--steps", type=int, default=200, help="of each (default: 200)")
     parser.add_argument("--forks", type=int, default=5, help="of each episode (default: 5)")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.baselines.dima.checks import ORDERS, AgentEffects, Prediction
+from benchmarks.baselines.dima.policy_checks import Play, RewardEffects
 
 __all__ = ["Diagnosis", "diagnosis_page", "draw_diagnosis", "verdicts"]
 
@@ -26,6 +27,8 @@ class Diagnosis:
         effects: of every agent under both orders.
         order_difference: of samples under the two orders, in deviations of the state.
         prediction: errors over imagined steps.
+        rewards: of real states, and what one agent's action changes in them.
+        play: of a policy in the model and in the environment; None if none was given.
     """
 
     task: str
@@ -33,6 +36,8 @@ class Diagnosis:
     effects: list[AgentEffects]
     order_difference: float
     prediction: Prediction
+    rewards: RewardEffects
+    play: Play | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -64,7 +69,20 @@ def verdicts(found: Diagnosis) -> list[tuple[bool, str]]:
             f"Predicted effects of one agent's action are {min(slopes):.2f} to {max(slopes):.2f} "
             "of the true ones.",
         ),
+        (
+            found.rewards.level.error < 1,
+            f"Rewards of real states are off by {found.rewards.level.error:.2f} of their "
+            f"deviation, {found.rewards.bias:+.3f} on the mean.",
+        ),
+        (
+            found.rewards.action.slope > 0.5 and found.rewards.action.correlation > 0.5,
+            "What one agent's action changes in the reward: predicted effects are "
+            f"{found.rewards.action.slope:.2f} of the true ones, correlation "
+            f"{found.rewards.action.correlation:.2f}.",
+        ),
     ]
+    if found.play is not None:
+        sentences += _of_play(found.play)
     if found.conditioning == "sequential":
         sentences.append(
             (
@@ -74,6 +92,25 @@ def verdicts(found: Diagnosis) -> list[tuple[bool, str]]:
             )
         )
     return sentences
+
+
+def _of_play(play: Play) -> list[tuple[bool, str]]:
+    gap = np.abs(np.subtract(play.imagined, play.true))
+    steps = len(play.true)
+    return [
+        (
+            bool(gap.max() < 0.1 * abs(np.mean(play.true))),
+            f"The policy earns {play.imagined[0]:.3g} in the first imagined step and "
+            f"{play.imagined[-1]:.3g} in step {steps}; in the environment {play.true[0]:.3g} and "
+            f"{play.true[-1]:.3g}.",
+        ),
+        (
+            play.same_choice[0] > play.same_as_before[0],
+            f"On imagined observations it chooses as on the true ones for "
+            f"{100 * play.same_choice[0]:.0f} % of the agents (on those before them: "
+            f"{100 * play.same_as_before[0]:.0f} %).",
+        ),
+    ]
 
 
 def draw_diagnosis(found: Diagnosis, figure: Any) -> None:

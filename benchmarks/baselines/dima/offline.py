@@ -78,7 +78,7 @@ class DimaLearner(Learner):
         codec = ActionCodec(data.action)
         spec = WorldSpec(
             data.task, data.num_agents, self._memory.state_size, data.observation_size,
-            codec.size, codec.num_choices,
+            codec.size, codec.num_choices, observed=True,
         )  # fmt: skip
         self._model = WorldModel(spec, config.world()).to(self._device)
         self._model.observe(*(t.to(self._device) for t in self._memory.sample(_MOST_ROWS)))

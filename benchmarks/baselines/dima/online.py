@@ -41,7 +41,7 @@ def world_spec(env: TeamEnv) -> WorldSpec:
     codec = env.codec
     return WorldSpec(
         env.task, env.num_agents, env.state_size, env.observation_size, codec.size,
-        codec.num_choices,
+        codec.num_choices, env.observed,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,10 @@ from benchmarks.baselines.dima.config import BatchShape
 from benchmarks.baselines.dima.sequences import Context, Sequences
 from benchmarks.baselines.mappo.team_env import TeamEnv
 
-__all__ = ["Recording", "random_actions", "record"]
+__all__ = ["Act", "Recording", "random_actions", "record"]
+
+#: Observations `(B, n, O)` to joint actions `(B, n[, A])`, as the codec encodes them.
+Act = Callable[[NDArray[np.float32]], NDArray[Any]]
 
 
 def random_actions(env: TeamEnv, rng: np.random.Generator) -> NDArray[Any]:
@@ -85,13 +89,14 @@ class Recording:
         return Context(self.states[:, first : step + 1], self.actions[:, first:step], valid)
 
 
-def record(env: TeamEnv, steps: int, seed: int) -> Recording:
-    """Plays random actions.
+def record(env: TeamEnv, steps: int, seed: int, act: Act | None = None) -> Recording:
+    """Plays, with random actions by default.
 
     Args:
         env: B environments.
         steps: of each episode.
-        seed: of episodes and actions.
+        seed: of episodes and random actions.
+        act: chooses the actions instead.
 
     Raises:
         ValueError: if an episode ends before the last step.
@@ -100,7 +105,7 @@ def record(env: TeamEnv, steps: int, seed: int) -> Recording:
     observations, state = env.reset(seed)
     seen, states, taken, rewards, terminated = [observations], [state], [], [], []
     for t in range(steps):
-        taken.append(random_actions(env, rng))
+        taken.append(random_actions(env, rng) if act is None else act(seen[-1]))
         step = env.step(taken[-1])
         over = step.terminated | step.truncated
         if over.any() and t < steps - 1:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from wirelessenvs.checks import check_int
+from wirelessenvs.checks import check_flag, check_int
 
 __all__ = ["Context", "Sequences", "WorldSpec"]
 
@@ -25,6 +25,7 @@ class WorldSpec:
         observation_size: O, entries of one agent's observation.
         action_size: A, components of one agent's real-valued action; 0 if actions are choices.
         num_choices: K of a discrete action; 0 if actions are reals.
+        observed: whether the state begins with all observations, one agent after the other.
     """
 
     task: str
@@ -33,6 +34,8 @@ class WorldSpec:
     observation_size: int
     action_size: int = 0
     num_choices: int = 0
+    # Says how the numbers above are arranged, not which environment it is.
+    observed: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.task, str):
@@ -41,6 +44,12 @@ class WorldSpec:
             check_int(name, getattr(self, name), 1)
         for name in ("action_size", "num_choices"):
             check_int(name, getattr(self, name), 0)
+        check_flag("observed", self.observed)
+        if self.observed and self.state_size < self.num_agents * self.observation_size:
+            raise ValueError(
+                f"a state of {self.state_size} entries cannot begin with {self.num_agents} "
+                f"observations of {self.observation_size}."
+            )
         if (self.action_size == 0) == (self.num_choices == 0):
             raise ValueError(
                 "an action has either action_size reals or num_choices choices, got "

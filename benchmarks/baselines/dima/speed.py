@@ -29,8 +29,8 @@ __all__ = ["SPECS", "main"]
 
 #: Sizes of the tasks at their first presets.
 SPECS: Final = {
-    "rb-v0": WorldSpec("rb-v0", 8, 40, 4, num_choices=11),
-    "cbf-v0": WorldSpec("cbf-v0", 19, 1539, 62, num_choices=40),
+    "rb-v0": WorldSpec("rb-v0", 8, 40, 4, num_choices=11, observed=True),
+    "cbf-v0": WorldSpec("cbf-v0", 19, 1539, 62, num_choices=40, observed=True),
     "slicing-v0": WorldSpec("slicing-v0", 19, 304, 12, action_size=3),
     "halfcheetah-2x3": WorldSpec("halfcheetah-2x3", 2, 17, 19, action_size=3),
 }
@@ -90,7 +90,11 @@ def _measure(spec: WorldSpec, preset: str, options: argparse.Namespace) -> dict[
 
 def _print(row: dict[str, Any]) -> None:
     columns = ["env", "preset", "denoising_steps", "weights"]
-    times = [f"{row[f'{part}_cpu_s']:.1f}" for part in (*WorldModel.PARTS, "imagination")]
+    # A part that has nothing to learn takes no time.
+    times = [
+        f"{row[name]:.1f}" if (name := f"{part}_cpu_s") in row else "-"
+        for part in (*WorldModel.PARTS, "imagination")
+    ]
     clock = f"{row['imagination_s']:.1f}"
     print("| " + " | ".join([*(str(row[c]) for c in columns), *times, clock]) + " |", flush=True)
 

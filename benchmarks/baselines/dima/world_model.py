@@ -78,7 +78,7 @@ class WorldModel(nn.Module):
         config: sizes and choices.
     """
 
-    #: Names of the parts, each with its own optimiser.
+    #: Names of all parts; of those that learn, each has its own optimiser.
     PARTS = ("denoiser", "reward", "state")
 
     updates: Tensor
@@ -91,8 +91,11 @@ class WorldModel(nn.Module):
         self.rewards = StateNormaliser(1, config.limit)
         self.denoiser = Denoiser(spec, config.denoiser)
         self.reward = RewardModel(spec, config.reward)
-        self.state = StateDecoder(spec, config.state)
-        self.optimizers = {name: self._optimizer(name) for name in self.PARTS}
+        # Nothing to learn where the state holds all observations, and no code to lose them in.
+        read = config.state.read and spec.observed
+        self.state = None if read else StateDecoder(spec, config.state)
+        learnt = [name for name in self.PARTS if getattr(self, name) is not None]
+        self.optimizers = {name: self._optimizer(name) for name in learnt}
         self.register_buffer("updates", torch.zeros(len(self.PARTS), dtype=torch.int64))
         self._episode: _Episode | None = None
 
@@ -110,7 +113,12 @@ class WorldModel(nn.Module):
         begin before the episode does is padded on the left. Pieces for "reward" may be padded on
         either side.
         """
-        return self.config.batches()
+        return {name: shape for name, shape in self.config.batches().items() if name in self.parts}
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Those of `PARTS` that learn."""
+        return tuple(self.optimizers)
 
     def observe(self, states: Tensor, observations: Tensor, rewards: Tensor) -> None:
         """Takes real steps into the running statistics; each step is to be given once.
@@ -140,7 +148,7 @@ class WorldModel(nn.Module):
         Raises:
             ValueError: for an unknown part or a batch of other shapes than the environment's.
         """
-        check_names("part", batches, self.PARTS)
+        check_names("part", batches, self.parts)
         values: dict[str, Tensor] = {}
         for number, (part, batch) in enumerate((p, batches.get(p)) for p in self.PARTS):
             if batch is None:
@@ -189,6 +197,7 @@ class WorldModel(nn.Module):
         return {"reward_loss": reward, "termination_loss": termination}
 
     def _state_losses(self, batch: Sequences) -> dict[str, Tensor]:
+        assert self.state is not None
         states = self.scaled_states(batch.states[:, 0])
         seen = self.observations(batch.observations[:, 0].flatten(1))
         shape = batch.observations[:, 0].shape
@@ -251,6 +260,19 @@ class WorldModel(nn.Module):
         # Clones made here can take part in a policy's gradients; inference tensors cannot.
         return ImaginedStep(*(tensor.clone() for tensor in found))
 
+    @torch.no_grad()
+    def reward_of(self, states: Tensor, actions: Tensor) -> Tensor:
+        """Expected reward `(B,)` of the first imagined step.
+
+        Args:
+            states: `(B, S)` in the environment's units.
+            actions: `(B, n, A)` in [-1, 1], or `(B, n)` integers from 0.
+        """
+        self.eval()
+        memory = self.reward.begin(len(states))
+        reward, _ = self.reward.extend(self.scaled_states(states), actions, memory)
+        return self.rewards.inverse(reward[:, None])[:, 0]
+
     def scaled_states(self, states: Tensor) -> Tensor:
         """0.5 s_n `(..., S)` of states in the environment's units, as the networks see them."""
         scaled: Tensor = SIGMA_DATA * self.states(states)
@@ -263,6 +285,10 @@ class WorldModel(nn.Module):
             return self._observations_of(scaled).unflatten(0, states.shape[:-1])
 
     def _observations_of(self, scaled: Tensor) -> Tensor:
+        if self.state is None:
+            shape = (self.spec.num_agents, self.spec.observation_size)
+            held = self.states.inverse(scaled / SIGMA_DATA)[..., : shape[0] * shape[1]]
+            return held.unflatten(-1, shape)
         seen: Tensor = self.state(scaled)
         return self.observations.inverse(seen.flatten(1)).view(seen.shape)
 

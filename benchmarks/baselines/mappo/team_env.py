@@ -84,6 +84,7 @@ class TeamEnv(ABC):
         observation_size: O.
         state_size: S.
         action: of one agent.
+        observed: whether the state begins with all observations, one agent after the other.
     """
 
     task: str
@@ -92,6 +93,7 @@ class TeamEnv(ABC):
     observation_size: int
     state_size: int
     action: ActionSpec
+    observed: bool = False
 
     def __init__(self) -> None:
         self.codec = ActionCodec(self.action)

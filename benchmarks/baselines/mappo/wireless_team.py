@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ from wirelessenvs.config import TaskConfig
 from wirelessenvs.tasks import get_task
 
 __all__ = ["WirelessTeam"]
+
+
+#: Tasks whose state begins with all observations.
+_OBSERVED: Final = ("rb-v0", "cbf-v0")
 
 
 class WirelessTeam(TeamEnv):
@@ -33,6 +37,7 @@ class WirelessTeam(TeamEnv):
         self.observation_size = int(np.prod(simulator.observation_space.shape))
         self.state_size = int(np.prod(simulator.state_space.shape))
         self.action = spec_of_space(simulator.action_space)
+        self.observed = self.task in _OBSERVED
         super().__init__()
 
     def _begin(self, seeds: Sequence[int | None]) -> None:

@@ -19,14 +19,22 @@ DRIFT = 0.9
 EFFECTS = np.random.default_rng(0).normal(size=(2, 2, 3)).astype(np.float32)
 
 
-class LinearEnv(TeamEnv):
-    """s' = 0.9 s + sum_k B_k a_k + noise of the episode's seed; ends after `length` steps."""
+def bonus(actions):
+    """Agent 1's first component earns twice what agent 0's does."""
+    return actions[..., 0, 0] + 2 * actions[..., 1, 0]
 
-    def __init__(self, batch, length=100, noise=0.3):
+
+class LinearEnv(TeamEnv):
+    """s' = 0.9 s + sum_k B_k a_k + noise of the episode's seed; ends after `length` steps.
+
+    The reward is the sum of s, and `pay` times a bonus for the actions.
+    """
+
+    def __init__(self, batch, length=100, noise=0.3, pay=0.0):
         self.task, self.batch, self.num_agents = "linear", batch, 2
         self.observation_size = self.state_size = 3
         self.action = ActionSpec("box", low=(-1.0, -1.0), high=(1.0, 1.0))
-        self.length, self.noise = length, noise
+        self.length, self.noise, self.pay = length, noise, pay
         self.states = np.zeros((batch, 3), np.float32)
         self.elapsed = np.zeros(batch, np.int64)
         self.rngs = [np.random.default_rng(0)] * batch
@@ -40,7 +48,7 @@ class LinearEnv(TeamEnv):
                 self.elapsed[env] = 0
 
     def _advance(self, actions, active):
-        reward = self.states.sum(1).astype(np.float64)
+        reward = self.states.sum(1) + self.pay * bonus(actions).astype(np.float64)
         for env in np.flatnonzero(active):
             noise = self.noise * self.rngs[env].normal(size=3)
             self.states[env] = (
@@ -55,10 +63,11 @@ class LinearEnv(TeamEnv):
 
 
 class KnowingModel:
-    """Predicts without noise; effects of actions are multiplied by `share`."""
+    """Predicts without noise; effects of actions are multiplied by `share`, rewards are more."""
 
-    def __init__(self, share=1.0, heeds_order=False):
+    def __init__(self, share=1.0, heeds_order=False, pay=0.0, more=0.0):
         self.spec, self.share, self.heeds_order = SPEC, share, heeds_order
+        self.pay, self.more = pay, more
         self.config = SimpleNamespace(denoiser=DenoiserConfig())
         self.states, self.observations = StateNormaliser(3, 1e3), StateNormaliser(6, 1e3)
         self.rewards = StateNormaliser(1, 1e3)
@@ -79,11 +88,14 @@ class KnowingModel:
         shift = 0.1 * order[:, :1] if self.heeds_order else 0
         return self.scaled_states(self._next(present, actions[:, -1])) + shift
 
+    def reward_of(self, states, actions):
+        return states.sum(1) + self.share * self.pay * bonus(actions) + self.more
+
     def begin(self, context):
         self.present = context.states[:, -1]
 
     def step(self, actions):
-        reward = self.present.sum(1)
+        reward = self.reward_of(self.present, actions)
         self.present = self._next(self.present, actions)
         seen = self.present[:, None].expand(-1, 2, -1)
         return ImaginedStep(self.present, seen, reward, torch.zeros(len(reward)))

@@ -8,26 +8,39 @@ from dima_cases import tiny
 from benchmarks.baselines.dima import diagnose, slopes, speed
 from benchmarks.baselines.dima.checks import AgentEffects, Prediction
 from benchmarks.baselines.dima.diagnostics_page import Diagnosis, diagnosis_page, verdicts
+from benchmarks.baselines.dima.policy_checks import Agreement, Play, RewardEffects
+from benchmarks.baselines.mappo import train as train_mappo
 
 SMALL = ["--env", "rb-v0", "--preset", "tiny", "--episodes", "3", "--steps", "30"]
 
 
-def diagnosis(slope=1.0, conditioning="sequential"):
+def diagnosis(slope=1.0, conditioning="sequential", play=None):
     found = [
         AgentEffects(agent, order, 0, slope, 0.9, 0.1)
         for order in ("ascending", "descending")
         for agent in range(2)
     ]
     errors = Prediction([0.1, 0.9], [0.5, 0.8], [0.3, 0.4], [0.2, 0.3])
-    return Diagnosis("rb-<v0>", conditioning, found, 0.05, errors)
+    agreement = Agreement(slope, 0.9, 0.1)
+    rewards = RewardEffects(agreement, 0.01, agreement, [agreement] * 2)
+    return Diagnosis("rb-<v0>", conditioning, found, 0.05, errors, rewards, play)
 
 
 def test_verdicts_follow_the_figures():
     said = [good for good, _ in verdicts(diagnosis())]
-    assert said == [True, False, True, True, True]
+    assert said == [True, False, True, True, True, True, True]
     assert not verdicts(diagnosis(slope=0.5))[3][0]
     assert "0.50 to 0.50" in verdicts(diagnosis(slope=0.5))[3][1]
-    assert len(verdicts(diagnosis(conditioning="joint"))) == 4
+    assert not verdicts(diagnosis(slope=0.3))[5][0]
+    assert len(verdicts(diagnosis(conditioning="joint"))) == 6
+
+
+@pytest.mark.parametrize(("promised", "same", "wanted"), [(4.1, 0.9, True), (6.5, 0.1, False)])
+def test_verdicts_on_play_follow_the_figures(promised, same, wanted):
+    play = Play([4.0, promised], [4.0, 4.2], [same, 0.4], [0.3, 0.3], 1.0)
+    said = verdicts(diagnosis(conditioning="joint", play=play))[6:]
+    assert [good for good, _ in said] == [wanted, wanted]
+    assert f"{promised:.3g} in step 2; in the environment 4 and 4.2" in said[0][1]
 
 
 def test_page_holds_all_and_loads_nothing():
@@ -51,6 +64,16 @@ def test_diagnose_trains_once_stores_and_reports(tmp_path, capsys):
     assert diagnose.main([*SMALL, *where, *figures, "--updates", "9"]) == 0
     assert next((tmp_path / "world").glob("*.safetensors")).name == weights
     assert json.loads((tmp_path / "found.json").read_text())["effects"] == found["effects"]
+    run = ["--out", str(tmp_path / "run"), "--steps", "40", "--set", "num_envs=2"]
+    run += ["--set", "rollout=20", "--episodes", "1", "--eval-steps", "5"]
+    assert train_mappo.main(["--env", "rb-v0", *run]) == 0
+    played = [*SMALL, *where, *figures, "--policy", str(tmp_path / "run")]
+    assert diagnose.main(played) == 0
+    told = json.loads((tmp_path / "found.json").read_text())
+    assert len(told["play"]["imagined"]) == 15
+    assert told["rewards"]["bias"] != found["rewards"]["bias"]
+    assert diagnose.main([*SMALL, *where, "--policy", str(tmp_path / "none")]) == 2
+    assert "the file is missing" in capsys.readouterr().err
     other = ["--env", "cbf-v0", *SMALL[2:], *where]
     assert diagnose.main(other) == 2
     assert "is a model of rb-v0" in capsys.readouterr().err

@@ -239,3 +239,41 @@ def test_presets_survive_json_and_name_their_parts():
 def test_bad_options_are_refused_in_one_sentence(make, sentence):
     with pytest.raises((ValueError, TypeError), match=sentence):
         make()
+
+
+OBSERVED = WorldSpec("seen", num_agents=3, state_size=7, observation_size=2, num_choices=4,
+                     observed=True)  # fmt: skip
+
+
+def test_observations_that_a_state_holds_are_read_off_it():
+    model = started(OBSERVED, state_read=True)
+    assert model.parts == tuple(model.batches()) == ("denoiser", "reward")
+    for step in imagined(model, OBSERVED):
+        wanted = step.state[:, :6].unflatten(1, (3, 2))
+        torch.testing.assert_close(step.observations, wanted, rtol=0, atol=0)
+    states = 3 + 2 * torch.randn(5, 7)
+    torch.testing.assert_close(model.decode(states), states[:, :6].unflatten(1, (3, 2)))
+    batches = random_batches(started(OBSERVED), OBSERVED)
+    with pytest.raises(TypeError, match="unknown part 'state'"):
+        model.update(batches)
+
+
+def test_a_model_that_reads_is_stored_and_goes_on(tmp_path):
+    model = started(OBSERVED, state_read=True)
+    again = WorldModel.load(model.save(tmp_path / "model"), OBSERVED)
+    for one, other in zip(imagined(model, OBSERVED), imagined(again, OBSERVED), strict=True):
+        same(one, other)
+    resumed = started(OBSERVED, 0, state_read=True)
+    resumed.restore({name: tensor.clone() for name, tensor in model.checkpoint().items()})
+    batches = random_batches(model, OBSERVED)
+    for each in (model, resumed):
+        torch.manual_seed(1)
+        each.update(batches)
+    same(model.parameters(), resumed.parameters())
+
+
+def test_a_state_that_holds_no_observations_passes_through_codes():
+    assert started(DISCRETE, state_read=True).parts == WorldModel.PARTS
+    assert started(OBSERVED).parts == WorldModel.PARTS
+    with pytest.raises(ValueError, match="a state of 5 entries cannot begin with 3 observations"):
+        dataclasses.replace(OBSERVED, state_size=5)

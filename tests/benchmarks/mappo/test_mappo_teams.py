@@ -17,6 +17,17 @@ SMALL = {
 }
 
 
+@pytest.mark.parametrize(("env", "wanted"), [("rb-v0", 1), ("cbf-v0", 1), ("slicing-v0", 0)])
+def test_a_team_says_whether_its_state_begins_with_all_observations(env, wanted):
+    preset, overrides = SMALL[env]
+    team = make_team(env, 3, preset, overrides)
+    team.reset(7)
+    step = team.step(random_actions(team, np.random.default_rng(0)))
+    flat = step.observations.reshape(3, -1)
+    assert team.observed == wanted
+    assert np.array_equal(flat, step.state[:, : flat.shape[1]]) == wanted
+
+
 def random_actions(team, rng):
     if team.codec.discrete:
         return rng.integers(team.codec.num_choices, size=(team.batch, team.num_agents))
