@@ -45,14 +45,20 @@ def test_convolution_equals_conv1d(time, taps):
     )
 
 
+def plain_norm_mish(layer):
+    """PyTorch's own, in double precision, of the same gain and bias."""
+    reference = nn.Sequential(nn.GroupNorm(layer.groups, len(layer.gain)), nn.Mish()).double()
+    reference[0].weight.data = layer.gain.data.double()
+    reference[0].bias.data = layer.bias.data.double()
+    return reference
+
+
 @pytest.mark.parametrize("scale", [1.0, 30.0])
-def test_norm_mish_equals_group_norm_and_mish(scale):
+def test_norm_mish_in_double_precision_equals_group_norm_and_mish(scale):
     ours = NormMish(24).double()
-    reference = nn.Sequential(nn.GroupNorm(8, 24), nn.Mish()).double()
     nn.init.normal_(ours.gain, std=scale)
     nn.init.normal_(ours.bias, std=scale)
-    reference[0].weight.data = ours.gain.data.clone()
-    reference[0].bias.data = ours.bias.data.clone()
+    reference = plain_norm_mish(ours)
     compare(
         ours,
         reference,
@@ -62,6 +68,61 @@ def test_norm_mish_equals_group_norm_and_mish(scale):
             (ours.bias.grad, reference[0].bias.grad),
         ],
     )
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 16), (8, 5, 24), (4, 3, 512), (32, 7, 64)])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_the_norm_mish_kernel_equals_group_norm_and_mish(shape, scale):
+    torch.manual_seed(0)
+    ours = NormMish(shape[2])
+    nn.init.normal_(ours.gain, std=scale)
+    nn.init.normal_(ours.bias, std=scale)
+    reference = plain_norm_mish(ours)
+    x = (3 * torch.randn(shape) + 1).requires_grad_()
+    other = x.detach().double().permute(1, 2, 0).requires_grad_()
+    y, expected = ours(x), reference(other).permute(2, 0, 1)
+    torch.testing.assert_close(y.double(), expected, rtol=2e-6, atol=2e-6 * scale)
+    weights = torch.randn(shape)
+    (y * weights).sum().backward()
+    (expected * weights.double()).sum().backward()
+    for gradient, wanted in (
+        (x.grad, other.grad.permute(2, 0, 1)),
+        (ours.gain.grad, reference[0].weight.grad),
+        (ours.bias.grad, reference[0].bias.grad),
+    ):
+        # Two values in a group: the terms of a gradient, of size `scale`, nearly cancel.
+        size = float(wanted.abs().max()) + scale
+        torch.testing.assert_close(gradient.double(), wanted, rtol=0, atol=5e-6 * size)
+
+
+def test_norm_mish_is_the_same_with_gradients_and_without_alone_and_in_a_batch():
+    torch.manual_seed(0)
+    layer = NormMish(16)
+    nn.init.normal_(layer.gain)
+    x = torch.randn(8, 5, 16)
+    with_gradients = layer(x)
+    with torch.no_grad():
+        assert torch.equal(layer(x), with_gradients)
+        assert torch.equal(layer(x[:, 2:3]), with_gradients[:, 2:3])
+        # A view with other strides, as the network's transposed input is.
+        assert torch.equal(layer(x.permute(1, 0, 2).contiguous().permute(1, 0, 2)), with_gradients)
+
+
+def test_mish_far_from_zero_is_the_identity_or_zero():
+    layer = NormMish(8, groups=8)
+    layer.bias.data = torch.tensor([-1e4, -200.0, -81.0, -79.0, 0.0, 21.0, 90.0, 1e4])
+    layer.gain.data.zero_()
+    y = layer(torch.randn(2, 1, 8))[0, 0]
+    expected = nn.functional.mish(layer.bias.double())
+    torch.testing.assert_close(y.double(), expected, rtol=1e-6, atol=1e-30)
+
+
+def test_what_is_not_a_number_stays_so():
+    x = torch.zeros(4, 2, 8)
+    x[1, 0, 3] = torch.nan
+    y = NormMish(8)(x)
+    assert torch.isnan(y[:, 0, 3]).all()
+    assert torch.isfinite(y[:, 1]).all()
 
 
 def test_norm_mish_of_a_constant_segment_is_finite():
