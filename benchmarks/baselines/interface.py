@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +13,7 @@ from benchmarks.baselines.config import BaselineConfig
 from benchmarks.baselines.observation_scaling import ObservationScaling
 from benchmarks.baselines.offline_data import OfflineData
 from benchmarks.baselines.policy import BaselinePolicy, PolicySpec
+from benchmarks.baselines.torch_threads import torch_threads
 from benchmarks.baselines.training_loop import Learner, train
 from networld_agent.training.run_folder import prepare_folder
 
@@ -67,7 +66,7 @@ class Baseline(ABC):
         prepare_folder(folder, identity)
         if (folder / "policy" / "policy.json").exists():
             return self.policy_type.load(folder / "policy")
-        with _threads(config.threads), torch.random.fork_rng(devices=[]):
+        with torch_threads(config.threads), torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             scaling = ObservationScaling.of_data(data, config.mean_field)
             learner = self.learner(data, scaling, config)
@@ -88,14 +87,3 @@ class Baseline(ABC):
                 raise
             policy().save(folder / "policy")
         return self.policy_type.load(folder / "policy")
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    if count:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -13,17 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.config import BaselineConfig
+from benchmarks.baselines.learner_state import learner_tensors, restore_learner
 from networld_agent.progress import ProgressLine
-from networld_agent.training.checkpoints import (
-    load_checkpoint,
-    optimizer_tensors,
-    restore_optimizer,
-    save_checkpoint,
-)
+from networld_agent.training.checkpoints import load_checkpoint, save_checkpoint
 from networld_agent.training.log import RunLog
 from networld_agent.training.stop_requests import stop_requests
 
-__all__ = ["DivergenceError", "Learner", "batch_generator", "train"]
+__all__ = ["DivergenceError", "Learner", "add_values", "batch_generator", "train"]
 
 
 class DivergenceError(ValueError):
@@ -92,10 +88,7 @@ def train(
         DivergenceError: if a value of the log is not finite.
         KeyboardInterrupt: if stopped by a signal, after the checkpoint is written.
     """
-    names: dict[Tensor, str] = {
-        parameter: name for name, parameter in learner.module.named_parameters()
-    }
-    step, sums = _restore(learner, names, folder)
+    step, sums = _restore(learner, folder)
     log, line = RunLog(folder, step), ProgressLine("updates") if progress else None
     snapshots, logged = config.snapshot_steps(), step - step % config.log_every
     with stop_requests() as stop, torch.random.fork_rng(devices=[]):
@@ -103,7 +96,7 @@ def train(
             while step < config.steps:
                 torch.manual_seed(_noise_seed(config.seed, step))
                 values = learner.update(learner.batch(step), step)
-                _add(sums, values, step)
+                add_values(sums, _numbers(values), step)
                 step += 1
                 if line is not None:
                     line(label, step, config.steps)
@@ -114,7 +107,8 @@ def train(
                 if snapshot is not None and step in snapshots:
                     snapshot(step)
                 if stop or step % config.save_every == 0 or step == config.steps:
-                    _save(learner, names, folder, step, sums)
+                    tensors = learner_tensors(learner)
+                    save_checkpoint(folder, tensors, {"step": step, "sums": sums})
                 if stop:
                     raise KeyboardInterrupt
         finally:
@@ -128,41 +122,29 @@ def _noise_seed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, step, 1]).generate_state(1)[0])
 
 
-def _add(sums: dict[str, float], values: dict[str, Tensor], step: int) -> None:
-    numbers = torch.stack([value.detach().float() for value in values.values()]).tolist()
-    for name, number in zip(values, numbers, strict=True):
+def _numbers(values: dict[str, Tensor]) -> dict[str, float]:
+    # Stacked first: on a GPU every transfer waits for it.
+    stacked = torch.stack([value.detach().float() for value in values.values()])
+    return dict(zip(values, stacked.tolist(), strict=True))
+
+
+def add_values(sums: dict[str, float], values: dict[str, float], step: int) -> None:
+    """Adds numbers to the sums of the next line of the log.
+
+    Raises:
+        DivergenceError: if one is not finite.
+    """
+    for name, number in values.items():
         sums[name] = sums.get(name, 0.0) + number
-    if not all(map(math.isfinite, numbers)):
-        shown = ", ".join(f"{name} {x:g}" for name, x in zip(values, numbers, strict=True))
+    if not all(map(math.isfinite, values.values())):
+        shown = ", ".join(f"{name} {number:g}" for name, number in values.items())
         raise DivergenceError(f"training diverged at step {step}: {shown}.")
 
 
-def _save(
-    learner: Learner, names: dict[Tensor, str], folder: Path, step: int, sums: dict[str, float]
-) -> None:
-    tensors = {f"module.{name}": value for name, value in learner.module.state_dict().items()}
-    for optimizer in learner.optimizers:
-        tensors |= optimizer_tensors(optimizer, names)
-    save_checkpoint(folder, tensors, {"step": step, "sums": sums})
-
-
-def _restore(
-    learner: Learner, names: dict[Tensor, str], folder: Path
-) -> tuple[int, dict[str, float]]:
+def _restore(learner: Learner, folder: Path) -> tuple[int, dict[str, float]]:
     """Takes over the folder's checkpoint; steps done and sums for the next line of the log."""
     if (found := load_checkpoint(folder)) is None:
         return 0, {}
     tensors, state = found
-    prefix = "module."
-    learner.module.load_state_dict(
-        {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-    )
-    for optimizer in learner.optimizers:
-        own = {p: names[p] for group in optimizer.param_groups for p in group["params"]}
-        chosen = {
-            key: value
-            for key, value in tensors.items()
-            if key.startswith("adam.") and key.split(".", 2)[2] in own.values()
-        }
-        restore_optimizer(optimizer, own, chosen)
+    restore_learner(learner, tensors)
     return int(state["step"]), dict(state["sums"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,19 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.config import BaselineConfig
+from benchmarks.baselines.learner_state import learner_tensors, restore_learner, with_prefix
 from benchmarks.baselines.mappo.policy import TeamPolicy
-from benchmarks.baselines.training_loop import DivergenceError
+from benchmarks.baselines.training_loop import add_values
 from networld_agent.progress import ProgressLine
-from networld_agent.training.checkpoints import (
-    load_checkpoint,
-    optimizer_tensors,
-    restore_optimizer,
-    save_checkpoint,
-)
+from networld_agent.training.checkpoints import load_checkpoint, save_checkpoint
 from networld_agent.training.log import RunLog
 from networld_agent.training.stop_requests import stop_requests
 
 __all__ = ["OnlineLearner", "train_online"]
+
+#: Of tensors in a checkpoint that are not the learner's module or optimisers.
+_MEMORY = "memory."
 
 
 class OnlineLearner(ABC):
@@ -95,8 +93,7 @@ def train_online(
         DivergenceError: if a value of the log is not finite.
         KeyboardInterrupt: if stopped by a signal, after the checkpoint is written.
     """
-    names: dict[Tensor, str] = {p: name for name, p in learner.module.named_parameters()}
-    rounds, sums = _restore(learner, names, folder)
+    rounds, sums = _restore(learner, folder)
     log = RunLog(folder, learner.env_steps)
     line = ProgressLine("steps") if progress else None
     logged, wanted = rounds - rounds % config.log_every, sorted(config.snapshot_steps())
@@ -107,7 +104,7 @@ def train_online(
                 torch.manual_seed(_round_seed(config.seed, rounds))
                 values = learner.round()
                 rounds += 1
-                _add(sums, values, learner.env_steps)
+                add_values(sums, values, learner.env_steps)
                 over = learner.env_steps >= config.steps
                 if line is not None:
                     line(label, min(learner.env_steps, config.steps), config.steps)
@@ -119,7 +116,7 @@ def train_online(
                 if snapshot and any(before < step <= learner.env_steps for step in wanted):
                     snapshot(learner.env_steps)
                 if stop or over or rounds % config.save_every == 0:
-                    _save(learner, names, folder, rounds, sums)
+                    _save(learner, folder, rounds, sums)
                 if stop:
                     raise KeyboardInterrupt
         finally:
@@ -132,51 +129,21 @@ def _round_seed(seed: int, index: int) -> int:
     return int(np.random.SeedSequence([seed, index, 2]).generate_state(1)[0])
 
 
-def _add(sums: dict[str, float], values: dict[str, float], step: int) -> None:
-    for name, value in values.items():
-        sums[name] = sums.get(name, 0.0) + value
-    if not all(map(math.isfinite, values.values())):
-        shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
-        raise DivergenceError(f"training diverged at step {step}: {shown}.")
-
-
-def _save(
-    learner: OnlineLearner,
-    names: dict[Tensor, str],
-    folder: Path,
-    rounds: int,
-    sums: dict[str, float],
-) -> None:
-    tensors = {f"module.{name}": value for name, value in learner.module.state_dict().items()}
-    tensors |= {f"memory.{name}": value for name, value in learner.memory().items()}
-    for optimizer in learner.optimizers:
-        tensors |= optimizer_tensors(optimizer, names)
+def _save(learner: OnlineLearner, folder: Path, rounds: int, sums: dict[str, float]) -> None:
+    tensors = learner_tensors(learner)
+    tensors |= {f"{_MEMORY}{name}": value for name, value in learner.memory().items()}
     state = {"step": learner.env_steps, "rounds": rounds, "sums": sums}
     save_checkpoint(folder, tensors, state)
 
 
-def _restore(
-    learner: OnlineLearner, names: dict[Tensor, str], folder: Path
-) -> tuple[int, dict[str, float]]:
+def _restore(learner: OnlineLearner, folder: Path) -> tuple[int, dict[str, float]]:
     """Takes over the folder's checkpoint; rounds done and sums for the next line of the log."""
     if (found := load_checkpoint(folder)) is None:
         learner.env_steps = 0
         learner.begin()
         return 0, {}
     tensors, state = found
-    learner.module.load_state_dict(_with_prefix(tensors, "module."))
-    for optimizer in learner.optimizers:
-        own = {p: names[p] for group in optimizer.param_groups for p in group["params"]}
-        chosen = {
-            key: value
-            for key, value in tensors.items()
-            if key.startswith("adam.") and key.split(".", 2)[2] in own.values()
-        }
-        restore_optimizer(optimizer, own, chosen)
+    restore_learner(learner, tensors)
     learner.env_steps = int(state["step"])
-    learner.recall(_with_prefix(tensors, "memory."))
+    learner.recall(with_prefix(tensors, _MEMORY))
     return int(state["rounds"]), dict(state["sums"])
-
-
-def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}

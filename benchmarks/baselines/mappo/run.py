@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from benchmarks.baselines.mappo.evaluation import (
 )
 from benchmarks.baselines.mappo.online_training import OnlineLearner, train_online
 from benchmarks.baselines.policy import BaselinePolicy
+from benchmarks.baselines.torch_threads import torch_threads
 from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.model.files import write_whole
 from networld_agent.training.run_folder import prepare_folder
@@ -58,7 +58,7 @@ def train_run(
     prepare_folder(folder, identity)
     if (folder / "policy" / "policy.json").exists():
         return load_team_policy(folder)
-    with _threads(config.threads), torch.random.fork_rng(devices=[]):
+    with torch_threads(config.threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         learner = make()
 
@@ -119,14 +119,3 @@ def report(name: str, folder: Path, scores: dict[str, Any]) -> str:
     return (
         f"{folder}: {name} returns {scores['return']:.1f}, 95 % [{low:.1f}, {high:.1f}] ({beside})"
     )
-
-
-@contextmanager
-def _threads(count: int) -> Any:
-    before = torch.get_num_threads()
-    if count:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
