@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.baselines import BASELINES
+from benchmarks.baselines.remembered import remembered
 from benchmarks.jobs.evaluating import evaluate
 from benchmarks.jobs.fitting import fit
 from benchmarks.presets import PRESETS
@@ -29,7 +30,6 @@ from networld_agent.evaluation.scores import (
     normalised,
     normalised_interval,
 )
-from networld_agent.model.files import write_whole
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import check_targets, run, whole_file
 from wirelessenvs.machine import machine_lines
@@ -65,13 +65,7 @@ def _played(
     path: Path, settings: dict[str, Any], inputs: dict[str, Path], folder: Path
 ) -> dict[str, Any]:
     """What the evaluation found, from the file of an earlier run if its settings were the same."""
-    if path.exists():
-        found: dict[str, Any] = json.loads(path.read_text())
-        if found["settings"] == settings:
-            return found
-    found = {"settings": settings, **evaluate(settings, inputs, folder)}
-    write_whole(path, json.dumps(found).encode())
-    return found
+    return remembered(path, {"settings": settings}, lambda: evaluate(settings, inputs, folder))
 
 
 def _one(
@@ -90,16 +84,28 @@ def _one(
         "tuning": _play_settings(setup, options.tune_episodes, options.tune_steps),
     }
     settings = {**_play_settings(setup, options.episodes, options.steps), "method": method}
-    path = folder / "played.json"
-    if path.exists():
-        before = json.loads(path.read_text())
-        if before["training"] == training and before["settings"] == settings:
-            return dict(before)
-    tuning = fit(training, {"data": link}, folder)["tuning"]
-    found = evaluate(settings, {"policy": folder}, folder)
-    found = {"training": training, "settings": settings, "tuning": tuning, **found}
-    write_whole(path, json.dumps(found).encode())
-    return found
+
+    def make() -> dict[str, Any]:
+        tuning = fit(training, {"data": link}, folder)["tuning"]
+        return {"tuning": tuning, **evaluate(settings, {"policy": folder}, folder)}
+
+    return remembered(folder / "played.json", {"training": training, "settings": settings}, make)
+
+
+def _linked(data: Path, link: Path) -> Path:
+    """The data as a training job finds it: in the folder of the job that collected it.
+
+    Raises:
+        ValueError: if the runs there are on other data.
+    """
+    link.mkdir(parents=True, exist_ok=True)
+    place = link / "data"
+    # Not `exists`: what runs on data that is gone found must not be shown for other data.
+    if not place.is_symlink():
+        place.symlink_to(data.absolute())
+    elif place.resolve() != data.resolve():
+        raise ValueError(f"{link.parent} holds runs on {place.resolve()}: choose another --out.")
+    return link
 
 
 def rows_of(
@@ -180,11 +186,7 @@ def _mixed(options: argparse.Namespace) -> None:
     )
     tasks = []
     for data, setup in setups.items():
-        # A training job finds its data in the folder of the job that collected it.
-        link = options.out / f"data-{setup.name}"
-        link.mkdir(parents=True, exist_ok=True)
-        if not (link / "data").exists():
-            (link / "data").symlink_to(data.absolute())
+        link = _linked(data, options.out / f"data-{setup.name}")
         settings = _play_settings(setup, options.episodes, options.steps)
         anchors = {
             policy: _played(

@@ -22,10 +22,11 @@ from benchmarks.baselines.dima.online import DimaLearner
 from benchmarks.baselines.dima.policy_config import OnlineConfig
 from benchmarks.baselines.mappo.command import add_evaluation, evaluation_of
 from benchmarks.baselines.mappo.config import MappoConfig
-from benchmarks.baselines.mappo.evaluation import Evaluation, Setting
+from benchmarks.baselines.mappo.evaluation import Evaluation, Setting, play_references
 from benchmarks.baselines.mappo.learner import MappoLearner
 from benchmarks.baselines.mappo.run import evaluate_run, report, train_run
 from benchmarks.baselines.mappo.teams import make_team
+from benchmarks.baselines.remembered import remembered
 from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.model.files import write_whole
 from wirelessenvs.checks import check_choice, check_int
@@ -52,58 +53,67 @@ _DIMA: Final[dict[str, Any]] = {
 _MAPPO: Final[dict[str, Any]] = {"epochs": 10}
 
 
-def _train(
-    method: str, setting: Setting, steps: int, seed: int, folder: Path, options: dict[str, Any]
-) -> dict[str, Any]:
-    """Trains one run; its options."""
-    common: dict[str, Any] = {
-        "steps": steps,
-        "seed": seed,
-        "gamma": _GAMMA[setting.env],
-        "snapshots": 4,
-    }
+def _config(
+    method: str, env: str, steps: int, seed: int, options: dict[str, Any]
+) -> MappoConfig | OnlineConfig:
+    common: dict[str, Any] = {"steps": steps, "seed": seed, "gamma": _GAMMA[env], "snapshots": 4}
     if method == "mappo":
-        mappo = MappoConfig(**{**common, **_MAPPO})
-        team = make_team(setting.env, mappo.num_envs, setting.preset, setting.overrides)
-        train_run(lambda: MappoLearner(team, mappo), method, setting, mappo, folder)
-        return mappo.to_json()
-    dima = OnlineConfig(**{**common, **_DIMA, **options})
-    team = make_team(setting.env, dima.num_envs, setting.preset, setting.overrides)
-    train_run(lambda: DimaLearner(team, dima, folder), method, setting, dima, folder)
-    return dima.to_json()
+        return MappoConfig(**{**common, **_MAPPO})
+    return OnlineConfig(**{**common, **_DIMA, **options})
+
+
+def _train(
+    method: str, setting: Setting, config: MappoConfig | OnlineConfig, folder: Path
+) -> float | None:
+    """Trains one run; its CPU seconds, None if an earlier process began it."""
+    begun = (folder / "checkpoint.json").exists()
+    start = time.process_time()
+    team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
+
+    def learner() -> MappoLearner | DimaLearner:
+        if isinstance(config, MappoConfig):
+            return MappoLearner(team, config)
+        return DimaLearner(team, config, folder)
+
+    train_run(learner, method, setting, config, folder)
+    return None if begun else time.process_time() - start
 
 
 def _row(
     method: str, env: str, seed: int, options: argparse.Namespace, evaluation: Evaluation
 ) -> dict[str, Any]:
     folder, setting = options.out / f"{env}-{method}-{seed}", Setting(env)
-    done = folder / "row.json"
-    if done.exists():
-        found: dict[str, Any] = json.loads(done.read_bytes())
-        return found
-    start = time.process_time()
-    config = _train(
-        method, setting, options.steps, seed, folder, parse_overrides(options.overrides)
-    )
-    seconds = time.process_time() - start
-    known = options.out / f"{env}-references.json"
-    references = json.loads(known.read_bytes()) if known.exists() else None
-    scores = evaluate_run(folder, setting, evaluation, references)
-    write_whole(known, json.dumps(scores["references"]).encode())
-    print(report(method, folder, scores), flush=True)
-    last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
-    row = {
-        "method": method, "env": env, "seed": seed, "steps": last["step"],
-        "score": scores["score"], "interval": scores["interval"], "reward": scores["reward"],
-        "curve": scores["curve"], "cpu_seconds": seconds, "config": config,
-        "model_updates_per_step": last.get("model_updates_per_step", 0.0),
-        "policy_updates_per_step": last.get(
-            "policy_updates_per_step",
-            1 / (config.get("rollout", 1) * config["num_envs"]),
-        ),
-    }  # fmt: skip
-    write_whole(done, (json.dumps(finite_or_null(row), indent=1) + "\n").encode())
-    return row
+    config = _config(method, env, options.steps, seed, parse_overrides(options.overrides))
+    trained, played = {"config": config.to_json()}, {"evaluation": vars(evaluation)}
+
+    def make() -> dict[str, Any]:
+        # A file of its own: other test episodes do not tell again what training took.
+        seconds = remembered(
+            folder / "training.json",
+            trained,
+            lambda: {"cpu_seconds": _train(method, setting, config, folder)},
+        )["cpu_seconds"]
+        references = remembered(
+            options.out / f"{env}-references.json",
+            played,
+            lambda: {"references": play_references(setting, evaluation)},
+        )["references"]
+        scores = evaluate_run(folder, setting, evaluation, references)
+        print(report(method, folder, scores), flush=True)
+        last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+        # MAPPO updates its policy once per rollout of every environment.
+        own = 0.0
+        if isinstance(config, MappoConfig):
+            own = 1 / (config.rollout * config.num_envs)
+        return {
+            "method": method, "env": env, "seed": seed, "steps": last["step"],
+            "score": scores["score"], "interval": scores["interval"], "reward": scores["reward"],
+            "curve": scores["curve"], "cpu_seconds": seconds,
+            "model_updates_per_step": last.get("model_updates_per_step", 0.0),
+            "policy_updates_per_step": last.get("policy_updates_per_step", own),
+        }  # fmt: skip
+
+    return remembered(folder / "row.json", {**trained, **played}, make)
 
 
 def _summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -22,7 +22,14 @@ from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_
 from networld_agent.evaluation.worlds import make_worlds
 from wirelessenvs.checks import check_int
 
-__all__ = ["Evaluation", "Setting", "load_team_policy", "score_policy", "snapshot_curve"]
+__all__ = [
+    "Evaluation",
+    "Setting",
+    "load_team_policy",
+    "play_references",
+    "score_policy",
+    "snapshot_curve",
+]
 
 _BATCH = 20
 
@@ -103,8 +110,7 @@ def score_policy(
         policy: to score.
         setting: where it plays.
         evaluation: how.
-        references: what this function returned for another policy under that name, to be used
-            again.
+        references: of `play_references`; played anew by default.
 
     Returns:
         JSON values. Of a wireless task: "rewards" per step of each episode, their mean "reward",
@@ -115,9 +121,18 @@ def score_policy(
     Raises:
         ValueError: if the policy was made for another environment.
     """
+    score = _score_wireless if is_wireless(setting.env) else _score_team
+    return score(policy, setting, evaluation, references)
+
+
+def play_references(setting: Setting, evaluation: Evaluation) -> dict[str, list[float]]:
+    """Rewards of random and expert policy in a wireless task, returns of random actions in others.
+
+    One number per episode, by the policy's name.
+    """
     if is_wireless(setting.env):
-        return _score_wireless(policy, setting, evaluation, references)
-    return _score_team(policy, setting, evaluation, references)
+        return {name: _played(name, setting, evaluation).tolist() for name in ("random", "expert")}
+    return {"random": _returns(None, setting, evaluation).tolist()}
 
 
 def snapshot_curve(
@@ -166,10 +181,7 @@ def _score_wireless(
     references: dict[str, list[float]] | None,
 ) -> dict[str, Any]:
     rewards = _played(policy, setting, evaluation)
-    if references is None:
-        references = {
-            name: _played(name, setting, evaluation).tolist() for name in ("random", "expert")
-        }
+    references = references or play_references(setting, evaluation)
     random, expert = (np.array(references[name]) for name in ("random", "expert"))
     return {
         "reward": float(rewards.mean()),
@@ -188,8 +200,7 @@ def _score_team(
     references: dict[str, list[float]] | None,
 ) -> dict[str, Any]:
     returns = _returns(policy, setting, evaluation)
-    if references is None:
-        references = {"random": _returns(None, setting, evaluation).tolist()}
+    references = references or play_references(setting, evaluation)
     return {
         "return": float(returns.mean()),
         "interval": list(bootstrap_interval(returns)),

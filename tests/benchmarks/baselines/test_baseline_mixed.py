@@ -1,9 +1,10 @@
 """The comparison on mixed data: its rows, its command, and that it goes on where it stopped."""
 
 import json
+import shutil
 
 import pytest
-from baseline_cases import tiny_data
+from baseline_cases import files_of, tiny_data
 
 from benchmarks.baselines import mixed
 
@@ -51,6 +52,36 @@ def test_the_command_trains_plays_and_does_nothing_twice(tmp_path, capsys, monke
     monkeypatch.setattr(mixed, "evaluate", refused)
     assert mixed.main(arguments) == 0
     assert json.loads(path.read_text())["tasks"] == [task]
+
+
+def test_other_test_worlds_are_played_but_nothing_is_trained_again(tmp_path):
+    path, out = tmp_path / "mixed.json", tmp_path / "out"
+    arguments = command(out, "--methods", "bc", "--json", str(path))
+    assert mixed.main(arguments) == 0
+    weights = files_of(out / "rb-bc-s0" / "run")
+    assert mixed.main([*arguments, "--episodes", "3"]) == 0
+    (task,) = json.loads(path.read_text())["tasks"]
+    assert len(task["anchors"]["expert"]) == 3
+    assert [len(one["rewards"]) for one in task["played"]["bc"]] == [3, 3]
+    assert files_of(out / "rb-bc-s0" / "run") == weights
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["both there", "first gone"])
+def test_other_data_in_the_same_folder_is_refused(gone, tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for data in (first, second):
+        shutil.copytree(tiny_data("discrete").dataset.path, data)
+    arguments = command(tmp_path / "out", "--methods", "bc")
+    assert mixed.main([*arguments, "--data", str(first)]) == 0
+    before = files_of(tmp_path / "out")
+    if gone:
+        shutil.rmtree(first)
+    capsys.readouterr()
+    assert mixed.main([*arguments, "--data", str(second)]) == 2
+    error = capsys.readouterr().err
+    assert f"holds runs on {first}: choose another --out" in error
+    assert error.count("\n") == 1
+    assert files_of(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize(
