@@ -26,6 +26,7 @@ from networld_agent.config import PRESETS, get_preset
 from networld_agent.data import TrajectoryDataset
 from networld_agent.diagnostics.measurements import measure
 from networld_agent.evaluation.episodes import play
+from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer
 from networld_agent.evaluation.scores import normalised, normalised_interval
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
@@ -212,10 +213,7 @@ def _run(options: argparse.Namespace) -> None:
         document = {
             "command": " ".join(["python -m benchmarks.options", *options.arguments]),
             "machine": machine_lines(("networld_agent", "torch", "numpy")),
-            "rows": [
-                {k: None if v != v else v for k, v in dataclasses.asdict(row).items()}
-                for row in rows
-            ],
+            "rows": [finite_or_null(dataclasses.asdict(row)) for row in rows],
         }
         with whole_file(options.json) as partial:
             partial.write_text(json.dumps(document, indent=1) + "\n")

@@ -44,11 +44,9 @@ def _budget(**steps: int) -> dict[str, tuple[str, ...]]:
 
 
 # After thousands of updates instead of a million values are rough, and the usual 3 makes weights of
-# their errors: cbf, 300 expert trajectories, 2,500 updates, validation worlds: 93.5 with 0.3, 81.5
-# with 1.
+# their errors.
 _BETA: Final = "beta=0.3"
-# DT's usual 1e-4 is for a hundred thousand updates. After 300 on the same data: 68 with this, 47
-# with the usual one (that in test worlds).
+# DT's usual 1e-4 is for a hundred thousand updates.
 _RATE: Final = "learning_rate=1e-3"
 
 _SMALLEST: Final = ("steps=10", "batch_size=16", "hidden_size=16")

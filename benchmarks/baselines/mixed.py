@@ -1,7 +1,7 @@
 """Every baseline on data of mixed quality, beside behaviour cloning of the same data.
 
     python -m benchmarks.baselines.mixed --data data/rb-mixed data/cbf-mixed --trajectories 30 \
-        --out runs/baselines-mixed --json benchmarks/results/baselines-mixed.json
+        --seeds 1 --out runs/baselines-mixed --json benchmarks/results/baselines-mixed.json
 
 Budgets, options and the choice of what DT and DD ask for are those of the main experiment. Repeat
 the command to go on where it was stopped.
