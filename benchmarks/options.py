@@ -141,7 +141,8 @@ def outcome(
     seconds = time.process_time() - start
     model = trainer.best_model().eval().requires_grad_(False)
     task = source.task
-    figures = measure(model, task, source, held_out, samples=8)
+    # As far as the model itself looks.
+    figures = measure(model, task, source, held_out, samples=8, ahead=1)
     errors = figures.prediction_errors
     planner = Planner(model, task, PlannerConfig(plan_mode="none"))
     played = play(worlds, PlannerPlayer(planner), seeds, eval_steps).rewards

@@ -28,11 +28,20 @@ from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
 from networld_agent.planning.agent_noise import stream_keys
 from networld_agent.planning.plan_generator import PlanGenerator
+from networld_agent.planning.planning_model import PlanningModel
 from networld_agent.planning.samplers import noised
 from networld_agent.training.latent_health import effective_rank
 from networld_agent.training.windows import JointWindows, WindowSource
 
-__all__ = ["Lift", "Measurements", "encoded", "measure", "measure_lift", "rank_correlations"]
+__all__ = [
+    "Lift",
+    "Measurements",
+    "encoded",
+    "measure",
+    "measure_lift",
+    "predictions",
+    "rank_correlations",
+]
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,8 @@ class Measurements:
 
     Args:
         task: name.
-        prediction_errors: of own latents by predictor, each `(H - 1,)` shares of their variance.
+        prediction_errors: of own latents by predictor, each `(S,)` shares of their variance for 1
+            to S steps ahead.
         neighbor_errors: the same of the neighbours' means.
         first_moves: root mean square of the first step of plans and of data.
         actions: accuracy of the inverse dynamics on held-out data.
@@ -108,22 +118,43 @@ def _numbers(values: Tensor) -> NDArray[np.float32]:
     return values.float().cpu().numpy()
 
 
-def _predictions(
-    model: WorldModel, task: str, config: PlannerConfig, segments: Tensor, samples: int
+def predictions(
+    model: PlanningModel,
+    task: str,
+    config: PlannerConfig,
+    present: Tensor,
+    samples: int,
+    length: int,
 ) -> tuple[Tensor, Tensor]:
-    """The mean `(M, H, 2 D)` of several unsteered plans per row, and the first of them."""
+    """Where a model expects to be.
+
+    Args:
+        model: to predict with.
+        task: name of its task.
+        config: how plans are drawn; they are not steered.
+        present: `(M, 2 D)` own and heard latents.
+        samples: plans of each row.
+        length: of the prediction; beyond the model's horizon a plan goes on from its last step.
+
+    Returns:
+        The mean `(M, length, 2 D)` of the plans, and the first of them.
+    """
     size = model.config.latent_size
     generator = PlanGenerator(model, task, dataclasses.replace(config, plan_mode="none"))
-    rows = torch.arange(len(segments), device=segments.device)
-    drawn = [
-        generator.generate(
-            segments[:, 0, :size],
-            segments[:, 0, size:],
-            stream_keys(rows, torch.tensor(sample, device=rows.device)),
-        )
-        for sample in range(samples)
-    ]
-    return torch.stack(drawn).mean(0), drawn[0]
+    rows = torch.arange(len(present), device=present.device)
+
+    def drawn(sample: int) -> Tensor:
+        plan, part = present[:, None], 0
+        while plan.shape[1] < length:
+            stream = torch.tensor([sample, part], device=rows.device)
+            further = generator.generate(
+                plan[:, -1, :size], plan[:, -1, size:], stream_keys(rows, *stream)
+            )
+            plan, part = torch.cat([plan, further[:, 1:]], 1), part + 1
+        return plan[:, :length]
+
+    plans = [drawn(sample) for sample in range(samples)]
+    return torch.stack(plans).mean(0), plans[0]
 
 
 @torch.no_grad()
@@ -136,6 +167,7 @@ def measure(
     windows: int = 96,
     samples: int = 32,
     seed: int = 0,
+    ahead: int = 8,
 ) -> Measurements:
     """Everything that needs no environment.
 
@@ -149,20 +181,22 @@ def measure(
         samples: plans whose mean is the world model's prediction: the mean is what a squared error
             asks for, and what the linear model gives (of n plans it is 1/n too uncertain).
         seed: of the windows.
+        ahead: steps to predict, at least those of the model's horizon.
     """
     config = PlannerConfig() if config is None else config
     size, horizon = model.config.latent_size, model.config.horizon
+    length = max(horizon, ahead + 1)
     rng = np.random.default_rng(seed)
     # Least squares on few rows would be a weak rival.
-    fitted = _numbers(encoded(model, task, training.draw(max(windows, 512), horizon, rng)))
-    drawn = held_out.draw(windows, horizon, rng)
+    fitted = _numbers(encoded(model, task, training.draw(max(windows, 512), length, rng)))
+    drawn = held_out.draw(windows, length, rng)
     segments = encoded(model, task, drawn)
     actual = _numbers(segments)
-    mean, sample = _predictions(model, task, config, segments, samples)
+    mean, sample = predictions(model, task, config, segments[:, 0], samples, length)
     predicted = _numbers(mean)
     # The noisiest level shows nothing of the plan: the estimate there is the conditional mean.
     single = dataclasses.replace(config, steps=1, warm_start=0)
-    once, _ = _predictions(model, task, single, segments, 1)
+    once, _ = predictions(model, task, single, segments[:, 0], 1, length)
     at_once = _numbers(once)
     errors: list[dict[str, list[float]]] = []
     for part in (slice(0, size), slice(size, None)):
@@ -185,7 +219,7 @@ def measure(
         name: float((z[:, 1] - z[:, 0]).square().mean().sqrt()) for name, z in moves.items()
     }
     discount = model.tasks[task].gamma ** np.arange(horizon - 1)
-    true_returns = (drawn.rewards @ discount).ravel()
+    true_returns = (drawn.rewards[..., : horizon - 1] @ discount).ravel()
     flat = own.reshape(-1, size)
     return Measurements(
         task=task,
@@ -194,7 +228,7 @@ def measure(
         first_moves=first_moves,
         actions=accuracy,
         planned_actions=planned,
-        rank_correlations=rank_correlations(model, task, segments, true_returns),
+        rank_correlations=rank_correlations(model, task, segments[:, :horizon], true_returns),
         signal_shares=model.schedule.alpha_bar.sqrt().tolist(),
         effective_rank=effective_rank(flat),
         latent_size=size,

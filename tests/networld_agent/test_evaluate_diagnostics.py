@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from planning_toy import ToyModel
 from scipy.stats import spearmanr
 from tiny_models import tiny_model
 
@@ -20,6 +21,7 @@ from networld_agent.diagnostics.measurements import (
     encoded,
     measure,
     measure_lift,
+    predictions,
     rank_correlations,
 )
 from networld_agent.diagnostics.page import verdicts
@@ -139,9 +141,30 @@ def test_segments_are_own_latents_and_the_neighbours_mean(data):
     torch.testing.assert_close(segments[1, 3, :, 8:], z[1, heard].mean(0))
 
 
+def test_a_plan_goes_on_from_its_last_step_beyond_the_horizon():
+    present = torch.randn(5, 6)
+    config = PlannerConfig(temperature=0.0, steps=5)
+    mean, first = predictions(ToyModel(), "toy", config, present, 3, 20)
+    # Without noise, the toy's plans fade by 0.9 per step, whatever its horizon of 8 (its noisiest
+    # level still shows a trace of the plan).
+    expected = present[:, None] * 0.9 ** torch.arange(20)[:, None]
+    torch.testing.assert_close(mean, expected, rtol=0.01, atol=0.01)
+    torch.testing.assert_close(first, mean)
+
+
+def test_the_parts_of_a_long_plan_have_noise_of_their_own():
+    config = PlannerConfig(temperature=1.0, steps=5)
+    mean, _ = predictions(ToyModel(), "toy", config, torch.zeros(2000, 6), 1, 15)
+    noise = mean[:, 1:, 0].numpy()
+    correlations = np.corrcoef(noise[:, :7].T, noise[:, 7:].T)
+    # Only through the last step of the first part, which the second one fades from.
+    assert np.abs(correlations[:6, 7:]).max() < 0.1
+    assert correlations[6, 7] > 0.3
+
+
 def test_measurements_have_their_shapes_and_ranges(found):
     for errors in (found.prediction_errors, found.neighbor_errors):
-        assert {len(values) for values in errors.values()} == {7}
+        assert {len(values) for values in errors.values()} == {8}
         assert set(errors) == {"world model", "world model, one step", "linear", "persistence"}
     assert len(found.rank_correlations) == len(found.signal_shares) == 6
     assert all(-1 <= value <= 1 for value in found.rank_correlations)
