@@ -13,9 +13,10 @@ from benchmarks.reporting.comparisons import AmountScore
 from benchmarks.reporting.results import Curve, Experiment
 from benchmarks.reporting.style import COLOURS, MARKERS, TASK_TITLES, title_of
 
-__all__ = ["draw_amounts", "draw_curves"]
+__all__ = ["RC", "amount_tick", "draw_amounts", "draw_curves"]
 
-_RC: Any = {
+#: How all figures look.
+RC: Any = {
     "font.size": 11, "axes.titlesize": 12, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#E6E6E6", "grid.linewidth": 0.8, "lines.linewidth": 2.0,
     "legend.frameon": False, "figure.dpi": 110, "savefig.dpi": 160, "axes.axisbelow": True,
@@ -27,7 +28,7 @@ def draw_curves(experiment: Experiment, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     tasks = [task["name"] for task in experiment.tasks]
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(RC):
         figure, axes = plt.subplots(
             1, len(tasks), figsize=(4.1 * len(tasks), 4.2), layout="constrained", squeeze=False
         )
@@ -89,13 +90,13 @@ def draw_amounts(experiment: Experiment, scores: list[AmountScore], path: Path) 
 
     labels = sorted({s.amount for s in shown}, key=experiment.trajectories)
     place = {label: i for i, label in enumerate(labels)}
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(RC):
         figure, (top, bottom) = plt.subplots(
             2, 1, figsize=(7.6, 6.6), height_ratios=(3.2, 1), sharex=True, layout="constrained"
         )
         _amount_panel(top, shown, place)
         _composition_panel(bottom, experiment, labels)
-        bottom.set_xticks(range(len(labels)), [_amount_tick(label) for label in labels])
+        bottom.set_xticks(range(len(labels)), [amount_tick(label) for label in labels])
         bottom.set_xlim(-0.5, len(labels) - 0.5)
         figure.savefig(path)
         plt.close(figure)
@@ -156,5 +157,6 @@ def _composition_panel(axis: Any, experiment: Experiment, labels: list[str]) -> 
     axis.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
-def _amount_tick(label: str) -> str:
+def amount_tick(label: str) -> str:
+    """An amount of data below an axis."""
     return label.replace(" steps", " steps\nof one")

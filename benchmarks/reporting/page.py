@@ -24,6 +24,7 @@ from benchmarks.reporting.comparisons import (
     verdicts,
 )
 from benchmarks.reporting.figures import draw_amounts, draw_curves
+from benchmarks.reporting.pretraining import FewShot, draw_few_shot, few_shot, few_shot_table
 from benchmarks.reporting.results import Experiment
 from benchmarks.reporting.statistics import SAMPLES
 from benchmarks.reporting.style import MARKERS, TASK_TITLES
@@ -49,9 +50,9 @@ def write_report(experiment: Experiment, to: Path) -> list[Path]:
     os.environ.setdefault("MPLBACKEND", "agg")
     to.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    scores = amount_scores(experiment)
-    pictures = _pictures(experiment, scores, to)
-    blocks = _blocks(experiment, scores, pictures)
+    scores, pairs = amount_scores(experiment), few_shot(experiment)
+    pictures = _pictures(experiment, scores, pairs, to)
+    blocks = _blocks(experiment, scores, pairs, pictures)
     title = _title(experiment)
     texts = {
         "report.md": as_markdown(blocks),
@@ -74,7 +75,9 @@ def _title(experiment: Experiment) -> str:
     return f"NetWorld and baselines, preset {experiment.protocol['name']}"
 
 
-def _pictures(experiment: Experiment, scores: list[AmountScore], to: Path) -> dict[str, Picture]:
+def _pictures(
+    experiment: Experiment, scores: list[AmountScore], pairs: list[FewShot], to: Path
+) -> dict[str, Picture]:
     protocol, found = experiment.protocol, {}
     if experiment.curves:
         with whole_file(to / "curves.png") as partial:
@@ -94,11 +97,22 @@ def _pictures(experiment: Experiment, scores: list[AmountScore], to: Path) -> di
             "Score against the amount of data of the held-out task, mean of "
             f"{', '.join(whole[0].tasks)}; below, what NetWorld's training data consists of.",
         )
+    if pairs:
+        with whole_file(to / "pretraining.png") as partial:
+            draw_few_shot(experiment, pairs, partial)
+        found["pretraining"] = Picture(
+            to / "pretraining.png",
+            "Pre-trained on the other tasks and from scratch, after as many updates on the same "
+            "data of the held-out task.",
+        )
     return found
 
 
 def _blocks(
-    experiment: Experiment, scores: list[AmountScore], pictures: dict[str, Picture]
+    experiment: Experiment,
+    scores: list[AmountScore],
+    pairs: list[FewShot],
+    pictures: dict[str, Picture],
 ) -> list[Block]:
     protocol = experiment.protocol
     blocks: list[Block] = [Heading(_title(experiment), 1), Text(_summary(experiment))]
@@ -125,6 +139,9 @@ def _blocks(
     if nearest is not None:
         sentence = f"Smallest amount of expert data with a score of at least {100 - CLOSE:.0f}:"
         blocks += [Text(sentence), nearest]
+    worth = few_shot_table(pairs)
+    if worth is not None:
+        blocks += [Heading("What pre-training is worth"), pictures["pretraining"], worth]
     for task in experiment.tasks:
         table = score_table(experiment, task["name"])
         if table is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from benchmarks.protocol import ABLATIONS, METHODS, REFERENCES, baseline_of
+from benchmarks.protocol import ABLATIONS, BASELINES, METHODS, REFERENCES
 from benchmarks.reporting.blocks import Table, as_csv
 from benchmarks.reporting.results import Experiment, Group
 from benchmarks.reporting.statistics import (
@@ -198,6 +198,6 @@ def size_table(experiment: Experiment) -> Table | None:
 
 
 def baselines_in(experiment: Experiment) -> list[str]:
-    """Baselines without mean field, in the order of tables."""
+    """The claim's baselines, in the order of tables."""
     seen = {group.method for group in experiment.groups}
-    return [name for name in METHODS if name in seen and baseline_of(name) == name]
+    return [name for name in BASELINES if name in seen]

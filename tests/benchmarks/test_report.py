@@ -146,12 +146,13 @@ def test_a_report_has_figures_tables_and_one_page(page):
     assert names == {
         "index.html", "report.md", "scores.csv", "amounts.csv", "curves.csv", "claim.csv",
         "nearest.csv", "ablations.csv", "sizes.csv", "curves.png", "amounts.png",
+        "pretraining.csv", "pretraining.png",
     }  # fmt: skip
 
 
 def test_the_page_needs_no_network(page):
     text = (page / "index.html").read_text()
-    assert text.count("data:image/png;base64,") == 2
+    assert text.count("data:image/png;base64,") == 3
     assert not re.findall(r"(?:src|href)=.?(?!data:)\w*:?//", text)
     assert "<script" not in text
 
@@ -173,6 +174,24 @@ def test_a_claim_that_holds_is_said_to_hold(page):
     for task in ("Resource blocks", "Coordinated beamforming", "Network slicing"):
         assert f"{task}: holds: NetWorld on 2 is above every baseline on 4" in text
     assert "Not complete" not in text
+
+
+@pytest.mark.parametrize(
+    ("scratch", "verdict", "gain"),
+    [(4.0, "ahead", 7), (13.0, "behind", -2), (11.0, "undecided", 0)],
+)
+def test_pretraining_is_compared_seed_by_seed_on_equal_data(tmp_path, scratch, verdict, gain):
+    out = write_results(tmp_path / "out", {**LEVELS, "networld-scratch": scratch})
+    assert main(["--out", str(out), "--to", str(tmp_path / "to")]) == 0
+    rows = list(csv.DictReader((tmp_path / "to" / "pretraining.csv").open()))
+    # The amount that both have; NetWorld alone has another.
+    assert [(r["task"], r["target data"], r["n"]) for r in rows] == [
+        (task, "2", "3") for task in ("rb", "cbf", "slicing")
+    ]
+    for row in rows:
+        assert row["pre-training is"] == verdict
+        # Worlds and seeds are the same on both sides, and so is what is drawn of them.
+        assert row["reward gained by pre-training [95 %]"] == f"{gain:+d} [{gain:+d}, {gain:+d}]"
 
 
 @pytest.mark.parametrize(

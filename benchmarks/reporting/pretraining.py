@@ -1,0 +1,135 @@
+"""What pre-training is worth: NetWorld against the same network from scratch on equal data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from benchmarks.reporting.blocks import Table
+from benchmarks.reporting.figures import RC, amount_tick
+from benchmarks.reporting.results import Experiment
+from benchmarks.reporting.statistics import Estimate, difference, score
+from benchmarks.reporting.style import COLOURS, MARKERS, TASK_TITLES, title_of
+from benchmarks.reporting.tables import draws_of
+
+__all__ = ["FewShot", "draw_few_shot", "few_shot", "few_shot_table"]
+
+_METHODS = ("networld", "networld-scratch")
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """Both on one amount of expert data of a task.
+
+    Args:
+        task: held out of the pre-training.
+        amount: label.
+        num_seeds: that both were trained with.
+        scores: by method.
+        gain: reward of the pre-trained one minus that of the other, by training seed and world.
+    """
+
+    task: str
+    amount: str
+    num_seeds: int
+    scores: dict[str, Estimate]
+    gain: Estimate
+
+
+def few_shot(experiment: Experiment) -> list[FewShot]:
+    """All amounts of all tasks that both were trained on, small ones first."""
+    found = []
+    for task in (entry["name"] for entry in experiment.tasks):
+        draws, anchors = draws_of(experiment, task), experiment.anchors(task)
+        if draws is None or anchors is None:
+            continue
+        groups = {
+            name: {g.amount: g for g in experiment.find(task, method=name, tier="expert")}
+            for name in _METHODS
+        }
+        common = groups[_METHODS[0]].keys() & groups[_METHODS[1]].keys()
+        for amount in sorted(common, key=experiment.trajectories):
+            both = [groups[name][amount] for name in _METHODS]
+            # The same training seeds on both sides, drawn together.
+            seeds = min(group.num_seeds for group in both)
+            rewards = [group.rewards[:seeds] for group in both]
+            found.append(
+                FewShot(
+                    task,
+                    amount,
+                    seeds,
+                    {
+                        name: score(draws, "paired", values, anchors)
+                        for name, values in zip(_METHODS, rewards, strict=True)
+                    },
+                    difference(draws, ("paired", rewards[0]), ("paired", rewards[1])),
+                )
+            )
+    return found
+
+
+def few_shot_table(found: list[FewShot]) -> Table | None:
+    """A row per task and amount; None if there are none."""
+    columns = (
+        "task", "target data", "n", *(f"{title_of(name)}: score [95 %]" for name in _METHODS),
+        "reward gained by pre-training [95 %]", "pre-training is",
+    )  # fmt: skip
+    rows = [
+        (
+            entry.task, entry.amount, str(entry.num_seeds),
+            *(entry.scores[name].shown(".1f") for name in _METHODS),
+            entry.gain.shown("+.3g"),
+            "ahead" if entry.gain.low > 0 else "behind" if entry.gain.high < 0 else "undecided",
+        )
+        for entry in found
+    ]  # fmt: skip
+    return Table("pretraining", columns, tuple(rows)) if rows else None
+
+
+def draw_few_shot(experiment: Experiment, found: list[FewShot], path: Path) -> None:
+    """Score against amount of data, one panel per task.
+
+    Args:
+        experiment: whose results they are.
+        found: at least one.
+        path: of the PNG file.
+    """
+    import matplotlib.pyplot as plt
+
+    tasks = list(dict.fromkeys(entry.task for entry in found))
+    labels = sorted({entry.amount for entry in found}, key=experiment.trajectories)
+    with matplotlib.rc_context(RC):
+        figure, axes = plt.subplots(
+            1, len(tasks), figsize=(4.1 * len(tasks), 3.8), layout="constrained", squeeze=False
+        )
+        for axis, task in zip(axes[0], tasks, strict=True):
+            mine = [entry for entry in found if entry.task == task]
+            for shift, name in zip((-0.06, 0.06), _METHODS, strict=True):
+                _line(axis, mine, labels, name, shift)
+            axis.axhline(100, color=COLOURS["expert"], linestyle="--", linewidth=1.3, zorder=1)
+            axis.set_title(TASK_TITLES.get(task, task))
+            axis.set_xticks(range(len(labels)), [amount_tick(label) for label in labels])
+            axis.set_xlabel("trajectories of the held-out task")
+        axes[0][0].set_ylabel("score: 0 random, 100 expert (95 %)")
+        figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        figure.savefig(path)
+        plt.close(figure)
+
+
+def _line(axis: Any, mine: list[FewShot], labels: list[str], name: str, shift: float) -> None:
+    scores = [entry.scores[name] for entry in mine]
+    values = np.array([[s.value, s.low, s.high] for s in scores])
+    axis.errorbar(
+        [labels.index(entry.amount) + shift for entry in mine],
+        values[:, 0],
+        np.abs(values[:, 1:] - values[:, :1]).T,
+        color=COLOURS[name],
+        marker=MARKERS[name],
+        markersize=6,
+        elinewidth=1,
+        label=title_of(name),
+    )
