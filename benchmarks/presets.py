@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchmarks.protocol import ABLATIONS, BASELINES, Protocol, TaskSetup
+from benchmarks.protocol import ABLATIONS, BASELINES, CENTRAL, Protocol, TaskSetup
 
 __all__ = ["PRESETS"]
 
@@ -48,6 +48,14 @@ def _budget(**steps: int) -> dict[str, tuple[str, ...]]:
 _BETA: Final = "beta=0.3"
 # DT's usual 1e-4 is for a hundred thousand updates.
 _RATE: Final = "learning_rate=1e-3"
+
+# DIMA, with a small model of the reward: most of an update's time goes into that. Discounts as its
+# online runs have them; where only the present reward counts, so does only the first imagined step.
+_DIMA: Final = ("model_set=reward_width=64 reward_context=5 reward_batch_size=64",)
+_DIMA_BUDGETS: Final = {
+    "dima": ("steps=1500", "gamma=0.9", *_DIMA),
+    "dima@cbf": ("steps=1500", "gamma=0", "horizon=1", "starts=400", "batch_size=400", *_DIMA),
+}
 
 _SMALLEST: Final = ("steps=10", "batch_size=16", "hidden_size=16")
 _SMOKE: Final = Protocol(
@@ -131,6 +139,7 @@ _CPU: Final = Protocol(
         "baselines": {"expert": ("100 steps", "1", "10", "300"), "mixed": ("10", "300")},
         # What hears the neighbours as NetWorld does must be seen on NetWorld's data, too.
         "bc-mean-field": {"expert": ("10",)},
+        "dima": {"expert": ("10",)},
     },
     pretrain_trajectories=100,
     network="demo",
@@ -142,8 +151,9 @@ _CPU: Final = Protocol(
         "iql": ("steps=4000", _BETA),
         "dt": ("steps=300", _RATE),
         "cql@slicing": ("steps=2000", "batch_size=64"),
-    },
-    ablations=(*ABLATIONS, "bc-mean-field"),
+    }
+    | _DIMA_BUDGETS,
+    ablations=(*ABLATIONS, "bc-mean-field", *CENTRAL),
     # Twice as many narrow the intervals between methods near the ceiling.
     episodes=20,
     eval_steps=300,
@@ -159,6 +169,8 @@ _PAPER_AMOUNTS: Final = {
     "expert": ("100 steps", "500 steps", "1", "3", "10", "30", "100", "300"),
     "mixed": ("10", "100", "300"),
 }
+# The published sizes, and all present actions at once: nineteen agents have no order.
+_DIMA_PAPER: Final = ("model=paper", "model_set=denoiser_conditioning=joint state_read=True")
 _PAPER: Final = Protocol(
     name="paper",
     tasks=_tasks(5_000, 5_000, sizes=True),
@@ -169,14 +181,19 @@ _PAPER: Final = Protocol(
         "networld": _PAPER_AMOUNTS,
         "networld-scratch": _PAPER_AMOUNTS,
         "baselines": _PAPER_AMOUNTS,
+        "dima": {"expert": ("10",)},
     },
     pretrain_trajectories=100,
     network="paper",
     pretrain_steps=100_000,
     adapt_steps=10_000,
     # 100 epochs of 1,000 steps.
-    baseline_options=dict.fromkeys(BASELINES, ("steps=100_000", "device=auto")),
-    ablations=(*ABLATIONS, *(f"{name}-mean-field" for name in BASELINES)),
+    baseline_options=dict.fromkeys(BASELINES, ("steps=100_000", "device=auto"))
+    | {
+        "dima": ("steps=100_000", "device=auto", "gamma=0.9", *_DIMA_PAPER),
+        "dima@cbf": ("steps=100_000", "device=auto", "gamma=0", "horizon=1", *_DIMA_PAPER),
+    },
+    ablations=(*ABLATIONS, *(f"{name}-mean-field" for name in BASELINES), *CENTRAL),
     ablation_seeds=3,
     episodes=20,
     eval_steps=1_000,

@@ -18,6 +18,7 @@ from wirelessenvs.checks import check_int
 __all__ = [
     "ABLATIONS",
     "BASELINES",
+    "CENTRAL",
     "METHODS",
     "REFERENCES",
     "Ablation",
@@ -33,6 +34,8 @@ __all__ = [
 BASELINES: Final = ("bc", "cql", "iql", "dt", "dd")
 #: The same baselines that also see the mean of their neighbours' observations.
 WITH_MEAN_FIELD: Final = tuple(f"{name}-mean-field" for name in BASELINES)
+#: Trained on all agents at once and played on own observations: rows beside the claim's baselines.
+CENTRAL: Final = ("dima",)
 REFERENCES: Final = ("random", "medium", "expert", "genie")
 
 
@@ -58,13 +61,22 @@ ABLATIONS: Final = {
     "networld-one-hot": Ablation(model=("targets=one-hot",)),
 }
 #: All that is trained, in the order of tables.
-METHODS: Final = ("networld", "networld-scratch", *BASELINES, *ABLATIONS, *WITH_MEAN_FIELD)
+METHODS: Final = (
+    "networld", "networld-scratch", *BASELINES, *CENTRAL, *ABLATIONS, *WITH_MEAN_FIELD,
+)  # fmt: skip
+#: That a protocol may leave out: no claim rests on them.
+_BESIDE: Final = (*ABLATIONS, *WITH_MEAN_FIELD, *CENTRAL)
 
 
 def baseline_of(method: str) -> str | None:
-    """The baseline behind a method's name; None for NetWorld and its variants."""
+    """The baseline behind a method's name; None for NetWorld and its variants.
+
+    Example:
+        >>> baseline_of("bc-mean-field"), baseline_of("dima"), baseline_of("networld")
+        ('bc', 'dima', None)
+    """
     name = method.removesuffix("-mean-field")
-    return name if name in BASELINES else None
+    return name if name in (*BASELINES, *CENTRAL) else None
 
 
 @dataclass(frozen=True)
@@ -156,8 +168,8 @@ class Protocol:
         adapt_steps: optimiser steps at most; held-out data may end the adaptation earlier.
         baseline_options: "option=value" by baseline, or by "baseline@task" where a task needs
             others.
-        ablations: names in `ABLATIONS` or baselines with mean field, in the main comparison's
-            amounts unless `amounts` has others for them.
+        ablations: names in `ABLATIONS` or `CENTRAL`, or baselines with mean field: rows beside the
+            main comparison, in its amounts and those that `amounts` has for them.
         ablation_seeds: training seeds of those in `ABLATIONS`.
         episodes: test episodes of each trained policy.
         eval_steps: of each, at most the task's own number.
@@ -206,9 +218,10 @@ class Protocol:
             for labels in tiers.values():
                 for label in labels:
                     Amount.parse(label)
-        check_known("ablation", self.ablations, (*ABLATIONS, *WITH_MEAN_FIELD))
-        of_tasks = [f"{name}@{task.name}" for name in BASELINES for task in self.tasks]
-        check_known("baseline", self.baseline_options, (*BASELINES, *of_tasks))
+        check_known("ablation", self.ablations, _BESIDE)
+        known = (*BASELINES, *CENTRAL)
+        of_tasks = [f"{name}@{task.name}" for name in known for task in self.tasks]
+        check_known("baseline", self.baseline_options, (*known, *of_tasks))
 
     @property
     def methods(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Offline baselines under one interface: MA-BC, MA-CQL, MA-IQL, MA-DT and MA-DD.
 
 All are decentralised: the agents of a task share one network, and each sees its own observation.
+DIMA, which trains centrally, is found by its name, too.
 
 Example:
     >>> from networld_agent.data import TrajectoryDataset
@@ -39,11 +40,15 @@ _PLACES = {
 }
 
 
+#: Of the same interface, but not one of the five.
+_CENTRAL = {"dima": "benchmarks.baselines.dima.offline:Dima"}
+
+
 class _Registry(Mapping[str, type[Baseline]]):
-    """Classes by name, imported when they are first asked for."""
+    """Classes by name, imported when they are first asked for; only the five are listed."""
 
     def __getitem__(self, name: str) -> type[Baseline]:
-        module, _, attribute = _PLACES[name].partition(":")
+        module, _, attribute = {**_PLACES, **_CENTRAL}[name].partition(":")
         found: type[Baseline] = getattr(importlib.import_module(module), attribute)
         return found
 

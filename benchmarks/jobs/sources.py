@@ -72,6 +72,7 @@ _PLAYED: Final = {
 #: Modules of the baselines; those of other methods do not count.
 _BASELINE_MODULES: Final = {
     "bc": "bc", "cql": "cql", "iql": "iql", "dt": "decision_transformer", "dd": "decision_diffuser",
+    "dima": "dima/offline",
 }  # fmt: skip
 
 

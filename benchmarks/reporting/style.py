@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["COLOURS", "MARKERS", "TASK_TITLES", "title_of"]
 
-#: Okabe and Ito's palette: told apart without red-green vision.
+#: Okabe and Ito's palette, and a dark red of Paul Tol's: told apart without red-green vision.
 COLOURS: Final = {
     "networld": "#0072B2",
     "networld-scratch": "#56B4E9",
@@ -15,6 +15,7 @@ COLOURS: Final = {
     "iql": "#009E73",
     "dt": "#D55E00",
     "dd": "#CC79A7",
+    "dima": "#882255",
     "random": "#BBBBBB",
     "medium": "#8C8C8C",
     "expert": "#222222",
@@ -22,9 +23,10 @@ COLOURS: Final = {
 }
 MARKERS: Final = {
     "networld": "o", "networld-scratch": "s", "bc": "P", "cql": "^", "iql": "v", "dt": "D",
-    "dd": "X",
+    "dd": "X", "dima": "*",
 }  # fmt: skip
 _TITLES: Final = {
+    "dima": "DIMA",
     "networld": "NetWorld",
     "networld-scratch": "NetWorld from scratch",
     "networld-no-guidance": "NetWorld without guidance",

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from benchmarks.baselines.dima.offline import OfflineConfig
 from benchmarks.jobs.graph import build
 from benchmarks.jobs.job import with_inputs
 from benchmarks.presets import PRESETS
@@ -80,6 +81,25 @@ def test_a_baseline_with_mean_field_takes_all_seeds_and_only_amounts_of_its_own(
         ("bc-mean-field", "2", False), ("bc-mean-field", "4", True), ("iql-mean-field", "4", True),
     }  # fmt: skip
     assert {c.seed for c in found} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_trains_centrally_is_a_row_beside_the_claim_at_equal_data(name):
+    protocol = PRESETS[name]
+    found = {(c.amount, c.tier) for c in cells(protocol) if c.method == "dima"}
+    assert found == ({("10", "expert"), ("300", "expert")} if name in ("cpu", "paper") else set())
+    assert "dima" not in BASELINES
+    few, many = protocol.few, protocol.many
+    amounts = {c.amount for c in cells(protocol, ["networld"]) if c.tier == "expert"}
+    assert not found or {few, many} <= amounts, "NetWorld is on the same data"
+
+
+@pytest.mark.parametrize("name", ["cpu", "paper"])
+def test_options_of_what_trains_centrally_are_its_own(name):
+    for task in PRESETS[name].tasks:
+        config = OfflineConfig.from_overrides(PRESETS[name].options_of("dima", task.name))
+        assert config.steps > config.model_steps > 0
+        assert (config.gamma, config.horizon) == ((0, 1) if task.name == "cbf" else (0.9, 15))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -174,6 +194,7 @@ def test_jobs_come_after_what_they_need():
     [
         ({"ablations": ("networld-no-brain",)}, "unknown ablation 'networld-no-brain'; there are"),
         ({"baseline_options": {"ppo": ()}}, "unknown baseline 'ppo'; there are bc, cql"),
+        ({"ablations": ("bc",)}, "unknown ablation 'bc'; there are networld-no-guidance"),
         ({"amounts": {"baselines": {"expert": ("lots",)}}}, "got 'lots'"),
         ({"amounts": {"ppo": {}}}, "unknown method 'ppo'"),
         ({"seeds": 0}, "seeds must be at least 1, got 0"),

@@ -68,7 +68,7 @@ def prints(checkout):
     kinds = [
         ("collect", None), ("pretrain", None), ("adapt", None), ("fit", "bc"), ("fit", "cql"),
         ("evaluate", None), ("evaluate", "networld"), ("evaluate", "bc"), ("evaluate", "cql"),
-        ("curve", "networld"),
+        ("curve", "networld"), ("fit", "dima"), ("evaluate", "dima"),
     ]  # fmt: skip
     return {kind: fingerprint(*kind, root=checkout) for kind in kinds}
 
@@ -112,6 +112,18 @@ def test_a_change_of_one_baseline_leaves_the_others(checkout):
     before = prints(checkout)
     now = after(checkout, "benchmarks/baselines/cql.py", "\nX = 1\n")
     assert changed(before, now) == {("fit", "cql"), ("evaluate", "cql")}
+
+
+@pytest.mark.parametrize("part", ["dima/denoiser.py", "dima/memory.py", "mappo/ppo.py"])
+def test_a_change_of_dima_redoes_dima_alone(checkout, part):
+    before = prints(checkout)
+    now = after(checkout, f"benchmarks/baselines/{part}", "\nX = 1\n")
+    assert changed(before, now) == {("fit", "dima"), ("evaluate", "dima")}
+
+
+def test_a_change_of_dima_online_redoes_nothing(checkout):
+    before = prints(checkout)
+    assert not changed(before, after(checkout, "benchmarks/baselines/dima/online.py", "\nX = 1\n"))
 
 
 def test_a_change_of_a_simulator_redoes_all_but_pretraining_by_itself(checkout):

@@ -20,7 +20,7 @@ from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, Of
 from benchmarks.baselines.mappo.policy import TeamPolicy
 from benchmarks.baselines.mappo.ppo import TeamPPO
 from benchmarks.baselines.observation_scaling import ObservationScaling
-from benchmarks.baselines.policy import BaselinePolicy
+from benchmarks.baselines.policy import BaselinePolicy, PolicySpec
 from benchmarks.baselines.training_loop import batch_generator
 from networld_agent.training.run_folder import pick_device
 
@@ -57,6 +57,10 @@ class DimaPolicy(TeamPolicy):
 
     name = "dima"
     config_type: ClassVar[type[BaselineConfig]] = OfflineConfig
+
+    def __init__(self, spec: PolicySpec) -> None:
+        super().__init__(spec)
+        self.information = "local; trained centrally"
 
 
 class DimaLearner(Learner):

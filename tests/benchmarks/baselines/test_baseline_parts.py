@@ -209,5 +209,8 @@ def test_options_survive_json_and_name_the_run():
 
 def test_an_unknown_method_lists_those_that_exist():
     assert list(BASELINES) == ["bc", "cql", "iql", "dt", "dd"]
+    assert BASELINES["dima"].name == "dima"
+    with pytest.raises(KeyError):
+        BASELINES["ppo"]
     with pytest.raises(ValueError, match=r"method must be one of 'bc', 'cql', 'iql', 'dt', 'dd'"):
         make_baseline("sac")
