@@ -50,6 +50,11 @@ _DIMA: Final[dict[str, Any]] = {
     "starts": 100,
     "batch_size": 300,
 }
+#: Where the discount is 0, only the first imagined step counts, and it starts from a real state:
+#: many episodes of one step, and ten updates of the policy on fresh ones instead of two.
+_DIMA_OF: Final[dict[str, dict[str, Any]]] = {
+    "cbf-v0": {"horizon": 1, "starts": 400, "batch_size": 400, "policy_updates": 10},
+}
 _MAPPO: Final[dict[str, Any]] = {"epochs": 10}
 
 
@@ -59,7 +64,7 @@ def _config(
     common: dict[str, Any] = {"steps": steps, "seed": seed, "gamma": _GAMMA[env], "snapshots": 4}
     if method == "mappo":
         return MappoConfig(**{**common, **_MAPPO})
-    return OnlineConfig(**{**common, **_DIMA, **options})
+    return OnlineConfig(**{**common, **_DIMA, **_DIMA_OF.get(env, {}), **options})
 
 
 def _train(
