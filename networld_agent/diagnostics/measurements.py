@@ -134,7 +134,8 @@ def predictions(
         config: how plans are drawn; they are not steered.
         present: `(M, 2 D)` own and heard latents.
         samples: plans of each row.
-        length: of the prediction; beyond the model's horizon a plan goes on from its last step.
+        length: of the prediction. What lies beyond the model's horizon is the last step of a plan
+            from as far ahead as needed: the model's longest look, from the surest state.
 
     Returns:
         The mean `(M, length, 2 D)` of the plans, and the first of them.
@@ -144,13 +145,15 @@ def predictions(
     rows = torch.arange(len(present), device=present.device)
 
     def drawn(sample: int) -> Tensor:
-        plan, part = present[:, None], 0
+        plan = present[:, None]
         while plan.shape[1] < length:
-            stream = torch.tensor([sample, part], device=rows.device)
+            done = plan.shape[1]
+            start = max(0, done - model.config.horizon + 1)
+            stream = torch.tensor([sample, start], device=rows.device)
             further = generator.generate(
-                plan[:, -1, :size], plan[:, -1, size:], stream_keys(rows, *stream)
+                plan[:, start, :size], plan[:, start, size:], stream_keys(rows, *stream)
             )
-            plan, part = torch.cat([plan, further[:, 1:]], 1), part + 1
+            plan = torch.cat([plan, further[:, done - start :]], 1)
         return plan[:, :length]
 
     plans = [drawn(sample) for sample in range(samples)]
