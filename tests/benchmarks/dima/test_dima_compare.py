@@ -82,3 +82,11 @@ def test_a_run_that_an_earlier_process_began_has_no_time(rows, tmp_path, monkeyp
     mappo, dima = rows()
     assert mappo["cpu_seconds"] is None
     assert dima["cpu_seconds"] > 0
+
+
+@pytest.mark.parametrize("env", ["rb-v0", "cbf-v0", "slicing-v0"])
+def test_imagination_is_as_long_as_the_discount_looks_ahead(env):
+    config = compare._config("dima", env, 20_000, 0, {})
+    assert config.gamma == compare._config("mappo", env, 20_000, 0, {}).gamma
+    assert (config.horizon == 1) == (config.gamma == 0)
+    assert compare._config("dima", env, 20_000, 0, {"horizon": 3}).horizon == 3
