@@ -23,14 +23,14 @@ def verdicts(found: Measurements) -> list[tuple[bool, str]]:
     """Sentences on what works and what does not, with the figures."""
     errors = {name: np.array(values) for name, values in found.prediction_errors.items()}
     ahead = min(8, len(errors["world model"]))
-    model, linear, still = (
-        float(errors[name][ahead - 1]) for name in ("world model", "linear", "persistence")
-    )
+    # The mean future, as the linear model gives; that of a few plans has their spread in it.
+    names = ("world model, one step", "world model", "linear", "persistence")
+    model, plans, linear, still = (float(errors[name][ahead - 1]) for name in names)
     sentences = [
         (
             model < min(linear, still),
             f"{ahead} steps ahead, the world model misses {model:.3f} of the latents' variance "
-            f"(linear model {linear:.3f}, persistence {still:.3f}).",
+            f"(mean of its plans {plans:.3f}, linear model {linear:.3f}, persistence {still:.3f}).",
         ),
         (
             found.actions.model > max(found.actions.repeating, found.actions.commonest),

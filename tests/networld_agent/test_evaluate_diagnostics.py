@@ -196,7 +196,10 @@ def test_lift_is_the_paired_difference_to_the_unsteered_plan(data):
 
 
 def good(found: Measurements) -> Measurements:
-    better = {"world model": [0.1] * 7, "linear": [0.5] * 7, "persistence": [0.6] * 7}
+    better = {
+        "world model": [0.2] * 7, "world model, one step": [0.1] * 7, "linear": [0.5] * 7,
+        "persistence": [0.6] * 7,
+    }  # fmt: skip
     lifts = [
         Lift("none", 1.0, 0.0, (0.0, 0.0), 0.1), Lift("guide", 2.0, 1.0, (0.5, 1.5), 0.2),
         Lift("expert", 3.0, 2.0, (1.5, 2.5), 0.3),
@@ -212,8 +215,8 @@ def test_a_good_model_passes_every_verdict(found):
 
 
 @pytest.mark.parametrize(("change", "word"), [
-    ({"prediction_errors": {"world model": [0.55] * 7, "linear": [0.5] * 7,
-                            "persistence": [0.6] * 7}}, "linear model"),
+    ({"prediction_errors": {"world model": [0.55] * 7, "world model, one step": [0.52] * 7,
+                            "linear": [0.5] * 7, "persistence": [0.6] * 7}}, "linear model"),
     ({"actions": ActionAccuracy(0.3, 0.4, 0.2)}, "recovers"),
     ({"rank_correlations": [0.1, 0.0]}, "rank correlation"),
     ({"effective_rank": 1.2}, "directions"),
