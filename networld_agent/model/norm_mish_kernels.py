@@ -80,6 +80,18 @@ def _spread(values, groups, width, count):  # type: ignore[no-untyped-def]
             values[c] = total / count
 
 
+@njit(inline="always", **_options)
+def _affine_exponential(x, mean, factor, bias, y, w, bits):  # type: ignore[no-untyped-def]
+    """Y = factor (x - mean) + bias; exp(y) is `w` times the number whose bits are `bits`."""
+    for c in range(len(x)):
+        value = (x[c] - mean[c]) * factor[c] + bias[c]
+        y[c] = value
+        value = min(max(value, _LOWEST), _HIGHEST)
+        exponent = _exponent(value)
+        w[c] = _mantissa(value, exponent)
+        bits[c] = (np.int32(exponent) + np.int32(127)) << np.int32(23)
+
+
 @njit(**_options)
 def infer(x, gain, bias, groups, out):  # type: ignore[no-untyped-def]
     """Writes mish(gain (x - mean) / deviation + bias) to `out`."""
@@ -93,13 +105,7 @@ def infer(x, gain, bias, groups, out):  # type: ignore[no-untyped-def]
         for c in range(channels):
             scale[c] *= gain[c]
         for t in range(steps):
-            for c in range(channels):
-                value = (x[t, b, c] - mean[c]) * scale[c] + bias[c]
-                y[c] = value
-                value = min(max(value, _LOWEST), _HIGHEST)
-                exponent = _exponent(value)
-                w[c] = _mantissa(value, exponent)
-                bits[c] = (np.int32(exponent) + np.int32(127)) << np.int32(23)
+            _affine_exponential(x[t, b], mean, scale, bias, y, w, bits)
             for c in range(channels):
                 # With w = exp(y): tanh(softplus(y)) = w (w + 2) / (w (w + 2) + 2).
                 value = w[c] * power[c]
@@ -125,13 +131,7 @@ def forward(x, gain, bias, groups, out, slope, mean, scale):  # type: ignore[no-
         for c in range(channels):
             factor[c] = scale[b, c] * gain[c]
         for t in range(steps):
-            for c in range(channels):
-                value = (x[t, b, c] - centre[c]) * factor[c] + bias[c]
-                y[c] = value
-                value = min(max(value, _LOWEST), _HIGHEST)
-                exponent = _exponent(value)
-                w[c] = _mantissa(value, exponent)
-                bits[c] = (np.int32(exponent) + np.int32(127)) << np.int32(23)
+            _affine_exponential(x[t, b], centre, factor, bias, y, w, bits)
             for c in range(channels):
                 value = w[c] * power[c]
                 square = value * (value + _TWO)
