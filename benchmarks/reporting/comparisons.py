@@ -70,9 +70,9 @@ def claim_table(experiment: Experiment) -> Table | None:
     rows = []
     for task in experiment.tasks:
         for name, gain, probability in _compared(experiment, task["name"]):
-            verdict = "above" if gain.low > 0 else "below" if gain.high < 0 else "undecided"
             rows.append((
-                task["name"], title_of(name), gain.shown("+.3g"), probability.shown(".2f"), verdict,
+                task["name"], title_of(name), gain.shown("+.3g"), probability.shown(".2f"),
+                gain.verdict("above", "below"),
             ))  # fmt: skip
     columns = (
         "task", "baseline", "NetWorld's reward minus its [95 %]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 from benchmarks.protocol import METHODS
 from benchmarks.reporting.comparisons import AmountScore
 from benchmarks.reporting.results import Curve, Experiment
+from benchmarks.reporting.statistics import Estimate
 from benchmarks.reporting.style import COLOURS, MARKERS, TASK_TITLES, title_of
 
-__all__ = ["RC", "amount_tick", "draw_amounts", "draw_curves"]
+__all__ = ["RC", "amount_tick", "draw_amounts", "draw_curves", "error_bars"]
 
 #: How all figures look.
 RC: Any = {
@@ -112,17 +114,15 @@ def _amount_panel(axis: Any, shown: list[AmountScore], place: dict[str, int]) ->
             mine = [s for s in shown if (s.method, s.tier) == (method, tier)]
             if not mine:
                 continue
-            values = np.array([[s.score.value, s.score.low, s.score.high] for s in mine])
-            axis.errorbar(
+            error_bars(
+                axis,
                 [place[s.amount] + shift for s in mine],
-                values[:, 0],
-                np.abs(values[:, 1:] - values[:, :1]).T,
+                [s.score for s in mine],
                 color=COLOURS[method],
                 linestyle=style,
                 marker=MARKERS[method],
                 markerfacecolor=face,
                 markersize=7,
-                elinewidth=1,
                 label=title_of(method) if tier == shown_tier else None,
                 zorder=4 if method == "networld" else 3,
             )
@@ -155,6 +155,13 @@ def _composition_panel(axis: Any, experiment: Experiment, labels: list[str]) -> 
     axis.set_ylabel("NetWorld's\ndata (%)")
     axis.set_xlabel("trajectories of the held-out task (baselines see nothing else)")
     axis.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def error_bars(axis: Any, x: Sequence[float], scores: Sequence[Estimate], **look: Any) -> None:
+    """A line of estimates with their intervals; `look` goes to matplotlib."""
+    values = np.array([[s.value, s.low, s.high] for s in scores])
+    reach = np.abs(values[:, 1:] - values[:, :1]).T
+    axis.errorbar(x, values[:, 0], reach, elinewidth=1, **look)
 
 
 def amount_tick(label: str) -> str:

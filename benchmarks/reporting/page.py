@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.reporting.blocks import (
@@ -80,32 +81,35 @@ def _pictures(
 ) -> dict[str, Picture]:
     protocol, found = experiment.protocol, {}
     if experiment.curves:
-        with whole_file(to / "curves.png") as partial:
-            draw_curves(experiment, partial)
-        found["curves"] = Picture(
+        found["curves"] = _picture(
             to / "curves.png",
+            lambda path: draw_curves(experiment, path),
             "Reward over training, in the first "
             f"{protocol['curve_episodes']} test worlds; trajectories of the held-out task in "
             "brackets. Lines are means over training seeds, shades their range.",
         )
     whole = [entry for entry in scores if entry.method in MARKERS and entry.complete]
     if whole:
-        with whole_file(to / "amounts.png") as partial:
-            draw_amounts(experiment, whole, partial)
-        found["amounts"] = Picture(
+        found["amounts"] = _picture(
             to / "amounts.png",
+            lambda path: draw_amounts(experiment, whole, path),
             "Score against the amount of data of the held-out task, mean of "
             f"{', '.join(whole[0].tasks)}; below, what NetWorld's training data consists of.",
         )
     if pairs:
-        with whole_file(to / "pretraining.png") as partial:
-            draw_few_shot(experiment, pairs, partial)
-        found["pretraining"] = Picture(
+        found["pretraining"] = _picture(
             to / "pretraining.png",
+            lambda path: draw_few_shot(experiment, pairs, path),
             "Pre-trained on the other tasks and from scratch, after as many updates on the same "
             "data of the held-out task.",
         )
     return found
+
+
+def _picture(path: Path, draw: Callable[[Path], None], caption: str) -> Picture:
+    with whole_file(path) as partial:
+        draw(partial)
+    return Picture(path, caption)
 
 
 def _blocks(

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 
 from benchmarks.reporting.blocks import Table
-from benchmarks.reporting.figures import RC, amount_tick
+from benchmarks.reporting.figures import RC, amount_tick, error_bars
 from benchmarks.reporting.results import Experiment
-from benchmarks.reporting.statistics import Estimate, difference, score
+from benchmarks.reporting.statistics import Estimate, difference, paired, score
 from benchmarks.reporting.style import COLOURS, MARKERS, TASK_TITLES, title_of
 from benchmarks.reporting.tables import draws_of
 
@@ -53,20 +52,17 @@ def few_shot(experiment: Experiment) -> list[FewShot]:
         }
         common = groups[_METHODS[0]].keys() & groups[_METHODS[1]].keys()
         for amount in sorted(common, key=experiment.trajectories):
-            both = [groups[name][amount] for name in _METHODS]
-            # The same training seeds on both sides, drawn together.
-            seeds = min(group.num_seeds for group in both)
-            rewards = [group.rewards[:seeds] for group in both]
+            sides = paired(*(groups[name][amount].rewards for name in _METHODS))
             found.append(
                 FewShot(
                     task,
                     amount,
-                    seeds,
+                    len(sides[0][1]),
                     {
-                        name: score(draws, "paired", values, anchors)
-                        for name, values in zip(_METHODS, rewards, strict=True)
+                        name: score(draws, *side, anchors)
+                        for name, side in zip(_METHODS, sides, strict=True)
                     },
-                    difference(draws, ("paired", rewards[0]), ("paired", rewards[1])),
+                    difference(draws, *sides),
                 )
             )
     return found
@@ -83,7 +79,7 @@ def few_shot_table(found: list[FewShot]) -> Table | None:
             entry.task, entry.amount, str(entry.num_seeds),
             *(entry.scores[name].shown(".1f") for name in _METHODS),
             entry.gain.shown("+.3g"),
-            "ahead" if entry.gain.low > 0 else "behind" if entry.gain.high < 0 else "undecided",
+            entry.gain.verdict("ahead", "behind"),
         )
         for entry in found
     ]  # fmt: skip
@@ -124,15 +120,12 @@ def draw_few_shot(experiment: Experiment, found: list[FewShot], path: Path) -> N
 
 
 def _line(axis: Any, mine: list[FewShot], labels: list[str], name: str, shift: float) -> None:
-    scores = [entry.scores[name] for entry in mine]
-    values = np.array([[s.value, s.low, s.high] for s in scores])
-    axis.errorbar(
+    error_bars(
+        axis,
         [labels.index(entry.amount) + shift for entry in mine],
-        values[:, 0],
-        np.abs(values[:, 1:] - values[:, :1]).T,
+        [entry.scores[name] for entry in mine],
         color=COLOURS[name],
         marker=MARKERS[name],
         markersize=6,
-        elinewidth=1,
         label=title_of(name),
     )

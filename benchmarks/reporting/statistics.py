@@ -20,6 +20,7 @@ __all__ = [
     "difference",
     "interquartile_mean",
     "mean_reward",
+    "paired",
     "probability_of_improvement",
     "score",
     "score_draws",
@@ -44,6 +45,10 @@ class Estimate:
         if not np.isfinite(self.value):
             return "-"
         return f"{self.value:{form}} [{self.low:{form}}, {self.high:{form}}]"
+
+    def verdict(self, above: str, below: str) -> str:
+        """Which word the interval deserves: above 0, below 0, or "undecided"."""
+        return above if self.low > 0 else below if self.high < 0 else "undecided"
 
 
 def interquartile_mean(values: Reals, axis: int = -1) -> Reals:
@@ -141,6 +146,15 @@ def difference(draws: Draws, ours: tuple[str, Reals], theirs: tuple[str, Reals])
     """Mean reward of ours minus theirs, in the same worlds."""
     drawn = [draws.runs(name, values).mean((1, 2)) for name, values in (ours, theirs)]
     return _estimate(float(ours[1].mean() - theirs[1].mean()), drawn[0] - drawn[1])
+
+
+def paired(ours: Reals, theirs: Reals) -> tuple[tuple[str, Reals], tuple[str, Reals]]:
+    """Both sides `(S, E)` with the training seeds that they have in common, drawn together.
+
+    What differs is then what was changed, not a lucky seed.
+    """
+    seeds = min(len(ours), len(theirs))
+    return ("paired", ours[:seeds]), ("paired", theirs[:seeds])
 
 
 def probability_of_improvement(

@@ -13,6 +13,7 @@ from benchmarks.reporting.statistics import (
     Estimate,
     difference,
     mean_reward,
+    paired,
     robust_score,
     score,
 )
@@ -154,10 +155,7 @@ def ablation_table(experiment: Experiment) -> Table | None:
                 cells += ["-", "-"]
                 continue
             cells.append(_scores(experiment, draws, found[0])[0].shown(".1f"))
-            # The same training seeds on both sides: a missing part, not a lucky seed.
-            seeds = min(found[0].num_seeds, whole[0].num_seeds)
-            parts = [("paired", group.rewards[:seeds]) for group in (found[0], whole[0])]
-            lost = difference(draws, parts[0], parts[1])
+            lost = difference(draws, *paired(found[0].rewards, whole[0].rewards))
             cells.append("-" if method == "networld" else lost.shown("+.3g"))
         if any(cell != "-" for cell in cells):
             rows.append((title_of(method), *cells))
