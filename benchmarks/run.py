@@ -46,6 +46,8 @@ def run_protocol(
     tasks: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
     seeds: int | None = None,
+    tiers: Sequence[str] | None = None,
+    amounts: Sequence[str] | None = None,
     workers: int = 1,
     ray_address: str | None = None,
     list_only: bool = False,
@@ -58,16 +60,19 @@ def run_protocol(
         tasks: to hold out; all by default.
         methods: to train; all by default.
         seeds: the first of training; all by default.
+        tiers: of the data that methods are trained on; all by default.
+        amounts: of that data, by label; all by default.
         workers: jobs side by side.
         ray_address: of a Ray cluster, or "local"; None for processes of this machine.
         list_only: only print what there is to do.
 
     Raises:
-        ValueError: for an unknown task or method, or a folder that another run works in.
+        ValueError: for an unknown task, method, tier or amount, or a folder that another run
+            works in.
         FailedJobsError: if some failed; all others are done.
         KeyboardInterrupt: if it was stopped; nothing is lost.
     """
-    entries = build(protocol, tasks, methods, seeds)
+    entries = build(protocol, tasks, methods, seeds, tiers=tiers, amounts=amounts)
     jobs = with_inputs(entry.job for entry in entries)
     store = Store(out)
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or store.jobs.is_dir())):
@@ -145,6 +150,8 @@ def _command(options: argparse.Namespace) -> None:
         tasks=options.tasks,
         methods=options.methods,
         seeds=None if options.seeds is None else check_int("--seeds", options.seeds, 1),
+        tiers=options.tiers,
+        amounts=options.amounts,
         workers=workers,
         ray_address=options.ray,
         list_only=options.list,
@@ -166,6 +173,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tasks", nargs="+", help="to hold out (default: all)")
     parser.add_argument("--methods", nargs="+", help="to train and compare (default: all)")
     parser.add_argument("--seeds", type=int, help="the first n of training (default: all)")
+    parser.add_argument("--tiers", nargs="+", help="of the data trained on (default: all)")
+    parser.add_argument(
+        "--amounts", nargs="+", help="of that data, such as 10 or '100 steps' (default: all)"
+    )
     parser.add_argument("--jobs", type=int, help="side by side (default: one per core)")
     parser.add_argument(
         "--ray", nargs="?", const="local", metavar="ADDRESS",

@@ -52,6 +52,9 @@ def build(
     tasks: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
     seeds: int | None = None,
+    *,
+    tiers: Sequence[str] | None = None,
+    amounts: Sequence[str] | None = None,
 ) -> list[Entry]:
     """All results of a protocol, with the jobs behind them, what the claim needs first.
 
@@ -60,15 +63,28 @@ def build(
         tasks: to hold out; all by default.
         methods: to train, and references; all by default.
         seeds: the first of training; all by default.
+        tiers: of the data that methods are trained on; all by default.
+        amounts: of that data, by label; all by default.
 
     Raises:
-        ValueError: for a task or method that is not there.
+        ValueError: for a task, method, tier or amount that is not there.
     """
     known_tasks = tuple(task.name for task in protocol.tasks)
     known = (*protocol.methods, *REFERENCES)
     check_known("task", tasks or (), known_tasks)
     check_known("method", methods or (), known)
+    all_cells = cells(protocol)
+    check_known("tier", tiers or (), tuple(dict.fromkeys(cell.tier for cell in all_cells)))
+    check_known("amount", amounts or (), tuple(dict.fromkeys(cell.amount for cell in all_cells)))
     chosen = [method for method in known if methods is None or method in methods]
+    wanted = [
+        cell
+        for cell in all_cells
+        if cell.method in chosen
+        and (seeds is None or cell.seed < seeds)
+        and (tiers is None or cell.tier in tiers)
+        and (amounts is None or cell.amount in amounts)
+    ]
     graph = _Graph(protocol)
     found: list[Entry] = []
     for task in protocol.tasks:
@@ -78,10 +94,9 @@ def build(
                 name for name in task.references if name in chosen or name in ("random", "expert")
             ]
             found += [graph.reference(task, name) for name in references]
-            for cell in cells(protocol, [name for name in chosen if name not in REFERENCES]):
-                if seeds is None or cell.seed < seeds:
-                    found += graph.trained(task, cell)
-            found += graph.other_sizes(task, chosen)
+            for cell in wanted:
+                found += graph.trained(task, cell)
+            found += graph.other_sizes(task, wanted)
     return sorted(found, key=lambda entry: _turn(entry, protocol))
 
 
@@ -206,15 +221,15 @@ class _Graph:
             found.append(Entry(curve, *about))
         return found
 
-    def other_sizes(self, task: TaskSetup, chosen: Sequence[str]) -> list[Entry]:
+    def other_sizes(self, task: TaskSetup, wanted: Sequence[Cell]) -> list[Entry]:
         """The main comparison's first seed, played in smaller and larger networks."""
         found: list[Entry] = []
-        methods = [method for method in self._protocol.size_methods if method in chosen]
-        for size in task.sizes if methods else ():
+        methods = self._protocol.size_methods
+        played = [c for c in wanted if c.main and c.seed == 0 and c.method in methods]
+        for size in task.sizes if played else ():
             found += [self.reference(task, name, size) for name in ("random", "expert")]
-            for cell in cells(self._protocol, methods):
-                if cell.main and cell.seed == 0:
-                    found += self.trained(task, cell, size)
+            for cell in played:
+                found += self.trained(task, cell, size)
         return found
 
     def _fit_of(self, task: TaskSetup, cell: Cell) -> Job:

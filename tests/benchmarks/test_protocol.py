@@ -223,3 +223,14 @@ def test_the_first_seeds_can_be_asked_for_alone():
     protocol = dataclasses.replace(SMOKE, seeds=3)
     assert {e.seed for e in build(protocol, seeds=2)} == {0, 1}
     assert {e.seed for e in build(protocol)} == {0, 1, 2}
+
+
+def test_some_data_can_be_asked_for_alone():
+    amounts = {"networld": {"mixed": ("2",)}}
+    protocol = dataclasses.replace(SMOKE, amounts=amounts)
+    everything = [e for e in build(protocol) if e.method not in REFERENCES]
+    for what, value in (("tier", "mixed"), ("amount", "4")):
+        found = build(protocol, **{f"{what}s": [value]})
+        part = [e for e in found if e.method not in REFERENCES]
+        assert part == [e for e in everything if getattr(e, what) == value]
+        assert 0 < len(part) < len(everything)

@@ -95,6 +95,8 @@ def test_other_settings_are_other_jobs_and_the_old_ones_stay(copy):
         (["--preset", "huge"], "unknown preset 'huge'; there are smoke, demo, cpu, paper."),
         (["--tasks", "tv"], "unknown task 'tv'; there are rb, cbf, slicing."),
         (["--methods", "ppo"], "unknown method 'ppo'; there are networld, networld-scratch, bc,"),
+        (["--tiers", "bad"], "unknown tier 'bad'; there are expert."),
+        (["--amounts", "7"], "unknown amount '7'; there are "),
         (["--jobs", "0"], "--jobs must be at least 1, got 0."),
     ],
 )
