@@ -52,9 +52,11 @@ _RATE: Final = "learning_rate=1e-3"
 # DIMA, with a small model of the reward: most of an update's time goes into that. Discounts as its
 # online runs have them; where only the present reward counts, so does only the first imagined step.
 _DIMA: Final = ("model_set=reward_width=64 reward_context=5 reward_batch_size=64",)
+_DIMA_ONE_STEP: Final = ("gamma=0", "horizon=1", "starts=400", "batch_size=400")
 _DIMA_BUDGETS: Final = {
     "dima": ("steps=1500", "gamma=0.9", *_DIMA),
-    "dima@cbf": ("steps=1500", "gamma=0", "horizon=1", "starts=400", "batch_size=400", *_DIMA),
+    "dima@cbf": ("steps=1500", *_DIMA_ONE_STEP, *_DIMA),
+    "dima@slicing": ("steps=1500", *_DIMA_ONE_STEP, *_DIMA),
 }
 
 _SMALLEST: Final = ("steps=10", "batch_size=16", "hidden_size=16")
@@ -195,6 +197,7 @@ _PAPER: Final = Protocol(
     | {
         "dima": ("steps=100_000", "device=auto", "gamma=0.9", *_DIMA_PAPER),
         "dima@cbf": ("steps=100_000", "device=auto", "gamma=0", "horizon=1", *_DIMA_PAPER),
+        "dima@slicing": ("steps=100_000", "device=auto", "gamma=0", "horizon=1", *_DIMA_PAPER),
     },
     ablations=(*ABLATIONS, *(f"{name}-mean-field" for name in BASELINES), *CENTRAL),
     ablation_seeds=3,

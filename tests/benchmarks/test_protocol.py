@@ -99,7 +99,7 @@ def test_options_of_what_trains_centrally_are_its_own(name):
     for task in PRESETS[name].tasks:
         config = OfflineConfig.from_overrides(PRESETS[name].options_of("dima", task.name))
         assert config.steps > config.model_steps > 0
-        assert (config.gamma, config.horizon) == ((0, 1) if task.name == "cbf" else (0.9, 15))
+        assert (config.gamma, config.horizon) == ((0.9, 15) if task.name == "rb" else (0, 1))
 
 
 @pytest.mark.parametrize("name", PRESETS)

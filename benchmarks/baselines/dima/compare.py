@@ -37,7 +37,7 @@ from wirelessenvs.tasks import TASKS
 __all__ = ["main"]
 
 #: Discounts, the same for both methods, chosen by MAPPO on validation seeds.
-_GAMMA: Final[dict[str, float]] = {"rb-v0": 0.9, "cbf-v0": 0.0, "slicing-v0": 0.9}
+_GAMMA: Final[dict[str, float]] = {"rb-v0": 0.9, "cbf-v0": 0.0, "slicing-v0": 0.0}
 #: Half of the published updates of the model per environment step, a sixth of the starts, and a
 #: lighter reward model: a run of 20,000 steps is to take minutes of a CPU core. Small batches: few
 #: imagined steps are to be used well.
@@ -46,15 +46,14 @@ _DIMA: Final[dict[str, Any]] = {
     "model_set": "reward_width=64 reward_context=5 reward_batch_size=64",
     "train_every": 500,
     "model_updates": 50,
-    "policy_updates": 2,
+    "policy_updates": 10,
     "starts": 100,
     "batch_size": 300,
 }
 #: Where the discount is 0, only the first imagined step counts, and it starts from a real state:
-#: many episodes of one step, and ten updates of the policy on fresh ones instead of two.
-_DIMA_OF: Final[dict[str, dict[str, Any]]] = {
-    "cbf-v0": {"horizon": 1, "starts": 400, "batch_size": 400, "policy_updates": 10},
-}
+#: many episodes of one step.
+_ONE_STEP: Final[dict[str, Any]] = {"horizon": 1, "starts": 400, "batch_size": 400}
+_DIMA_OF: Final[dict[str, dict[str, Any]]] = {"cbf-v0": _ONE_STEP, "slicing-v0": _ONE_STEP}
 _MAPPO: Final[dict[str, Any]] = {"epochs": 10}
 
 
