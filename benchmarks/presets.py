@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchmarks.protocol import ABLATIONS, BASELINES, CENTRAL, Protocol, TaskSetup
+from benchmarks.protocol import ABLATIONS, BASELINES, CENTRAL, WEIGHTED, Protocol, TaskSetup
 
 __all__ = ["PRESETS"]
 
@@ -145,6 +145,8 @@ _CPU: Final = Protocol(
         # What hears the neighbours as NetWorld does must be seen on NetWorld's data, too.
         "bc-mean-field": {"expert": ("10",)},
         "dima": {"expert": ("10",)},
+        "networld-weighted": {"mixed": ("10", "300")},
+        "bc-weighted": {"mixed": ("10", "300")},
     },
     pretrain_trajectories=100,
     network="demo",
@@ -158,7 +160,7 @@ _CPU: Final = Protocol(
         "cql@slicing": ("steps=2000", "batch_size=64"),
     }
     | _DIMA_BUDGETS,
-    ablations=(*ABLATIONS, "bc-mean-field", *CENTRAL),
+    ablations=(*ABLATIONS, "bc-mean-field", *CENTRAL, "networld-weighted", "bc-weighted"),
     # Twice as many narrow the intervals between methods near the ceiling.
     episodes=20,
     eval_steps=300,
@@ -187,6 +189,7 @@ _PAPER: Final = Protocol(
         "networld-scratch": _PAPER_AMOUNTS,
         "baselines": _PAPER_AMOUNTS,
         "dima": {"expert": ("10",)},
+        **{name: {"mixed": ("10", "100", "300")} for name in WEIGHTED},
     },
     pretrain_trajectories=100,
     network="paper",
@@ -199,7 +202,7 @@ _PAPER: Final = Protocol(
         "dima@cbf": ("steps=100_000", "device=auto", "gamma=0", "horizon=1", *_DIMA_PAPER),
         "dima@slicing": ("steps=100_000", "device=auto", "gamma=0", "horizon=1", *_DIMA_PAPER),
     },
-    ablations=(*ABLATIONS, *(f"{name}-mean-field" for name in BASELINES), *CENTRAL),
+    ablations=(*ABLATIONS, *(f"{name}-mean-field" for name in BASELINES), *CENTRAL, *WEIGHTED),
     ablation_seeds=3,
     episodes=20,
     eval_steps=1_000,

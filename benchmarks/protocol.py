@@ -21,6 +21,8 @@ __all__ = [
     "CENTRAL",
     "METHODS",
     "REFERENCES",
+    "TRAJECTORY_WEIGHTING",
+    "WEIGHTED",
     "Ablation",
     "Amount",
     "Cell",
@@ -34,6 +36,10 @@ __all__ = [
 BASELINES: Final = ("bc", "cql", "iql", "dt", "dd")
 #: The same baselines that also see the mean of their neighbours' observations.
 WITH_MEAN_FIELD: Final = tuple(f"{name}-mean-field" for name in BASELINES)
+#: NetWorld and the baselines, drawing good trajectories more often: for data of several policies.
+WEIGHTED: Final = tuple(f"{name}-weighted" for name in ("networld", *BASELINES))
+#: How much more often, as an option of training.
+TRAJECTORY_WEIGHTING: Final = "trajectory_temperature=0.1"
 #: Trained on all agents at once and played on own observations: rows beside the claim's baselines.
 CENTRAL: Final = ("dima",)
 REFERENCES: Final = ("random", "medium", "expert", "genie")
@@ -63,9 +69,10 @@ ABLATIONS: Final = {
 #: All that is trained, in the order of tables.
 METHODS: Final = (
     "networld", "networld-scratch", *BASELINES, *CENTRAL, *ABLATIONS, *WITH_MEAN_FIELD,
+    *WEIGHTED,
 )  # fmt: skip
 #: That a protocol may leave out: no claim rests on them.
-_BESIDE: Final = (*ABLATIONS, *WITH_MEAN_FIELD, *CENTRAL)
+_BESIDE: Final = (*ABLATIONS, *WITH_MEAN_FIELD, *WEIGHTED, *CENTRAL)
 
 
 def baseline_of(method: str) -> str | None:
@@ -75,7 +82,7 @@ def baseline_of(method: str) -> str | None:
         >>> baseline_of("bc-mean-field"), baseline_of("dima"), baseline_of("networld")
         ('bc', 'dima', None)
     """
-    name = method.removesuffix("-mean-field")
+    name = method.removesuffix("-mean-field").removesuffix("-weighted")
     return name if name in (*BASELINES, *CENTRAL) else None
 
 
@@ -169,7 +176,8 @@ class Protocol:
         baseline_options: "option=value" by baseline, or by "baseline@task" where a task needs
             others.
         ablations: names in `ABLATIONS` or `CENTRAL`, or baselines with mean field: rows beside the
-            main comparison, in its amounts and those that `amounts` has for them.
+            main comparison, in its amounts and those that `amounts` has for them; names in
+            `WEIGHTED`, in the latter alone.
         ablation_seeds: training seeds of those in `ABLATIONS`.
         episodes: test episodes of each trained policy.
         eval_steps: of each, at most the task's own number.
@@ -284,7 +292,7 @@ def cells(protocol: Protocol, methods: Sequence[str] | None = None) -> list[Cell
     found: list[Cell] = []
     for method in protocol.methods if methods is None else methods:
         main = ("expert", protocol.main_amount(method))
-        pairs = [main]
+        pairs = [] if method in WEIGHTED else [main]
         group = "baselines" if method in BASELINES else method
         group = method if method in protocol.amounts else group
         for tier, labels in protocol.amounts.get(group, {}).items():

@@ -82,7 +82,11 @@ def _adapt(options: argparse.Namespace) -> None:
     model = WorldModel.load(options.model)
     dataset = TrajectoryDataset.open(options.data)
     source, held_out = held_out_split(
-        dataset, model.config.horizon, options.trajectories, options.first_steps
+        dataset,
+        model.config.horizon,
+        options.trajectories,
+        options.first_steps,
+        config.trajectory_temperature,
     )
     slow: frozenset[str] = frozenset()
     settings: dict[str, Any] = {

@@ -51,7 +51,10 @@ def _pretrain(options: argparse.Namespace) -> None:
     datasets = open_datasets(options.data)
     if options.trajectories is not None:
         datasets = [dataset.first(options.trajectories) for dataset in datasets]
-    sources = [WindowSource(dataset) for dataset in datasets]
+    sources = [
+        WindowSource(dataset, temperature=preset.training.trajectory_temperature)
+        for dataset in datasets
+    ]
     model = fresh_model(sources, preset.model, preset.training.seed)
     report_size(model, sources)
     train(

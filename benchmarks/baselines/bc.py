@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.actor_policy import ActorPolicy
+from benchmarks.baselines.config import TrajectoryConfig
 from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, OfflineData
 from benchmarks.baselines.networks import make_actor
 from benchmarks.baselines.observation_scaling import ObservationScaling
@@ -23,7 +24,7 @@ __all__ = ["BCConfig", "BCLearner", "BehaviourCloning"]
 
 
 @dataclass(frozen=True)
-class BCConfig(BaselineConfig):
+class BCConfig(TrajectoryConfig):
     """Options of behaviour cloning.
 
     Args:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self, get_type_hints
 
+from benchmarks.baselines.offline_data import OfflineData
 from wirelessenvs.checks import check_flag, check_int, check_names, check_real
 from wirelessenvs.command import parse_overrides
 
-__all__ = ["BaselineConfig"]
+__all__ = ["BaselineConfig", "TrajectoryConfig"]
 
 #: May be 0.
 _FROM_ZERO = ("seed", "snapshots", "threads")
@@ -101,3 +102,20 @@ class BaselineConfig:
         """Steps after which the policy is saved."""
         count = self.snapshots
         return frozenset(round(k * self.steps / count) for k in range(1, count + 1))
+
+
+@dataclass(frozen=True)
+class TrajectoryConfig(BaselineConfig):
+    """Options of methods that draw their batches from stored trajectories.
+
+    Args:
+        trajectory_temperature: of preferring trajectories of high reward, for data of several
+            policies: 0.1 is usual (see `networld_agent.data.trajectory_weights`); 0 draws from all
+            alike.
+    """
+
+    trajectory_temperature: float = 0.0
+
+    def preferring(self, data: OfflineData) -> OfflineData:
+        """The data, drawn from as these options say."""
+        return dataclasses.replace(data, temperature=self.trajectory_temperature)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.baselines.config import BaselineConfig
+from benchmarks.baselines.config import TrajectoryConfig
 from wirelessenvs.checks import check_real
 
 __all__ = ["CQLConfig"]
 
 
 @dataclass(frozen=True)
-class CQLConfig(BaselineConfig):
+class CQLConfig(TrajectoryConfig):
     """Options of conservative Q-learning.
 
     Args:

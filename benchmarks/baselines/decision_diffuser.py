@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.baselines.config import TrajectoryConfig
 from benchmarks.baselines.decision_diffuser_network import DecisionDiffuserNetwork, DiffuserLoss
 from benchmarks.baselines.decision_returns import RETURN_SCOPES, ReturnScale, scoped_rewards
 from benchmarks.baselines.decision_segments import SegmentBatch, Segments
@@ -40,7 +41,7 @@ _LOWEST, _HIGHEST = 0.01, 0.99
 
 
 @dataclass(frozen=True)
-class DDConfig(BaselineConfig):
+class DDConfig(TrajectoryConfig):
     """Options of the decision diffuser.
 
     Args:

@@ -53,7 +53,7 @@ def segment_returns(rewards: NDArray[np.float64], gamma: float, length: int) -> 
 
 
 class Segments:
-    """Segments whose present is uniformly drawn among the steps that have a whole future.
+    """Segments whose present is drawn among the steps that have a whole future.
 
     Before an episode's first observation, the first one is repeated, as when acting.
 
@@ -93,8 +93,7 @@ class Segments:
     def draw(self, count: int, rng: np.random.Generator) -> SegmentBatch:
         """`count` segments; equal generators draw equal segments."""
         data, before = self._data, self._history - 1
-        index = rng.integers(self.returns.size, size=count)
-        positions, agents, presents = np.unravel_index(index, self.returns.shape)
+        positions, agents, presents = data.draw(count, self.returns.shape[2], rng)
         places = Places(data.episodes[positions], agents, presents)
         first = np.maximum(presents - before, 0)
         length = min(self._horizon, data.num_steps + 1)

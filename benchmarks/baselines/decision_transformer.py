@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from benchmarks.baselines.action_codec import ActionCodec
 from benchmarks.baselines.causal_transformer import KeyValueCache
+from benchmarks.baselines.config import TrajectoryConfig
 from benchmarks.baselines.decision_returns import (
     RETURN_KINDS,
     RETURN_SCOPES,
@@ -44,7 +45,7 @@ MEMORIES = ("cache", "window")
 
 
 @dataclass(frozen=True)
-class DTConfig(BaselineConfig):
+class DTConfig(TrajectoryConfig):
     """Options of the decision transformer, with the published defaults for continuous control.
 
     Args:

@@ -38,7 +38,7 @@ class DecisionBatch:
 
 
 class DecisionWindows:
-    """Windows that end at a uniformly drawn step.
+    """Windows that end at a drawn step.
 
     One that would begin before its episode is shorter, and padded after its last step instead of
     before its first: positions are relative, and nothing before the padding can see it, so this is
@@ -66,9 +66,7 @@ class DecisionWindows:
     def draw(self, count: int, rng: np.random.Generator) -> DecisionBatch:
         """`count` windows; equal generators draw equal windows."""
         data, length = self._data, self.length
-        index = rng.integers(self._returns.size, size=count)
-        rows, ends = np.divmod(index, data.num_steps)
-        positions, agents = np.divmod(rows, data.num_agents)
+        positions, agents, ends = data.draw(count, data.num_steps, rng)
         starts = np.maximum(ends - self._context + 1, 0)
         places = Places(data.episodes[positions], agents, starts)
         steps = starts[:, None] + np.arange(length)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import torch
 
-from benchmarks.baselines.config import BaselineConfig
+from benchmarks.baselines.config import BaselineConfig, TrajectoryConfig
 from benchmarks.baselines.observation_scaling import ObservationScaling
 from benchmarks.baselines.offline_data import OfflineData
 from benchmarks.baselines.policy import BaselinePolicy, PolicySpec
@@ -64,6 +64,8 @@ class Baseline(ABC):
             )
         identity = {"method": self.name, "config": config.identity(), "data": data.identity()}
         prepare_folder(folder, identity)
+        if isinstance(config, TrajectoryConfig):
+            data = config.preferring(data)
         if (folder / "policy" / "policy.json").exists():
             return self.policy_type.load(folder / "policy")
         with torch_threads(config.threads), torch.random.fork_rng(devices=[]):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.actor_policy import ActorPolicy
+from benchmarks.baselines.config import TrajectoryConfig
 from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, OfflineData
 from benchmarks.baselines.networks import Ensemble, TanhMeanActor, make_actor, mlp
 from benchmarks.baselines.observation_scaling import ObservationScaling
@@ -31,7 +32,7 @@ __all__ = ["IQLConfig", "IQLLearner", "ImplicitQLearning"]
 
 
 @dataclass(frozen=True)
-class IQLConfig(BaselineConfig):
+class IQLConfig(TrajectoryConfig):
     """Options of implicit Q-learning.
 
     Args:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.trajectory_weights import trajectory_weights
 from networld_agent.model.task_spec import ActionSpec
 
 __all__ = ["OfflineData", "Places"]
@@ -48,6 +49,8 @@ class OfflineData:
         dataset: that the data is taken from.
         trajectories: how many joint trajectories, all by default.
         first_steps: of each, all by default.
+        temperature: of preferring trajectories of high reward (see
+            `networld_agent.data.trajectory_weights`); 0 draws from all alike.
 
     Raises:
         ValueError: if there is less data than asked for.
@@ -56,6 +59,7 @@ class OfflineData:
     dataset: TrajectoryDataset
     trajectories: int | None = None
     first_steps: int | None = None
+    temperature: float = 0.0
 
     def __post_init__(self) -> None:
         for name, asked, held in (
@@ -119,7 +123,7 @@ class OfflineData:
 
     # --------------------------------------------------------------------- arrays
     def places(self, count: int, horizon: int, rng: np.random.Generator) -> Places:
-        """Uniformly random windows of `horizon` actions; equal generators draw equal windows.
+        """Random windows of `horizon` actions; equal generators draw equal windows.
 
         Raises:
             ValueError: if the trajectories are shorter.
@@ -129,10 +133,29 @@ class OfflineData:
             raise ValueError(
                 f"{self.dataset.path} gives {self.num_steps} steps in a row, {horizon} are needed."
             )
+        positions, agents, start = self.draw(count, starts, rng)
+        return Places(self.episodes[positions], agents, start)
+
+    def draw(
+        self, count: int, starts: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Random positions in `episodes`, agents, and steps below `starts`, `(B,)` each."""
+        if self.temperature:
+            positions = rng.choice(len(self.episodes), size=count, p=self._preferences)
+            return (
+                positions,
+                rng.integers(self.num_agents, size=count),
+                rng.integers(starts, size=count),
+            )
         index = rng.integers(len(self.episodes) * self.num_agents * starts, size=count)
         index, start = np.divmod(index, starts)
         positions, agents = np.divmod(index, self.num_agents)
-        return Places(self.episodes[positions], agents, start)
+        return positions, agents, start
+
+    @cached_property
+    def _preferences(self) -> NDArray[np.float64]:
+        means = [self.dataset.rewards[e, :, : self.num_steps].mean() for e in self.episodes]
+        return trajectory_weights(np.array(means), self.temperature)
 
     def observations(self, places: Places, length: int) -> NDArray[np.float32]:
         """`(B, L, d)` in the environment's units."""

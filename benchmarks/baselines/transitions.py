@@ -54,7 +54,7 @@ class TransitionSource(Protocol):
 
 
 class OfflineTransitions:
-    """Uniformly random transitions of single agents.
+    """Random transitions of single agents.
 
     Rewards have mean 0 and deviation 1 over the data (see `OfflineData.reward_scale`).
 

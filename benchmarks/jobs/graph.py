@@ -10,6 +10,8 @@ from benchmarks.jobs.job import Job
 from benchmarks.protocol import (
     ABLATIONS,
     REFERENCES,
+    TRAJECTORY_WEIGHTING,
+    WEIGHTED,
     Amount,
     Cell,
     Protocol,
@@ -170,7 +172,9 @@ class _Graph:
         if baseline is not None:
             settings["method"] = baseline
             settings["options"] = list(protocol.options_of(baseline, task.name))
-            if cell.method != baseline:
+            if cell.method in WEIGHTED:
+                settings["options"].append(TRAJECTORY_WEIGHTING)
+            elif cell.method != baseline:
                 settings["options"].append("mean_field=True")
             return self._once("fit", f"fit-{name}", settings, inputs)
         ablation = ABLATIONS.get(cell.method)
@@ -180,6 +184,8 @@ class _Graph:
         settings["steps"] = protocol.adapt_steps
         # The model's own options come with the pre-trained model.
         settings["options"] = list(protocol.network_options)
+        if cell.method in WEIGHTED:
+            settings["options"].append(TRAJECTORY_WEIGHTING)
         settings["from_scratch"] = cell.method == "networld-scratch"
         inputs["model"] = self.pretrained(task, options, label, cell.seed)
         return self._once("adapt", f"adapt-{name}", settings, inputs)

@@ -44,11 +44,13 @@ def title_of(method: str) -> str:
     """A method's name for people.
 
     Example:
-        >>> title_of("cql-mean-field"), title_of("expert")
-        ('MA-CQL with mean field', 'expert')
+        >>> title_of("cql-mean-field"), title_of("bc-weighted"), title_of("expert")
+        ('MA-CQL with mean field', 'MA-BC, good trajectories preferred', 'expert')
     """
     if method in _TITLES:
         return _TITLES[method]
+    if method.endswith("-weighted"):
+        return f"{title_of(method.removesuffix('-weighted'))}, good trajectories preferred"
     name = method.removesuffix("-mean-field")
     if name in ("bc", "cql", "iql", "dt", "dd"):
         return f"MA-{name.upper()}" + (" with mean field" if name != method else "")

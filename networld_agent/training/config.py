@@ -30,6 +30,9 @@ class TrainingConfig:
         save_every: steps between two checkpoints.
         validate_every: steps between two looks at held-out data.
         patience: looks without improvement after which training stops; 0 never stops early.
+        trajectory_temperature: of preferring trajectories of high reward, for data of several
+            policies: 0.1 is usual (see `networld_agent.data.trajectory_weights`); 0 draws from all
+            alike.
         snapshots: evenly spaced saves of the averaged model in the run's `snapshots/STEP`, the last
             one at the end, to draw learning curves from; 0 for none.
         precision: "fp32", "bf16" (CUDA only), or "auto": bf16 on CUDA.
@@ -49,6 +52,7 @@ class TrainingConfig:
     save_every: int = 500
     validate_every: int = 100
     patience: int = 10
+    trajectory_temperature: float = 0.0
     snapshots: int = 0
     precision: str = "auto"
     compile: bool = False

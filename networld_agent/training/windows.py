@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.metadata import ActionInfo
+from networld_agent.data.trajectory_weights import trajectory_weights
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.symlog import limit_of, symlog
 from networld_agent.model.task_spec import ActionSpec, TaskSpec
@@ -48,15 +49,23 @@ class WindowSource:
         dataset: that the windows come from.
         segments: `(S, 3)` episode of the file, first observation, and end of the observations.
             All of the data set's episodes by default.
+        temperature: of preferring segments of high reward (see `trajectory_weights`); 0 for none.
     """
 
     def __init__(
-        self, dataset: TrajectoryDataset, segments: Sequence[tuple[int, int, int]] | None = None
+        self,
+        dataset: TrajectoryDataset,
+        segments: Sequence[tuple[int, int, int]] | None = None,
+        temperature: float = 0.0,
     ) -> None:
         if segments is None:
             segments = [(int(e), 0, dataset.num_steps + 1) for e in dataset.episodes]
         self.dataset = dataset
         self.segments = np.array(segments, np.int64).reshape(-1, 3)
+        self._preferences: NDArray[np.float64] | None = None
+        if temperature:
+            means = [dataset.rewards[e, :, start : end - 1].mean() for e, start, end in segments]
+            self._preferences = trajectory_weights(np.array(means), temperature)
         graph = dataset.graph
         self._weights = None if graph is None else graph.mean_weights.astype(np.float32)
 
@@ -86,11 +95,18 @@ class WindowSource:
         return np.asarray(counts)
 
     def draw(self, count: int, horizon: int, rng: np.random.Generator) -> JointWindows:
-        """Uniformly random windows; equal generators draw equal windows."""
-        ends = np.cumsum(self.starts(horizon))
-        index = rng.integers(ends[-1], size=count)
-        rows = np.searchsorted(ends, index, side="right")
-        starts = self.segments[rows, 1] + index - np.concatenate([[0], ends])[rows]
+        """Random windows, all alike or by preference; equal generators draw equal windows."""
+        counts = self.starts(horizon)
+        if self._preferences is None:
+            ends = np.cumsum(counts)
+            index = rng.integers(ends[-1], size=count)
+            rows = np.searchsorted(ends, index, side="right")
+            offsets = index - np.concatenate([[0], ends])[rows]
+        else:
+            shares = counts * self._preferences
+            rows = rng.choice(len(counts), size=count, p=shares / shares.sum())
+            offsets = rng.integers(counts[rows])
+        starts = self.segments[rows, 1] + offsets
         places = list(zip(self.segments[rows, 0].tolist(), starts.tolist(), strict=True))
         return self.gather(places, horizon)
 
@@ -113,17 +129,23 @@ class WindowSource:
 
 
 def held_out_split(
-    dataset: TrajectoryDataset, horizon: int, trajectories: int | None, steps: int | None
+    dataset: TrajectoryDataset,
+    horizon: int,
+    trajectories: int | None,
+    steps: int | None,
+    temperature: float = 0.0,
 ) -> tuple[WindowSource, WindowSource | None]:
     """The first trajectories, cut to their first steps, as training and held-out data.
 
-    The last trajectory is held out; of a single one, the last fifth, if it holds a window.
+    The last trajectory is held out; of a single one, the last fifth, if it holds a window. Where
+    good trajectories are preferred, what is held out must be good: the last fifth of the best one.
 
     Args:
         dataset: to take from.
         horizon: of the windows.
         trajectories: how many, all by default.
         steps: of each, all by default.
+        temperature: of preferring trajectories of high reward; 0 for none.
 
     Raises:
         ValueError: if there is less data than asked for.
@@ -136,15 +158,18 @@ def held_out_split(
             raise ValueError(f"{dataset.path} has {held} {name}, not {asked}.")
     end = (steps or dataset.num_steps) + 1
     chosen = [(int(e), 0, end) for e in dataset.episodes[: trajectories or dataset.num_episodes]]
-    if len(chosen) > 1:
-        train, held_out = chosen[:-1], chosen[-1]
-    else:
-        episode = chosen[0][0]
-        border = max(end - max(end // 5, horizon), 0)
-        if border < horizon:
-            return WindowSource(dataset, chosen), None
-        train, held_out = [(episode, 0, border)], (episode, border, end)
-    return WindowSource(dataset, train), WindowSource(dataset, [held_out])
+    if len(chosen) > 1 and not temperature:
+        return WindowSource(dataset, chosen[:-1]), WindowSource(dataset, chosen[-1:])
+    border = max(end - max(end // 5, horizon), 0)
+    if border < horizon:
+        return WindowSource(dataset, chosen, temperature), None
+    best = max(range(len(chosen)), key=lambda i: dataset.rewards[chosen[i][0], :, : end - 1].mean())
+    episode = chosen[best][0]
+    chosen[best] = (episode, 0, border)
+    return (
+        WindowSource(dataset, chosen, temperature),
+        WindowSource(dataset, [(episode, border, end)]),
+    )
 
 
 def make_task_spec(

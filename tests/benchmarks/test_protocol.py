@@ -234,3 +234,24 @@ def test_some_data_can_be_asked_for_alone():
         part = [e for e in found if e.method not in REFERENCES]
         assert part == [e for e in everything if getattr(e, what) == value]
         assert 0 < len(part) < len(everything)
+
+
+def test_preferring_good_trajectories_is_one_option_of_training():
+    protocol = dataclasses.replace(
+        SMOKE,
+        amounts={name: {"mixed": ("2",)} for name in ("networld-weighted", "bc-weighted", "bc")},
+        ablations=("networld-weighted", "bc-weighted"),
+    )
+    entries = build(protocol, tasks=["rb"], tiers=["mixed"])
+    fits = {
+        e.method: e.job.inputs["policy"] for e in entries if e.job.kind == "evaluate" and e.tier
+    }
+    assert fits.keys() == {"bc", "bc-weighted", "networld-weighted"}
+    plain, weighted = (fits[name].settings for name in ("bc", "bc-weighted"))
+    option = "trajectory_temperature=0.1"
+    assert weighted == {**plain, "options": [*plain["options"], option]}
+    assert option in fits["networld-weighted"].settings["options"]
+    # What it starts from is NetWorld's own pre-training.
+    networld = entry(build(protocol), task="rb", method="networld", size="").job.inputs["policy"]
+    assert fits["networld-weighted"].inputs["model"].key == networld.inputs["model"].key
+    assert not any(e.main for e in build(protocol) if e.method.endswith("-weighted"))

@@ -1,10 +1,12 @@
 """Actions, scaling, data and options of the baselines."""
 
+import dataclasses
+
 import gymnasium
 import numpy as np
 import pytest
 import torch
-from baseline_cases import tiny_data
+from baseline_cases import tiny_config, tiny_data
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +18,7 @@ from benchmarks.baselines.iql import IQLConfig
 from benchmarks.baselines.networks import Ensemble, SquashedGaussianActor, TanhMeanActor, mlp
 from benchmarks.baselines.observation_scaling import ObservationScaling
 from benchmarks.baselines.transitions import OfflineTransitions
+from networld_agent.data.trajectory_weights import trajectory_weights
 from networld_agent.model.task_spec import ActionSpec
 
 BOX = ActionSpec("box", low=(0.1, -3.0), high=(0.3, 1e7))
@@ -214,3 +217,48 @@ def test_an_unknown_method_lists_those_that_exist():
         BASELINES["ppo"]
     with pytest.raises(ValueError, match=r"method must be one of 'bc', 'cql', 'iql', 'dt', 'dd'"):
         make_baseline("sac")
+
+
+# ------------------------------------------------------- preferring good trajectories
+def shares_of(episodes, data):
+    return np.bincount(episodes, minlength=len(data.episodes)) / len(episodes)
+
+
+def test_preferred_trajectories_are_drawn_as_often_as_their_shares_say():
+    data = dataclasses.replace(tiny_data("discrete"), temperature=0.5)
+    means = np.array([data.dataset.rewards[e, :, : data.num_steps].mean() for e in data.episodes])
+    expected = trajectory_weights(means, 0.5)
+    assert np.ptp(expected) > 0.2, "no preference to be seen"
+    places = data.places(40_000, 3, np.random.default_rng(0))
+    np.testing.assert_allclose(shares_of(places.episodes, data), expected, atol=0.01)
+    assert np.bincount(places.agents).min() > 9_500
+    assert (places.starts.min(), places.starts.max()) == (0, 37)
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_without_preference_a_window_is_one_uniform_index(horizon):
+    data, rng = tiny_data("discrete"), np.random.default_rng(3)
+    places = data.places(200, horizon, np.random.default_rng(3))
+    shape = (4, data.num_agents, 40 - horizon + 1)
+    expected = [np.unravel_index(i, shape) for i in rng.integers(np.prod(shape), size=200)]
+    found = zip(places.episodes, places.agents, places.starts, strict=True)
+    assert [tuple(map(int, e)) for e in expected] == [tuple(map(int, f)) for f in found]
+
+
+@pytest.mark.parametrize("method", ["bc", "cql", "iql", "dt", "dd"])
+def test_every_baseline_trains_on_what_it_prefers(method, tmp_path, monkeypatch):
+    drawn = []
+    whole = OfflineData.draw
+
+    def noted(self, count, starts, rng):
+        found = whole(self, count, starts, rng)
+        drawn.extend(found[0])
+        return found
+
+    monkeypatch.setattr(OfflineData, "draw", noted)
+    data = tiny_data("discrete")
+    config = tiny_config(method, trajectory_temperature=0.001, steps=3)
+    make_baseline(method).fit(data, config, tmp_path / "run", progress=False)
+    means = [data.dataset.rewards[e, :, : data.num_steps].mean() for e in data.episodes]
+    assert len(drawn) >= 3 * config.batch_size
+    assert np.mean(np.array(drawn) == np.argmax(means)) > 0.9
