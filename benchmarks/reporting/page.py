@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.reporting.amounts import amount_tables
 from benchmarks.reporting.blocks import (
     Block,
     Heading,
@@ -137,8 +138,14 @@ def _blocks(
     blocks += _tables(claim_table(experiment))
     if "curves" in pictures:
         blocks += [Heading("Learning curves"), pictures["curves"]]
+    by_tier = amount_tables(experiment)
+    if "amounts" in pictures or by_tier:
+        blocks.append(Heading("Amount of data"))
     if "amounts" in pictures:
-        blocks += [Heading("Amount of data"), pictures["amounts"]]
+        blocks.append(pictures["amounts"])
+    for tier, by_amount in by_tier.items():
+        sentence = f"Trained on {tier} data of the held-out task, by trajectories:"
+        blocks += [Text(sentence), by_amount]
     nearest = nearest_table(experiment, scores)
     if nearest is not None:
         sentence = f"Smallest amount of expert data with a score of at least {100 - CLOSE:.0f}:"

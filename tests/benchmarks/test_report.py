@@ -146,7 +146,7 @@ def test_a_report_has_figures_tables_and_one_page(page):
     assert names == {
         "index.html", "report.md", "scores.csv", "amounts.csv", "curves.csv", "claim.csv",
         "nearest.csv", "ablations.csv", "sizes.csv", "curves.png", "amounts.png",
-        "pretraining.csv", "pretraining.png",
+        "pretraining.csv", "pretraining.png", "amounts-expert.csv",
     }  # fmt: skip
 
 
@@ -167,6 +167,24 @@ def test_scores_are_those_of_the_results(page):
     assert float(row["score_low"]) < float(row["score"]) < float(row["score_high"])
     assert (row["seeds"], row["episodes"], row["parameters"]) == ("3", "20", "1000")
     assert (row["training_cpu_seconds"], row["pretraining_cpu_seconds"]) == ("7", "7")
+
+
+def test_scores_by_amount_are_those_of_the_results_with_their_seeds(page):
+    rows = list(csv.DictReader((page / "amounts-expert.csv").open()))
+    known = {
+        (r["task"], r["method"], r["amount"]): f"{float(r['score']):.1f}"
+        for r in csv.DictReader((page / "scores.csv").open())
+        if r["tier"] == "expert" and not r["size"]
+    }
+    told = {}
+    for row in rows:
+        for column, cell in row.items():
+            if column.endswith(": score [95 %]") and cell != "-":
+                amount = column.removesuffix(": score [95 %]")
+                assert cell.endswith(", n = 3") or "without" in row["method"]
+                told[row["task"], row["method"], amount] = cell.split(" ")[0]
+    assert {(t, title_of(m), a): score for (t, m, a), score in known.items()} == told
+    assert ("rb", "NetWorld", "20 steps") in told
 
 
 def test_a_claim_that_holds_is_said_to_hold(page):
