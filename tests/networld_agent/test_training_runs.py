@@ -168,6 +168,32 @@ def test_from_scratch_trains_the_same_network_for_that_task_alone(pretrained, tm
     assert model.config == WorldModel.load(pretrained).config
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.1])
+def test_adaptation_prefers_good_trajectories_if_told_to(
+    pretrained, tmp_path, monkeypatch, temperature
+):
+    drawn = []
+    gather = WindowSource.gather
+
+    def noted(self, places, horizon):
+        drawn.extend(episode for episode, _ in places)
+        return gather(self, places, horizon)
+
+    monkeypatch.setattr(WindowSource, "gather", noted)
+    data = TrajectoryDataset.open(small_dataset("rb-v0"))
+    arguments = ["--model", str(pretrained), "--data", str(data.path), "--preset=smoke"]
+    arguments += ["--steps=30", f"--set=trajectory_temperature={temperature}"]
+    assert adapt.main([*arguments, "--out", str(tmp_path / "a")]) == 0
+    best = int(np.argmax([data.rewards[e].mean() for e in data.episodes]))
+    held_out = json.loads((tmp_path / "a" / "config.json").read_text())["settings"]["held_out"]
+    assert held_out[0]["segments"] == ([[best, 33, 41]] if temperature else [[4, 0, 41]])
+    shares = np.bincount(drawn, minlength=5) / len(drawn)
+    if temperature:
+        assert shares[best] == shares.max() > 0.35
+    else:
+        assert shares[:4].max() < 0.35
+
+
 def test_adaptation_to_other_sizes_of_a_known_task_is_one_sentence(tmp_path, capsys):
     other = dataclasses.replace(DISCRETE, observation_size=2)
     tiny_model(tasks=[other]).save(tmp_path / "model")
