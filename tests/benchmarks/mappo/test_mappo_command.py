@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.baselines.mappo import evaluate, train
+from benchmarks.baselines.mappo import curves, evaluate, train
 from benchmarks.baselines.mappo.evaluation import (
     Evaluation,
     Setting,
@@ -161,3 +161,29 @@ def test_a_learner_that_diverges_says_where(tmp_path, capsys):
     arguments = [*SIZE, "--set", "learning_rate=1e30", "--out", str(tmp_path / "run")]
     assert train.main(arguments) == 2
     assert "training diverged at step" in capsys.readouterr().err
+
+
+# --------------------------------------------------------------------------- curves
+def test_curves_are_those_of_the_snapshots(whole, tmp_path, capsys):
+    to, png = tmp_path / "curves.json", tmp_path / "curves.png"
+    arguments = ["--run", str(whole), *SIZE[:6], "--episodes", "2", "--eval-steps", "10"]
+    assert curves.main([*arguments, "--json", str(to), "--png", str(png)]) == 0
+    (row,) = json.loads(to.read_text())["rows"]
+    known = json.loads((whole / "evaluation.json").read_text())
+    assert row["curve"] == known["curve"]
+    assert (row["method"], row["steps"]) == ("mappo", 160)
+    document = json.loads(to.read_text())
+    assert document["random"] == pytest.approx(np.mean(known["references"]["random"]))
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert f"{row['curve'][-1]['value']:.4g}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_curves_of_a_run_without_snapshots_are_refused(tmp_path, capsys, there):
+    folder = tmp_path / "run"
+    if there:
+        folder.mkdir()
+    to = tmp_path / "curves.json"
+    assert curves.main(["--run", str(folder), *SIZE[:4], "--json", str(to)]) == 2
+    assert f"{folder} holds no snapshots" in capsys.readouterr().err
+    assert not to.exists()

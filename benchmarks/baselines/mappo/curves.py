@@ -1,0 +1,120 @@
+"""Learning curves of runs, finished or not: their snapshots, all played on the same episodes.
+
+python -m benchmarks.baselines.mappo.curves --run runs/cheetah-mappo --run runs/cheetah-dima \
+        --env halfcheetah-2x3 --json curves.json --png curves.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from benchmarks.baselines.mappo.command import (
+    add_environment,
+    add_evaluation,
+    evaluation_of,
+    setting_of,
+)
+from benchmarks.baselines.mappo.evaluation import load_team_policy, play_references, snapshot_curve
+from benchmarks.baselines.mappo.teams import is_wireless
+from benchmarks.reporting.figures import RC
+from networld_agent.model.files import write_whole
+from wirelessenvs.command import check_targets, run, whole_file
+from wirelessenvs.machine import machine_lines
+
+__all__ = ["main"]
+
+
+def _row(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Curve of one run, and what it has cost per environment step."""
+    curve = snapshot_curve(folder, setting_of(options), evaluation_of(options))
+    if not curve:
+        raise ValueError(f"{folder} holds no snapshots: train with --set snapshots=10.")
+    last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    policy = load_team_policy(folder / "snapshots" / str(curve[-1]["step"]))
+    return {
+        "run": folder.name,
+        "method": policy.name,
+        "steps": last["step"],
+        "model_updates_per_step": last.get("model_updates_per_step", 0.0),
+        "curve": curve,
+    }
+
+
+def _draw(rows: list[dict[str, Any]], random: float, value: str, path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    with matplotlib.rc_context(RC):
+        figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+        for row in rows:
+            axis.plot(
+                [point["step"] for point in row["curve"]],
+                [point["value"] for point in row["curve"]],
+                marker="o",
+                label=f"{row['run']} ({row['method']})",
+            )
+        axis.axhline(random, color="#BBBBBB", linestyle=":", label="random")
+        axis.set_xlabel("environment steps")
+        axis.set_ylabel(value)
+        axis.legend()
+        figure.savefig(path, format="png")
+        plt.close(figure)
+
+
+def _curves(options: argparse.Namespace) -> None:
+    check_targets(options.json, options.png)
+    os.environ.setdefault("MPLBACKEND", "agg")
+    setting, evaluation = setting_of(options), evaluation_of(options)
+    value = "mean reward per agent and step" if is_wireless(setting.env) else "return"
+    rows = [_row(folder, options) for folder in options.run]
+    values = play_references(setting, evaluation)["random"]
+    random = sum(values) / len(values)
+    for row in rows:
+        print(f"{row['run']} ({row['method']}), {value} by environment steps; random {random:.4g}")
+        for point in row["curve"]:
+            print(f"  {point['step']:>9,}  {point['value']:.4g}")
+    if options.json is not None:
+        document = {
+            "command": " ".join(
+                ["python -m benchmarks.baselines.mappo.curves", *options.arguments]
+            ),
+            "machine": machine_lines(("wirelessenvs", "torch", "numpy")),
+            "setting": vars(setting),
+            "evaluation": vars(evaluation),
+            "random": random,
+            "rows": rows,
+        }
+        write_whole(options.json, (json.dumps(document, indent=1) + "\n").encode())
+    if options.png is not None:
+        with whole_file(options.png) as partial:
+            _draw(rows, random, value, partial)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.baselines.mappo.curves",
+        description="Play the snapshots of runs on the same episodes: learning curves.",
+    )
+    parser.add_argument(
+        "--run", type=Path, action="append", required=True,
+        help="folder of a run with snapshots; repeatable, one curve each",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, help="write the curves here")
+    parser.add_argument("--png", type=Path, help="draw them here")
+    add_environment(parser)
+    add_evaluation(parser)
+    options = parser.parse_args(arguments)
+    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
+    return run(_curves, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
