@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.protocol import METHODS
 from benchmarks.reporting.blocks import Table
 from benchmarks.reporting.results import Experiment, Group
-from benchmarks.reporting.statistics import score
+from benchmarks.reporting.statistics import Draws, Reals, score
 from benchmarks.reporting.style import title_of
 from benchmarks.reporting.tables import draws_of
 
@@ -24,8 +24,11 @@ def amount_tables(experiment: Experiment) -> dict[str, Table]:
         found = {(g.task, g.method, g.amount): g for g in groups}
         rows = []
         for task in (entry["name"] for entry in experiment.tasks):
+            draws, anchors = draws_of(experiment, task), experiment.anchors(task)
+            if draws is None or anchors is None:
+                continue
             for method in METHODS:
-                cells = [_cell(experiment, found.get((task, method, a))) for a in amounts]
+                cells = [_cell(draws, anchors, found.get((task, method, a))) for a in amounts]
                 if any(cell != "-" for cell in cells):
                     rows.append((task, title_of(method), *cells))
         if max((sum(cell != "-" for cell in row[2:]) for row in rows), default=0) > 1:
@@ -34,11 +37,8 @@ def amount_tables(experiment: Experiment) -> dict[str, Table]:
     return tables
 
 
-def _cell(experiment: Experiment, group: Group | None) -> str:
+def _cell(draws: Draws, anchors: tuple[Reals, Reals], group: Group | None) -> str:
     if group is None:
-        return "-"
-    draws, anchors = draws_of(experiment, group.task), experiment.anchors(group.task)
-    if draws is None or anchors is None:
         return "-"
     shown = score(draws, group.method, group.rewards, anchors).shown(".1f")
     return f"{shown}, n = {group.num_seeds}"

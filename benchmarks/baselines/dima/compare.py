@@ -24,7 +24,7 @@ from benchmarks.baselines.mappo.command import add_evaluation, evaluation_of
 from benchmarks.baselines.mappo.config import MappoConfig
 from benchmarks.baselines.mappo.evaluation import Evaluation, Setting, play_references
 from benchmarks.baselines.mappo.learner import MappoLearner
-from benchmarks.baselines.mappo.run import evaluate_run, report, train_run
+from benchmarks.baselines.mappo.run import evaluate_run, last_metrics, report, train_run
 from benchmarks.baselines.mappo.teams import make_team
 from benchmarks.baselines.remembered import remembered
 from networld_agent.evaluation.json_values import finite_or_null
@@ -109,7 +109,7 @@ def _row(
         )["references"]
         scores = evaluate_run(folder, setting, evaluation, references)
         print(report(method, folder, scores), flush=True)
-        last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+        last = last_metrics(folder)
         # MAPPO updates its policy once per rollout of every environment.
         own = 0.0
         if isinstance(config, MappoConfig):

@@ -14,17 +14,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
 from benchmarks.baselines.mappo.command import (
     add_environment,
     add_evaluation,
     evaluation_of,
     setting_of,
 )
-from benchmarks.baselines.mappo.evaluation import load_team_policy, play_references, snapshot_curve
+from benchmarks.baselines.mappo.evaluation import (
+    Evaluation,
+    Setting,
+    play_references,
+    snapshot_curve,
+)
+from benchmarks.baselines.mappo.run import last_metrics
 from benchmarks.baselines.mappo.teams import is_wireless
-from benchmarks.reporting.figures import RC
+from benchmarks.baselines.policy import read_method
 from networld_agent.model.files import write_whole
 from wirelessenvs.command import check_targets, run, whole_file
 from wirelessenvs.machine import machine_lines
@@ -32,16 +36,15 @@ from wirelessenvs.machine import machine_lines
 __all__ = ["main"]
 
 
-def _row(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+def _row(folder: Path, setting: Setting, evaluation: Evaluation) -> dict[str, Any]:
     """Curve of one run, and what it has cost per environment step."""
-    curve = snapshot_curve(folder, setting_of(options), evaluation_of(options))
+    curve = snapshot_curve(folder, setting, evaluation)
     if not curve:
         raise ValueError(f"{folder} holds no snapshots: train with --set snapshots=10.")
-    last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
-    policy = load_team_policy(folder / "snapshots" / str(curve[-1]["step"]))
+    last = last_metrics(folder)
     return {
         "run": folder.name,
-        "method": policy.name,
+        "method": read_method(folder / "snapshots" / str(curve[-1]["step"])),
         "steps": last["step"],
         "model_updates_per_step": last.get("model_updates_per_step", 0.0),
         "curve": curve,
@@ -49,7 +52,11 @@ def _row(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _draw(rows: list[dict[str, Any]], random: float, value: str, path: Path) -> None:
+    # Only who wants a picture needs matplotlib.
+    import matplotlib
     import matplotlib.pyplot as plt
+
+    from benchmarks.reporting.figures import RC
 
     with matplotlib.rc_context(RC):
         figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
@@ -73,7 +80,7 @@ def _curves(options: argparse.Namespace) -> None:
     os.environ.setdefault("MPLBACKEND", "agg")
     setting, evaluation = setting_of(options), evaluation_of(options)
     value = "mean reward per agent and step" if is_wireless(setting.env) else "return"
-    rows = [_row(folder, options) for folder in options.run]
+    rows = [_row(folder, setting, evaluation) for folder in options.run]
     values = play_references(setting, evaluation)["random"]
     random = sum(values) / len(values)
     for row in rows:

@@ -26,7 +26,7 @@ from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.model.files import write_whole
 from networld_agent.training.run_folder import prepare_folder
 
-__all__ = ["evaluate_run", "report", "train_run"]
+__all__ = ["evaluate_run", "last_metrics", "report", "train_run"]
 
 
 def train_run(
@@ -104,6 +104,24 @@ def evaluate_run(
     text = json.dumps(finite_or_null(document), indent=1)
     write_whole(folder / "evaluation.json", (text + "\n").encode())
     return document
+
+
+def last_metrics(folder: Path) -> dict[str, Any]:
+    """The last whole line of a run's log; a kill may have torn the one after it.
+
+    Raises:
+        ValueError: naming the file, if it has none.
+    """
+    path = folder / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    for line in reversed(lines):
+        if line.endswith("\n"):
+            try:
+                metrics: dict[str, Any] = json.loads(line)
+            except ValueError:
+                raise ValueError(f"{path} is damaged: a line is no JSON.") from None
+            return metrics
+    raise ValueError(f"{path} is missing or has no whole line: is {folder} a run?")
 
 
 def report(name: str, folder: Path, scores: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -186,4 +187,24 @@ def test_curves_of_a_run_without_snapshots_are_refused(tmp_path, capsys, there):
     to = tmp_path / "curves.json"
     assert curves.main(["--run", str(folder), *SIZE[:4], "--json", str(to)]) == 2
     assert f"{folder} holds no snapshots" in capsys.readouterr().err
+    assert not to.exists()
+
+
+def test_curves_of_a_run_that_was_killed_do_without_the_torn_line(whole, tmp_path):
+    run, to = tmp_path / "run", tmp_path / "curves.json"
+    shutil.copytree(whole, run)
+    with (run / "metrics.jsonl").open("a") as log:
+        log.write('{"step": 176, "rew')
+    arguments = ["--run", str(run), *SIZE[:6], "--episodes", "1", "--eval-steps", "5"]
+    assert curves.main([*arguments, "--json", str(to)]) == 0
+    assert json.loads(to.read_text())["rows"][0]["steps"] == 160
+
+
+def test_curves_of_a_run_without_a_log_name_the_file(whole, tmp_path, capsys):
+    run, to = tmp_path / "run", tmp_path / "curves.json"
+    shutil.copytree(whole, run)
+    (run / "metrics.jsonl").unlink()
+    arguments = ["--run", str(run), *SIZE[:6], "--episodes", "1", "--eval-steps", "5"]
+    assert curves.main([*arguments, "--json", str(to)]) == 2
+    assert f"{run / 'metrics.jsonl'} is missing" in capsys.readouterr().err
     assert not to.exists()
