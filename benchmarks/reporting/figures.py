@@ -51,17 +51,42 @@ def _curve_panel(experiment: Experiment, axis: Any, task: str, handles: dict[str
         if method in curves:
             label, line = _curve_line(axis, curves[method])
             handles.setdefault(label, line)
+    references = {}
     for name, dashes in (("expert", "--"), ("medium", "-."), ("random", ":")):
         groups = experiment.find(task, method=name)
         if groups:
+            references[name] = float(groups[0].rewards.mean())
             line = axis.axhline(
-                groups[0].rewards.mean(), color=COLOURS[name], linestyle=dashes, linewidth=1.3,
-                zorder=1,
-            )  # fmt: skip
+                references[name], color=COLOURS[name], linestyle=dashes, linewidth=1.3, zorder=1
+            )
             handles.setdefault(name, line)
+    if curves:
+        seen = [float(value) for curve in curves.values() for value in curve.rewards.flat]
+        _show_closely(axis, seen, references)
     axis.set_title(TASK_TITLES.get(task, task))
     axis.set_xlabel("training done (%)")
     axis.set_xlim(0, 102)
+
+
+def _show_closely(axis: Any, seen: list[float], references: dict[str, float]) -> None:
+    """Cuts off references so far below all curves that these would lie on one another.
+
+    Args:
+        axis: of the panel.
+        seen: values of its curves.
+        references: value by name; of those that are cut off, name and value are written below.
+    """
+    low, high = min(seen), max([*seen, references.get("expert", seen[0])])
+    bottom = low - (high - low)
+    below = {name: value for name, value in references.items() if value < bottom}
+    if not below or high == low:
+        return
+    low = min([low, *(value for value in references.values() if value >= bottom)])
+    margin = 0.08 * (high - low)
+    # Room for the note under the lowest curve.
+    axis.set_ylim(low - 2 * margin, high + margin)
+    note = ", ".join(f"{name} {value:.3g}" for name, value in below.items())
+    axis.text(0.03, 0.03, f"below: {note}", transform=axis.transAxes, fontsize=9, color="0.35")
 
 
 def _curve_line(axis: Any, curve: Curve) -> tuple[str, Any]:

@@ -14,6 +14,7 @@ from benchmarks.jobs.store import RESULT_FILE, Store, write_document
 from benchmarks.presets import PRESETS
 from benchmarks.protocol import METHODS, REFERENCES
 from benchmarks.report import main
+from benchmarks.reporting import figures
 from benchmarks.reporting.comparisons import amount_scores, verdicts
 from benchmarks.reporting.results import read
 from benchmarks.reporting.statistics import (
@@ -271,3 +272,26 @@ def test_a_folder_that_is_no_experiment_is_refused(tmp_path, capsys):
 def test_every_method_has_a_title_and_its_own_colour():
     assert len({title_of(method) for method in METHODS}) == len(METHODS)
     assert len({COLOURS[method] for method in MARKERS}) == len(MARKERS)
+
+
+@pytest.mark.parametrize(
+    ("references", "cut_off"),
+    [
+        ({"expert": 7.2, "random": 2.8}, ""),
+        ({"expert": 7.2, "medium": 5.3, "random": -13.5}, "random -13.5"),
+        ({"expert": 7.2, "medium": 0.5, "random": -13.5}, "medium 0.5, random -13.5"),
+    ],
+)
+def test_a_reference_far_below_the_curves_is_told_in_words(references, cut_off):
+    from matplotlib.figure import Figure
+
+    axis = Figure().subplots()
+    axis.plot([0, 100], [4.0, 7.0])
+    for value in references.values():
+        axis.axhline(value)
+    figures._show_closely(axis, [4.0, 7.0], references)
+    low, high = axis.get_ylim()
+    for name, value in references.items():
+        assert (low < value < high) == (name not in cut_off)
+    assert low < 4.0 < 7.0 < high
+    assert [text.get_text() for text in axis.texts] == ([f"below: {cut_off}"] if cut_off else [])

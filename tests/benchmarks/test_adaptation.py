@@ -1,0 +1,92 @@
+"""Scores after few updates, pre-trained and from scratch."""
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import adaptation
+from networld_agent import adapt, pretrain
+from networld_agent.collecting import CollectionSettings, collect
+from networld_agent.evaluation.scores import normalised
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder, sets = tmp_path_factory.mktemp("data"), {}
+    for env, preset in (("rb-v0", "rb-8"), ("slicing-v0", "small")):
+        settings = CollectionSettings(env=env, preset=preset, episodes=4, steps=40)
+        sets[env] = collect(settings, folder / env)
+    return sets
+
+
+@pytest.fixture(scope="module")
+def pretrained(data, tmp_path_factory):
+    runs = []
+    for seed in (0, 1):
+        runs.append(tmp_path_factory.mktemp("runs") / f"pretrained-{seed}")
+        arguments = ["--data", str(data["slicing-v0"]), "--preset=smoke", "--steps=10"]
+        assert pretrain.main([*arguments, f"--seed={seed}", "--out", str(runs[-1])]) == 0
+    return runs
+
+
+def command(pretrained, data, out, *more):
+    return [
+        "--pretrained", *map(str, pretrained), "--data", str(data["rb-v0"]), "--trajectories", "3",
+        "--preset", "smoke", "--episodes", "3", "--eval-steps", "6", "--out", str(out), *more,
+    ]  # fmt: skip
+
+
+def test_a_row_per_number_of_updates(pretrained, data, tmp_path, capsys, monkeypatch):
+    out, to = tmp_path / "runs", tmp_path / "adaptation.json"
+    arguments = command(pretrained, data, out, "--updates", "8", "2", "8", "--json", str(to))
+    assert adaptation.main(arguments) == 0
+    document = json.loads(to.read_text())
+    assert [row["updates"] for row in document["rows"]] == [2, 8]
+    assert document["command"].startswith("python -m benchmarks.adaptation --pretrained")
+    low, high = np.mean(document["random"]), np.mean(document["expert"])
+    for row in document["rows"]:
+        ours, theirs = np.array(row["rewards"])
+        assert ours.shape == theirs.shape == (2, 3), "training seeds, worlds"
+        assert not np.array_equal(ours[0], ours[1])
+        assert row["pretrained"]["value"] == pytest.approx(normalised(ours.mean(), low, high))
+        assert row["scratch"]["value"] == pytest.approx(normalised(theirs.mean(), low, high))
+        assert row["gain"]["value"] == pytest.approx(ours.mean() - theirs.mean())
+        assert row["gain"]["low"] <= row["gain"]["value"] <= row["gain"]["high"]
+    assert "| 2 |" in capsys.readouterr().out
+    # Sides differ in nothing but the weights that they begin with.
+    first, other = (
+        json.loads((out / f"{side}-8-s1" / "config.json").read_text())
+        for side in ("pre-trained", "from-scratch")
+    )
+    first, other = first["settings"], other["settings"]
+    assert (first["data"], first["training"]) == (other["data"], other["training"])
+    assert first["training"]["steps"] == 8
+    assert first["training"]["seed"] == 1
+
+    # A repeated command trains nothing, and tells the same.
+    monkeypatch.setattr(adapt, "main", lambda *_: pytest.fail("trained again"))
+    to.unlink()
+    assert adaptation.main(arguments) == 0
+    assert json.loads(to.read_text()) == document
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--updates", "0"], "--updates must be at least 1"),
+        (["--episodes", "0"], "--episodes must be at least 1"),
+        (["--trajectories", "5"], "has 4 trajectories, not 5"),
+        (["--preset", "huge"], "huge"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(pretrained, data, tmp_path, capsys, more, sentence):
+    assert adaptation.main(command(pretrained, data, tmp_path / "runs", *more)) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+
+
+def test_a_model_that_is_none_is_named(data, tmp_path, capsys):
+    assert adaptation.main(command([tmp_path / "none"], data, tmp_path / "runs")) == 2
+    assert str(tmp_path / "none") in capsys.readouterr().err
