@@ -164,9 +164,10 @@ def _run(options: argparse.Namespace) -> None:
         ).rewards
         for name in ("random", "expert")
     )
-    progress = Progress("updates", len(options.updates))
+    budgets = sorted(set(options.updates))
+    progress = Progress("budgets", len(budgets))
     rows = []
-    for done, updates in enumerate(sorted(set(options.updates))):
+    for done, updates in enumerate(budgets):
         rows.append(_row(options, worlds, updates, (random, expert)))
         progress(done + 1)
     progress.close()
