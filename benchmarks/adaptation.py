@@ -58,7 +58,8 @@ class Row:
         scratch: the same without pre-training.
         gain: reward of the former minus the latter, seed by seed and world by world.
         rewards: `[side][seed][world]`, pre-trained first.
-        cpu_seconds: of one adaptation, the mean.
+        cpu_seconds: of one adaptation, the mean of those that were not interrupted; None if all
+            were.
     """
 
     updates: int
@@ -66,13 +67,13 @@ class Row:
     scratch: Estimate
     gain: Estimate
     rewards: list[list[list[float]]]
-    cpu_seconds: float
+    cpu_seconds: float | None
 
 
 def _adapted(
     options: argparse.Namespace, worlds: Worlds, seed: int, updates: int, side: str
-) -> tuple[list[float], float]:
-    """Rewards in the test worlds of one training run, and its CPU seconds."""
+) -> tuple[list[float], float | None]:
+    """Rewards in the test worlds of one training run, and its CPU seconds, if they are known."""
     folder = options.out / f"{side.replace(' ', '-')}-{updates}-s{seed}"
     arguments = [
         "--model", str(options.pretrained[seed]), "--data", str(options.data),
@@ -82,11 +83,12 @@ def _adapted(
     if side == "from scratch":
         arguments.append("--from-scratch")
 
-    def fit() -> dict[str, float]:
-        start = time.process_time()
+    def fit() -> dict[str, float | None]:
+        begun, start = (folder / "checkpoint.json").exists(), time.process_time()
         with contextlib.redirect_stdout(io.StringIO()):
             check_status(adapt.main(arguments), "adapting")
-        return {"cpu_seconds": time.process_time() - start}
+        # What an earlier process has spent is not known.
+        return {"cpu_seconds": None if begun else time.process_time() - start}
 
     def played() -> dict[str, list[float]]:
         planner = Planner.load(folder, worlds.task, PlannerConfig(plan_mode="none"))
@@ -118,7 +120,8 @@ def _row(
         for seed in range(len(options.pretrained)):
             values, cpu = _adapted(options, worlds, seed, updates, side)
             runs.append(values)
-            seconds.append(cpu)
+            if cpu is not None:
+                seconds.append(cpu)
         rewards.append(runs)
     ours, theirs = paired(np.array(rewards[0]), np.array(rewards[1]))
     draws = Draws(worlds.task, options.episodes)
@@ -128,7 +131,7 @@ def _row(
         score(draws, *theirs, anchors),
         difference(draws, ours, theirs),
         rewards,
-        float(np.mean(seconds)),
+        float(np.mean(seconds)) if seconds else None,
     )
 
 
@@ -139,8 +142,9 @@ def _printed(rows: Sequence[Row]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
+        seconds = "-" if row.cpu_seconds is None else f"{row.cpu_seconds:.0f}"
         lines.append(
-            f"| {row.updates} | {row.cpu_seconds:.0f} | {row.pretrained.shown('.1f')} "
+            f"| {row.updates} | {seconds} | {row.pretrained.shown('.1f')} "
             f"| {row.scratch.shown('.1f')} | {row.gain.shown('+.3g')} "
             f"| {row.gain.verdict('ahead', 'behind')} |"
         )

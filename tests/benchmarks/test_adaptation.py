@@ -71,6 +71,19 @@ def test_a_row_per_number_of_updates(pretrained, data, tmp_path, capsys, monkeyp
     assert json.loads(to.read_text()) == document
 
 
+def test_time_of_a_run_that_an_earlier_process_began_is_not_told(pretrained, data, tmp_path):
+    out, to = tmp_path / "runs", tmp_path / "adaptation.json"
+    arguments = command(pretrained[:1], data, out, "--updates", "2", "--json", str(to))
+    assert adaptation.main(arguments) == 0
+    (row,) = json.loads(to.read_text())["rows"]
+    assert row["cpu_seconds"] > 0
+    # As a stop between training and its note leaves it.
+    for note in out.glob("*/training.json"):
+        note.unlink()
+    assert adaptation.main(arguments) == 0
+    assert json.loads(to.read_text())["rows"] == [{**row, "cpu_seconds": None}]
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
