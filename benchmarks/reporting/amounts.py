@@ -1,15 +1,21 @@
-"""Scores by method and amount of data, a table for each tier of data."""
+"""Scores by method and amount of data, and beside cloning on equal data; tables by tier."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from benchmarks.protocol import METHODS
 from benchmarks.reporting.blocks import Table
 from benchmarks.reporting.results import Experiment, Group
-from benchmarks.reporting.statistics import Draws, Reals, score
+from benchmarks.reporting.statistics import Draws, Reals, score, score_difference
 from benchmarks.reporting.style import title_of
 from benchmarks.reporting.tables import draws_of
 
-__all__ = ["amount_tables"]
+__all__ = ["amount_tables", "cloning_tables"]
+
+Anchors = tuple[Reals, Reals]
+#: From a group, by task, method and amount, to what a table says of it.
+Cell = Callable[[Draws, Anchors, Group, dict[tuple[str, str, str], Group]], str]
 
 
 def amount_tables(experiment: Experiment) -> dict[str, Table]:
@@ -17,6 +23,19 @@ def amount_tables(experiment: Experiment) -> dict[str, Table]:
 
     A tier on which every method has one amount alone has no table.
     """
+    return _by_tier(experiment, "amounts", "score [95 %]", _score)
+
+
+def cloning_tables(experiment: Experiment) -> dict[str, Table]:
+    """By tier: score minus that of behaviour cloning on the same data.
+
+    Methods that prefer good trajectories stand beside cloning that prefers them too, and this one
+    beside the plain one. A tier on which every method has one amount alone has no table.
+    """
+    return _by_tier(experiment, "beside-cloning", "score above cloning [95 %]", _above_cloning)
+
+
+def _by_tier(experiment: Experiment, name: str, column: str, cell: Cell) -> dict[str, Table]:
     tables = {}
     for tier in sorted({group.tier for group in experiment.groups if group.tier}):
         groups = [g for g in experiment.groups if g.tier == tier and not g.size]
@@ -28,17 +47,30 @@ def amount_tables(experiment: Experiment) -> dict[str, Table]:
             if draws is None or anchors is None:
                 continue
             for method in METHODS:
-                cells = [_cell(draws, anchors, found.get((task, method, a))) for a in amounts]
-                if any(cell != "-" for cell in cells):
+                mine = (found.get((task, method, amount)) for amount in amounts)
+                cells = ["-" if g is None else cell(draws, anchors, g, found) for g in mine]
+                if any(text != "-" for text in cells):
                     rows.append((task, title_of(method), *cells))
-        if max((sum(cell != "-" for cell in row[2:]) for row in rows), default=0) > 1:
-            columns = ("task", "method", *(f"{amount}: score [95 %]" for amount in amounts))
-            tables[tier] = Table(f"amounts-{tier}", columns, tuple(rows))
+        if max((sum(text != "-" for text in row[2:]) for row in rows), default=0) > 1:
+            columns = ("task", "method", *(f"{amount}: {column}" for amount in amounts))
+            tables[tier] = Table(f"{name}-{tier}", columns, tuple(rows))
     return tables
 
 
-def _cell(draws: Draws, anchors: tuple[Reals, Reals], group: Group | None) -> str:
-    if group is None:
-        return "-"
+def _score(draws: Draws, anchors: Anchors, group: Group, _: object) -> str:
     shown = score(draws, group.method, group.rewards, anchors).shown(".1f")
     return f"{shown}, n = {group.num_seeds}"
+
+
+def _above_cloning(
+    draws: Draws, anchors: Anchors, group: Group, found: dict[tuple[str, str, str], Group]
+) -> str:
+    clone = "bc-weighted" if group.method.endswith("-weighted") else "bc"
+    if group.method == clone:
+        clone = "bc"
+    theirs = found.get((group.task, clone, group.amount))
+    if theirs is None or group.method == "bc":
+        return "-"
+    return score_difference(
+        draws, (group.method, group.rewards), (clone, theirs.rewards), anchors
+    ).shown("+.1f")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.reporting.amounts import amount_tables
+from benchmarks.reporting.amounts import amount_tables, cloning_tables
 from benchmarks.reporting.blocks import (
     Block,
     Heading,
@@ -146,6 +146,12 @@ def _blocks(
     for tier, by_amount in by_tier.items():
         sentence = f"Trained on {tier} data of the held-out task, by trajectories:"
         blocks += [Text(sentence), by_amount]
+    for tier, beside in cloning_tables(experiment).items():
+        sentence = (
+            f"Score above behaviour cloning on the same {tier} data; what prefers good "
+            "trajectories is compared with cloning that prefers them too:"
+        )
+        blocks += [Text(sentence), beside]
     nearest = nearest_table(experiment, scores)
     if nearest is not None:
         sentence = f"Smallest amount of expert data with a score of at least {100 - CLOSE:.0f}:"

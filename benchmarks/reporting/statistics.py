@@ -23,6 +23,7 @@ __all__ = [
     "paired",
     "probability_of_improvement",
     "score",
+    "score_difference",
     "score_draws",
 ]
 
@@ -121,6 +122,14 @@ def score_draws(draws: Draws, method: str, rewards: Reals, anchors: tuple[Reals,
 def score(draws: Draws, method: str, rewards: Reals, anchors: tuple[Reals, Reals]) -> Estimate:
     """Normalised score: 0 random, 100 the expert."""
     found = score_draws(draws, method, rewards, anchors)
+    return _estimate(float(found[0]), found[1:])
+
+
+def score_difference(
+    draws: Draws, ours: tuple[str, Reals], theirs: tuple[str, Reals], anchors: tuple[Reals, Reals]
+) -> Estimate:
+    """Normalised score of ours minus theirs, in the same worlds."""
+    found = score_draws(draws, *ours, anchors) - score_draws(draws, *theirs, anchors)
     return _estimate(float(found[0]), found[1:])
 
 
