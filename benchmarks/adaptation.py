@@ -30,13 +30,14 @@ from benchmarks.baselines.remembered import remembered
 from benchmarks.jobs.execute import check_status
 from benchmarks.reporting.statistics import Draws, Estimate, Reals, difference, paired, score
 from networld_agent import adapt
-from networld_agent.config import PRESETS
+from networld_agent.config import PRESETS, get_preset
 from networld_agent.data import TrajectoryDataset
 from networld_agent.evaluation.episodes import play
 from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer, check_fit
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
 from networld_agent.evaluation.worlds import Worlds, worlds_of
+from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import Progress, check_targets, run, whole_file
@@ -58,7 +59,7 @@ class Row:
         scratch: the same without pre-training.
         gain: reward of the former minus the latter, seed by seed and world by world.
         rewards: `[side][seed][world]`, pre-trained first.
-        cpu_seconds: of one adaptation, the mean of those that were not interrupted; None if all
+        cpu_seconds: of one adaptation, the median of those that were not interrupted; None if all
             were.
     """
 
@@ -70,14 +71,52 @@ class Row:
     cpu_seconds: float | None
 
 
+def _check(options: argparse.Namespace, dataset: TrajectoryDataset) -> None:
+    """Refuses now what would fail, or mislead, after minutes of training.
+
+    Raises:
+        ValueError: naming the option.
+    """
+    for name in ("episodes", "eval_steps", "threads", "trajectories"):
+        check_int(f"--{name.replace('_', '-')}", getattr(options, name), 1)
+    for updates in options.updates:
+        check_int("--updates", updates, 1)
+    get_preset(options.preset)
+    if options.trajectories > dataset.num_episodes:
+        raise ValueError(
+            f"{options.data} has {dataset.num_episodes} trajectories, not {options.trajectories}."
+        )
+    if len(set(options.pretrained)) < len(options.pretrained):
+        raise ValueError("--pretrained names a model twice: each is to be a training of its own.")
+    task = dataset.description.task
+    for path in options.pretrained:
+        if task in WorldModel.load(path).tasks:
+            raise ValueError(f"--pretrained {path} knows {task} already: give models without it.")
+
+
+def _key(options: argparse.Namespace, dataset: TrajectoryDataset, seed: int) -> str:
+    """Of what the runs of a training seed begin with, whatever its path is called."""
+    content = {
+        "pretrained": _digest(options.pretrained[seed] / "model.json"),
+        "data": {name: info.sha256 for name, info in dataset.metadata.arrays.items()},
+        "trajectories": options.trajectories,
+        "preset": options.preset,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _adapted(
-    options: argparse.Namespace, worlds: Worlds, seed: int, updates: int, side: str
+    options: argparse.Namespace, worlds: Worlds, seed: int, key: str, updates: int, side: str
 ) -> tuple[list[float], float | None]:
     """Rewards in the test worlds of one training run, and its CPU seconds, if they are known."""
-    folder = options.out / f"{side.replace(' ', '-')}-{updates}-s{seed}"
+    folder = options.out / f"{side.replace(' ', '-')}-{updates}-s{seed}-{key}"
     arguments = [
         "--model", str(options.pretrained[seed]), "--data", str(options.data),
-        "--trajectories", str(options.trajectories), "--preset", options.preset,
+        "--trajectories", str(options.trajectories), "--preset", options.preset, "--device", "cpu",
         "--steps", str(updates), "--seed", str(seed), "--out", str(folder),
     ]  # fmt: skip
     if side == "from scratch":
@@ -97,9 +136,9 @@ def _adapted(
         episodes = play(worlds, PlannerPlayer(planner), seeds, options.eval_steps, _WARM_UP)
         return {"rewards": episodes.rewards.tolist()}
 
-    training = remembered(folder / "training.json", {"arguments": arguments}, fit)
+    training = remembered(folder / "training.json", {"key": key}, fit)
     identity = {
-        "model": hashlib.sha256((folder / "model.json").read_bytes()).hexdigest(),
+        "model": _digest(folder / "model.json"),
         "episodes": options.episodes,
         "eval_steps": options.eval_steps,
     }
@@ -112,13 +151,17 @@ def _seeds(options: argparse.Namespace) -> tuple[int, ...]:
 
 
 def _row(
-    options: argparse.Namespace, worlds: Worlds, updates: int, anchors: tuple[Reals, Reals]
+    options: argparse.Namespace,
+    worlds: Worlds,
+    keys: Sequence[str],
+    updates: int,
+    anchors: tuple[Reals, Reals],
 ) -> Row:
     rewards, seconds = [], []
     for side in _SIDES:
         runs = []
-        for seed in range(len(options.pretrained)):
-            values, cpu = _adapted(options, worlds, seed, updates, side)
+        for seed, key in enumerate(keys):
+            values, cpu = _adapted(options, worlds, seed, key, updates, side)
             runs.append(values)
             if cpu is not None:
                 seconds.append(cpu)
@@ -131,7 +174,7 @@ def _row(
         score(draws, *theirs, anchors),
         difference(draws, ours, theirs),
         rewards,
-        float(np.mean(seconds)) if seconds else None,
+        float(np.median(seconds)) if seconds else None,
     )
 
 
@@ -153,12 +196,9 @@ def _printed(rows: Sequence[Row]) -> str:
 
 def _run(options: argparse.Namespace) -> None:
     check_targets(options.json)
-    for name in ("episodes", "eval_steps", "threads", "trajectories"):
-        check_int(f"--{name.replace('_', '-')}", getattr(options, name), 1)
-    for updates in options.updates:
-        check_int("--updates", updates, 1)
-    torch.set_num_threads(options.threads)
     dataset = TrajectoryDataset.open(options.data)
+    _check(options, dataset)
+    torch.set_num_threads(options.threads)
     worlds = worlds_of(dataset, options.episodes, options.eval_steps + _WARM_UP)
     if worlds is None:
         raise ValueError(f"{options.data} is of no task of this project: nothing to score on.")
@@ -168,11 +208,12 @@ def _run(options: argparse.Namespace) -> None:
         ).rewards
         for name in ("random", "expert")
     )
+    keys = [_key(options, dataset, seed) for seed in range(len(options.pretrained))]
     budgets = sorted(set(options.updates))
     progress = Progress("budgets", len(budgets))
     rows = []
     for done, updates in enumerate(budgets):
-        rows.append(_row(options, worlds, updates, (random, expert)))
+        rows.append(_row(options, worlds, keys, updates, (random, expert)))
         progress(done + 1)
     progress.close()
     machine = machine_lines(("networld_agent", "torch", "numpy"))

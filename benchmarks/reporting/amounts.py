@@ -65,12 +65,14 @@ def _score(draws: Draws, anchors: Anchors, group: Group, _: object) -> str:
 def _above_cloning(
     draws: Draws, anchors: Anchors, group: Group, found: dict[tuple[str, str, str], Group]
 ) -> str:
-    clone = "bc-weighted" if group.method.endswith("-weighted") else "bc"
-    if group.method == clone:
-        clone = "bc"
-    theirs = found.get((group.task, clone, group.amount))
-    if theirs is None or group.method == "bc":
+    if group.method == "bc":
         return "-"
-    return score_difference(
+    prefers = group.method.endswith("-weighted") and group.method != "bc-weighted"
+    clone = "bc-weighted" if prefers else "bc"
+    theirs = found.get((group.task, clone, group.amount))
+    if theirs is None:
+        return "-"
+    difference = score_difference(
         draws, (group.method, group.rewards), (clone, theirs.rewards), anchors
-    ).shown("+.1f")
+    )
+    return f"{difference.shown('+.1f')}, n = {group.num_seeds} and {theirs.num_seeds}"

@@ -1,6 +1,7 @@
 """Scores after few updates, pre-trained and from scratch."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -49,6 +50,7 @@ def test_a_row_per_number_of_updates(pretrained, data, tmp_path, capsys, monkeyp
         ours, theirs = np.array(row["rewards"])
         assert ours.shape == theirs.shape == (2, 3), "training seeds, worlds"
         assert not np.array_equal(ours[0], ours[1])
+        assert not np.array_equal(ours, theirs)
         assert row["pretrained"]["value"] == pytest.approx(normalised(ours.mean(), low, high))
         assert row["scratch"]["value"] == pytest.approx(normalised(theirs.mean(), low, high))
         assert row["gain"]["value"] == pytest.approx(ours.mean() - theirs.mean())
@@ -56,13 +58,14 @@ def test_a_row_per_number_of_updates(pretrained, data, tmp_path, capsys, monkeyp
     assert "| 2 |" in capsys.readouterr().out
     # Sides differ in nothing but the weights that they begin with.
     first, other = (
-        json.loads((out / f"{side}-8-s1" / "config.json").read_text())
+        json.loads(next(out.glob(f"{side}-8-s1-*/config.json")).read_text())["settings"]
         for side in ("pre-trained", "from-scratch")
     )
-    first, other = first["settings"], other["settings"]
     assert (first["data"], first["training"]) == (other["data"], other["training"])
-    assert first["training"]["steps"] == 8
-    assert first["training"]["seed"] == 1
+    assert (first["training"]["steps"], first["training"]["seed"]) == (8, 1)
+    assert (first["from_scratch"], first["pretrained"]) == (False, str(pretrained[1]))
+    assert other["from_scratch"]
+    assert "pretrained" not in other
 
     # A repeated command trains nothing, and tells the same.
     monkeypatch.setattr(adapt, "main", lambda *_: pytest.fail("trained again"))
@@ -97,9 +100,32 @@ def test_a_wrong_option_is_one_sentence(pretrained, data, tmp_path, capsys, more
     assert adaptation.main(command(pretrained, data, tmp_path / "runs", *more)) == 2
     error = capsys.readouterr().err
     assert sentence in error
-    assert "Traceback" not in error
+    assert error.count("error: ") == error.count("\n") == 1
+    assert not (tmp_path / "runs").exists(), "said before any training"
 
 
-def test_a_model_that_is_none_is_named(data, tmp_path, capsys):
-    assert adaptation.main(command([tmp_path / "none"], data, tmp_path / "runs")) == 2
-    assert str(tmp_path / "none") in capsys.readouterr().err
+def test_models_that_say_nothing_of_pretraining_are_refused(pretrained, data, tmp_path, capsys):
+    out, knows = tmp_path / "runs", tmp_path / "knows"
+    arguments = ["--data", str(data["rb-v0"]), "--preset=smoke", "--steps=2", "--out", str(knows)]
+    assert pretrain.main(arguments) == 0
+    for models, sentence in (
+        ([pretrained[0], knows], f"{knows} knows rb-v0 already"),
+        ([pretrained[0], pretrained[0]], "names a model twice"),
+        ([pretrained[0], tmp_path / "none"], str(tmp_path / "none")),
+    ):
+        assert adaptation.main(command(models, data, out)) == 2
+        assert sentence in capsys.readouterr().err
+        assert not out.exists()
+
+
+def test_other_data_under_the_same_name_is_trained_on_anew(pretrained, data, tmp_path):
+    to, sets = tmp_path / "adaptation.json", {"rb-v0": tmp_path / "rb"}
+    rewards = []
+    for seed in (0, 1):
+        shutil.rmtree(sets["rb-v0"], ignore_errors=True)
+        settings = CollectionSettings(env="rb-v0", preset="rb-8", episodes=4, steps=40, seed=seed)
+        collect(settings, sets["rb-v0"])
+        more = ["--updates", "8", "--json", str(to)]
+        assert adaptation.main(command(pretrained[:1], sets, tmp_path / "runs", *more)) == 0
+        rewards.append(json.loads(to.read_text())["rows"][0]["rewards"])
+    assert rewards[0] != rewards[1]

@@ -114,14 +114,14 @@ def last_metrics(folder: Path) -> dict[str, Any]:
     """
     path = folder / "metrics.jsonl"
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    for line in reversed(lines):
-        if line.endswith("\n"):
-            try:
-                metrics: dict[str, Any] = json.loads(line)
-            except ValueError:
-                raise ValueError(f"{path} is damaged: a line is no JSON.") from None
-            return metrics
-    raise ValueError(f"{path} is missing or has no whole line: is {folder} a run?")
+    whole = [line for line in lines if line.endswith("\n")]
+    if not whole:
+        raise ValueError(f"{path} is missing or has no whole line: is {folder} a run?")
+    try:
+        metrics: dict[str, Any] = json.loads(whole[-1])
+    except ValueError:
+        raise ValueError(f"{path} is damaged: line {len(whole)} is no JSON.") from None
+    return metrics
 
 
 def report(name: str, folder: Path, scores: dict[str, Any]) -> str:
