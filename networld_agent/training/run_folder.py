@@ -74,7 +74,9 @@ def prepare_folder(folder: Path, settings: dict[str, Any]) -> None:
                 "another --out, or delete that folder."
             )
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    # A kill while `config.json` was written leaves nothing but the part of it.
+    foreign = (e for e in folder.glob("*") if not e.name.startswith(".partial-"))
+    if folder.exists() and (not folder.is_dir() or any(foreign)):
         raise ValueError(f"{folder} exists already and is no training run: choose another --out.")
     versions = {
         "networld_agent": __version__,

@@ -340,6 +340,12 @@ def test_a_folder_of_something_else_is_not_written_to(tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_a_run_killed_while_it_wrote_its_first_file_goes_on(tmp_path):
+    (tmp_path / ".partial-0a1b2c").write_text('{"settings": {')
+    assert pretrain.main(command(tmp_path, "--steps=2")) == 0
+    assert (tmp_path / "model.json").exists()
+
+
 def test_a_damaged_checkpoint_is_one_sentence(tmp_path, capsys):
     arguments = command(tmp_path / "run", "--steps=100000", "--set=save_every=5")
     kill_after_progress(tmp_path / "run", arguments, 0)
