@@ -191,4 +191,4 @@ def error_bars(axis: Any, x: Sequence[float], scores: Sequence[Estimate], **look
 
 def amount_tick(label: str) -> str:
     """An amount of data below an axis."""
-    return label.replace(" steps", " steps\nof one")
+    return label.replace(" steps", "\nsteps")
