@@ -27,6 +27,7 @@ import numpy as np
 import torch
 
 from benchmarks.baselines.remembered import remembered
+from benchmarks.figures_file import write_figures
 from benchmarks.jobs.execute import check_status
 from benchmarks.reporting.statistics import Draws, Estimate, Reals, difference, paired, score
 from networld_agent import adapt
@@ -40,13 +41,12 @@ from networld_agent.evaluation.worlds import Worlds, worlds_of
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import Progress, check_targets, run, whole_file
+from wirelessenvs.command import Progress, check_targets, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["Row", "main"]
 
 _WARM_UP: Final = 5
-_SIDES: Final = ("pre-trained", "from scratch")
 
 
 @dataclass(frozen=True)
@@ -110,16 +110,17 @@ def _digest(path: Path) -> str:
 
 
 def _adapted(
-    options: argparse.Namespace, worlds: Worlds, seed: int, key: str, updates: int, side: str
+    options: argparse.Namespace, worlds: Worlds, seed: int, key: str, updates: int, scratch: bool
 ) -> tuple[list[float], float | None]:
     """Rewards in the test worlds of one training run, and its CPU seconds, if they are known."""
-    folder = options.out / f"{side.replace(' ', '-')}-{updates}-s{seed}-{key}"
+    side = "from-scratch" if scratch else "pre-trained"
+    folder = options.out / f"{side}-{updates}-s{seed}-{key}"
     arguments = [
         "--model", str(options.pretrained[seed]), "--data", str(options.data),
         "--trajectories", str(options.trajectories), "--preset", options.preset, "--device", "cpu",
         "--steps", str(updates), "--seed", str(seed), "--out", str(folder),
     ]  # fmt: skip
-    if side == "from scratch":
+    if scratch:
         arguments.append("--from-scratch")
 
     def fit() -> dict[str, float | None]:
@@ -158,10 +159,10 @@ def _row(
     anchors: tuple[Reals, Reals],
 ) -> Row:
     rewards, seconds = [], []
-    for side in _SIDES:
+    for scratch in (False, True):
         runs = []
         for seed, key in enumerate(keys):
-            values, cpu = _adapted(options, worlds, seed, key, updates, side)
+            values, cpu = _adapted(options, worlds, seed, key, updates, scratch)
             runs.append(values)
             if cpu is not None:
                 seconds.append(cpu)
@@ -216,23 +217,20 @@ def _run(options: argparse.Namespace) -> None:
         rows.append(_row(options, worlds, keys, updates, (random, expert)))
         progress(done + 1)
     progress.close()
-    machine = machine_lines(("networld_agent", "torch", "numpy"))
+    machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     print("\n".join(machine))
     print(
         f"\n{dataset}, {options.trajectories} of its trajectories, "
         f"{len(options.pretrained)} training seeds\n\n{_printed(rows)}"
     )
     if options.json is not None:
-        document = {
-            "command": " ".join(["python -m benchmarks.adaptation", *options.arguments]),
-            "machine": machine,
+        figures = {
             "random": random.tolist(),
             "expert": expert.tolist(),
             "rows": [finite_or_null(dataclasses.asdict(row)) for row in rows],
         }
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1) + "\n")
-        print(f"wrote {options.json}")
+        command = ["python -m benchmarks.adaptation", *options.arguments]
+        write_figures(options.json, command, machine, figures)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

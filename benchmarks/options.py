@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from benchmarks.figures_file import write_figures
 from networld_agent.config import PRESETS, get_preset
 from networld_agent.data import TrajectoryDataset
 from networld_agent.diagnostics.measurements import measure
@@ -37,7 +37,7 @@ from networld_agent.training.batches import BatchSampler
 from networld_agent.training.trainer import Trainer
 from networld_agent.training.windows import WindowSource
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import Progress, check_targets, run, whole_file
+from wirelessenvs.command import Progress, check_targets, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["OPTIONS", "Outcome", "changes", "main", "outcome"]
@@ -208,17 +208,13 @@ def _run(options: argparse.Namespace) -> None:
         )  # fmt: skip
         progress(done + 1)
     progress.close()
-    print("\n".join(machine_lines(("networld_agent", "torch", "numpy"))))
+    machine = machine_lines(("wirelessenvs", "torch", "numpy"))
+    print("\n".join(machine))
     print(f"\n{dataset}, preset {options.preset}, {options.steps} steps\n\n{_printed(rows)}")
     if options.json is not None:
-        document = {
-            "command": " ".join(["python -m benchmarks.options", *options.arguments]),
-            "machine": machine_lines(("networld_agent", "torch", "numpy")),
-            "rows": [finite_or_null(dataclasses.asdict(row)) for row in rows],
-        }
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1) + "\n")
-        print(f"wrote {options.json}")
+        command = ["python -m benchmarks.options", *options.arguments]
+        found = [finite_or_null(dataclasses.asdict(row)) for row in rows]
+        write_figures(options.json, command, machine, {"rows": found})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,6 @@ the command to go on where it was stopped.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 
 from benchmarks.baselines import BASELINES
 from benchmarks.baselines.remembered import remembered
+from benchmarks.figures_file import write_figures
 from benchmarks.jobs.evaluating import evaluate
 from benchmarks.jobs.fitting import fit
 from benchmarks.presets import PRESETS
@@ -31,7 +31,7 @@ from networld_agent.evaluation.scores import (
     normalised_interval,
 )
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import check_targets, run, whole_file
+from wirelessenvs.command import check_targets, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main", "rows_of"]
@@ -205,14 +205,9 @@ def _mixed(options: argparse.Namespace) -> None:
         print(_printed(setup.name, rows), flush=True)
         tasks.append({"task": setup.name, "anchors": anchors, "rows": rows, "played": played})
     if options.json is not None:
-        document = {
-            "command": " ".join(["python -m benchmarks.baselines.mixed", *options.arguments]),
-            "machine": machine,
-            "tasks": tasks,
-        }
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1) + "\n")
-        print(f"\nwrote {options.json}")
+        print()
+        command = ["python -m benchmarks.baselines.mixed", *options.arguments]
+        write_figures(options.json, command, machine, {"tasks": tasks})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
