@@ -48,6 +48,10 @@ def _budget(**steps: int) -> dict[str, tuple[str, ...]]:
 _BETA: Final = "beta=0.3"
 # DT's usual 1e-4 is for a hundred thousand updates.
 _RATE: Final = "learning_rate=1e-3"
+# In beamforming the last five steps tell as much as twenty, and four times as many windows are
+# learnt from in the same time: 95 instead of 70 in validation worlds. In resource blocks twenty
+# are better, in slicing both are alike.
+_SHORT: Final = "context=5"
 
 # DD as far ahead as NetWorld's network of these presets, not its usual 32: in validation worlds better
 # in two tasks and level in the third, for a quarter of the time.
@@ -118,6 +122,7 @@ _DEMO: Final = Protocol(
     | {
         "iql": ("steps=1500", _BETA),
         "dt": ("steps=150", _RATE),
+        "dt@cbf": ("steps=600", _RATE, _SHORT),
         "dd": ("steps=700", _AS_FAR),
         "cql@slicing": ("steps=600", "batch_size=64"),
     },
@@ -162,6 +167,7 @@ _CPU: Final = Protocol(
     | {
         "iql": ("steps=4000", _BETA),
         "dt": ("steps=300", _RATE),
+        "dt@cbf": ("steps=1200", _RATE, _SHORT),
         "dd": ("steps=2000", _AS_FAR),
         "cql@slicing": ("steps=2000", "batch_size=64"),
     }
