@@ -53,8 +53,8 @@ _RATE: Final = "learning_rate=1e-3"
 # are better, in slicing both are alike.
 _SHORT: Final = "context=5"
 
-# DD as far ahead as NetWorld's network of these presets, not its usual 32: in validation worlds better
-# in two tasks and level in the third, for a quarter of the time.
+# DD as far ahead as NetWorld's network of these presets, not its usual 32: in validation worlds
+# better in two tasks and level in the third, for a quarter of the time.
 _AS_FAR: Final = "horizon=8"
 
 # DIMA, with a small model of the reward: most of an update's time goes into that. Discounts as its

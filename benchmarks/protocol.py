@@ -147,6 +147,15 @@ class Amount:
         """For folders."""
         return self.label.replace(" ", "-")
 
+    def of(self, steps: int) -> Amount:
+        """The same data, of trajectories of so many steps: all steps of one are a trajectory.
+
+        Example:
+            >>> Amount.parse("500 steps").of(500) == Amount.parse("1")
+            True
+        """
+        return Amount(1) if self.steps == steps else self
+
     def in_trajectories(self, steps: int) -> float:
         """As a number of whole trajectories of so many steps."""
         return self.trajectories if self.steps is None else self.steps / steps
@@ -286,8 +295,8 @@ def cells(protocol: Protocol, methods: Sequence[str] | None = None) -> list[Cell
 
     Example:
         >>> from benchmarks.presets import PRESETS
-        >>> cells(PRESETS["smoke"], ["networld"])[0]
-        Cell(method='networld', tier='expert', amount='2', seed=0, main=True)
+        >>> cells(PRESETS["smoke"], ["bc"])[0]
+        Cell(method='bc', tier='expert', amount='4', seed=0, main=True)
     """
     found: list[Cell] = []
     for method in protocol.methods if methods is None else methods:

@@ -153,7 +153,7 @@ class _Graph:
 
     def fitted(self, task: TaskSetup, cell: Cell) -> Job:
         """The training run of a cell."""
-        protocol, amount = self._protocol, Amount.parse(cell.amount)
+        protocol, amount = self._protocol, Amount.parse(cell.amount).of(task.steps)
         settings: dict[str, Any] = {
             "trajectories": amount.trajectories,
             "first_steps": amount.steps,

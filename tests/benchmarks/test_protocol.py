@@ -147,6 +147,16 @@ def test_baselines_see_the_held_out_task_alone():
         assert job.settings["trajectories"] == 4
 
 
+def test_equal_data_under_two_labels_is_trained_on_once():
+    amounts = SMOKE.amounts | {"networld": {"expert": ("20 steps", "40 steps", "1")}}
+    entries = build(dataclasses.replace(SMOKE, amounts=amounts))
+    part, all_steps, one = (
+        entry(entries, task="rb", method="networld", amount=label).job
+        for label in ("20 steps", "40 steps", "1")
+    )
+    assert all_steps.folder == one.folder != part.folder
+
+
 def test_an_ablation_of_the_planner_plays_the_same_weights():
     entries = build(SMOKE)
     whole = entry(entries, task="rb", method="networld", main=True, size="").job
