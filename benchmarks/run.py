@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.jobs.experiment import write_experiment
 from benchmarks.jobs.graph import build
@@ -33,6 +33,8 @@ from wirelessenvs.command import run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main", "run_protocol"]
+
+_LOCK: Final = ".lock"
 
 
 class FailedJobsError(ValueError):
@@ -75,15 +77,20 @@ def run_protocol(
     entries = build(protocol, tasks, methods, seeds, tiers=tiers, amounts=amounts)
     jobs = with_inputs(entry.job for entry in entries)
     store = Store(out)
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or store.jobs.is_dir())):
+    if out.exists() and not (out.is_dir() and (store.jobs.is_dir() or _is_fresh(out))):
         raise ValueError(f"{out} exists already and is no experiment: choose another --out.")
     if list_only:
         _list(store, jobs)
         return Outcome()
-    with locked(out / ".lock") as held:
+    with locked(out / _LOCK) as held:
         if not held:
             raise ValueError(f"another run works in {out}: wait for it, or choose another --out.")
         return _run_jobs(protocol, store, jobs, workers, ray_address)
+
+
+def _is_fresh(out: Path) -> bool:
+    """Whether a folder is empty, but for the lock of a run that was killed before it began."""
+    return all(path.name == _LOCK for path in out.iterdir())
 
 
 def _run_jobs(

@@ -114,6 +114,12 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
+def test_a_run_that_was_killed_before_its_first_job_goes_on(tmp_path, capsys):
+    (tmp_path / ".lock").touch()
+    assert main(["--preset", "smoke", "--out", str(tmp_path), "--list"]) == 0
+    assert "0 of " in capsys.readouterr().out
+
+
 def test_two_runs_do_not_work_in_one_folder(copy, capsys):
     with locked(copy / ".lock"):
         assert main(["--preset", "smoke", "--tasks", "rb", "--out", str(copy)]) == 2
