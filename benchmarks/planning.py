@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
-import json
 import statistics
 import sys
 import time
@@ -34,6 +33,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.figures_file import write_figures
 from benchmarks.training import PlainUNet
 from networld_agent.config import PRESETS
 from networld_agent.evaluation.episodes import play
@@ -45,7 +45,7 @@ from networld_agent.model import ActionSpec, TaskSpec, WorldModel, WorldModelCon
 from networld_agent.planning import Planner, PlannerConfig
 from networld_agent.planning.samplers import sample, sampler_steps, trailing_levels
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, run, whole_file
+from wirelessenvs.command import check_targets, run
 from wirelessenvs.machine import machine_lines
 
 NUM_AGENTS = 19
@@ -304,15 +304,12 @@ def _benchmark(options: argparse.Namespace) -> None:
         tables["batching"] = batching(options.rounds)
         show("preset demo, agents in one batch", tables["batching"])
     if options.json is not None:
-        document = {
-            "command": "python -m benchmarks.planning " + " ".join(options.arguments),
-            "machine": machine,
-            "planner": dataclasses.asdict(PlannerConfig()),
-            "tables": tables,
-        }
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1) + "\n")
-        print(f"\nwrote {options.json}")
+        write_figures(
+            options.json,
+            ["python -m benchmarks.planning", *options.arguments],
+            machine,
+            {"planner": dataclasses.asdict(PlannerConfig()), "tables": tables},
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,7 +11,6 @@ needs `pip install d3rlpy`, best in an environment of its own: it pins an older 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -44,8 +43,9 @@ from benchmarks.baselines.iql import IQLConfig, IQLLearner
 from benchmarks.baselines.peer_d3rlpy import train_peer
 from benchmarks.baselines.peer_d3rlpy_sequences import train_peer_dt
 from benchmarks.baselines.training_loop import Learner
+from benchmarks.figures_file import write_figures
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, run, whole_file
+from wirelessenvs.command import check_targets, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main", "train_ours"]
@@ -153,15 +153,8 @@ def _validate(options: argparse.Namespace) -> None:
     results = _beside_d3rlpy(options)
     exact = _beside_the_exact(options) if "dd" in options.methods else {}
     if options.json is not None:
-        document = {
-            "command": " ".join(["python -m benchmarks.baselines.validation", *options.arguments]),
-            "machine": machine,
-            "results": results,
-            **exact,
-        }
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1) + "\n")
-        print(f"\nwrote {options.json}")
+        command = ["python -m benchmarks.baselines.validation", *options.arguments]
+        write_figures(options.json, command, machine, {"results": results, **exact})
     worse = [f"{r['method']} on {r['task']}" for r in results if not r.get("as_good", True)]
     if worse:
         raise ValueError(f"below d3rlpy: {', '.join(worse)}.")

@@ -7,7 +7,6 @@ python -m benchmarks.baselines.mappo.curves --run runs/cheetah-mappo --run runs/
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from benchmarks.baselines.mappo.evaluation import (
 from benchmarks.baselines.mappo.run import last_metrics
 from benchmarks.baselines.mappo.teams import is_wireless
 from benchmarks.baselines.policy import read_method
-from networld_agent.model.files import write_whole
+from benchmarks.figures_file import write_figures
 from wirelessenvs.command import check_targets, run, whole_file
 from wirelessenvs.machine import machine_lines
 
@@ -88,17 +87,17 @@ def _curves(options: argparse.Namespace) -> None:
         for point in row["curve"]:
             print(f"  {point['step']:>9,}  {point['value']:.4g}")
     if options.json is not None:
-        document = {
-            "command": " ".join(
-                ["python -m benchmarks.baselines.mappo.curves", *options.arguments]
-            ),
-            "machine": machine_lines(("wirelessenvs", "torch", "numpy")),
-            "setting": vars(setting),
-            "evaluation": vars(evaluation),
-            "random": random,
-            "rows": rows,
-        }
-        write_whole(options.json, (json.dumps(document, indent=1) + "\n").encode())
+        write_figures(
+            options.json,
+            ["python -m benchmarks.baselines.mappo.curves", *options.arguments],
+            machine_lines(("wirelessenvs", "torch", "numpy")),
+            {
+                "setting": vars(setting),
+                "evaluation": vars(evaluation),
+                "random": random,
+                "rows": rows,
+            },
+        )
     if options.png is not None:
         with whole_file(options.png) as partial:
             _draw(rows, random, value, partial)
