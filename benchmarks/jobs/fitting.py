@@ -15,8 +15,12 @@ from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
 
 __all__ = ["fit"]
 
-#: Returns to ask for, in shares of the way to the data's best from its mean (DT) or from 0 (DD).
-_TARGETS: Final = (0.7, 1.0, 1.3)
+#: Returns to ask for, as many as NetWorld has trials: in shares of the way to the data's best from
+#: its mean (DT), or from 0 (DD).
+_TARGETS: Final = {
+    "dt": (0.0, 0.4, 0.7, 1.0, 1.3, 1.6),
+    "dd": (0.55, 0.7, 0.85, 1.0, 1.15, 1.3),
+}
 
 
 def fit(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:
@@ -54,7 +58,7 @@ def _tune(policy: Any, tuning: dict[str, Any]) -> dict[str, float]:
     mean = float(policy.spec.extra["return_offset"]) if policy.name == "dt" else 0.0
     best = policy.target_return
     rewards: dict[float, float] = {}
-    for share in _TARGETS:
+    for share in _TARGETS[policy.name]:
         policy.target_return = target = mean + share * (best - mean)
         played = play(worlds, policy, seeds, tuning["steps"], tuning["warm_up"])
         rewards[target] = float(played.rewards.mean())
