@@ -10,6 +10,7 @@ code stays, the rest is done.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -151,12 +152,16 @@ def _command(options: argparse.Namespace) -> None:
     check_known("preset", [options.preset], tuple(PRESETS))
     workers = available_cores() if options.jobs is None else check_int("--jobs", options.jobs, 1)
     out = options.out or Path("runs") / f"benchmark-{options.preset}"
+    protocol = PRESETS[options.preset]
+    seeds = None if options.seeds is None else check_int("--seeds", options.seeds, 1)
+    if seeds is not None and seeds > protocol.seeds:
+        protocol = dataclasses.replace(protocol, seeds=seeds)
     run_protocol(
-        PRESETS[options.preset],
+        protocol,
         out,
         tasks=options.tasks,
         methods=options.methods,
-        seeds=None if options.seeds is None else check_int("--seeds", options.seeds, 1),
+        seeds=seeds,
         tiers=options.tiers,
         amounts=options.amounts,
         workers=workers,
@@ -179,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder (default: runs/benchmark-PRESET)")
     parser.add_argument("--tasks", nargs="+", help="to hold out (default: all)")
     parser.add_argument("--methods", nargs="+", help="to train and compare (default: all)")
-    parser.add_argument("--seeds", type=int, help="the first n of training (default: all)")
+    parser.add_argument("--seeds", type=int, help="of training: 0 to n - 1 (default: the preset's)")
     parser.add_argument("--tiers", nargs="+", help="of the data trained on (default: all)")
     parser.add_argument(
         "--amounts", nargs="+", help="of that data, such as 10 or '100 steps' (default: all)"

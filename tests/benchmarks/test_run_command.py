@@ -136,6 +136,14 @@ def test_the_list_says_what_is_done_and_runs_nothing(tmp_path, capsys):
     assert not out.exists()
 
 
+def test_more_seeds_than_the_preset_has_can_be_trained(tmp_path, capsys):
+    part = ["--preset", "smoke", "--tasks", "rb", "--methods", "bc", "--list"]
+    assert main([*part, "--out", str(tmp_path / "out"), "--seeds", "3"]) == 0
+    listed = capsys.readouterr().out
+    assert all(f"fit-rb-bc-expert-4-s{seed}-" in listed for seed in range(3))
+    assert "fit-rb-bc-expert-4-s3-" not in listed
+
+
 def test_a_report_of_a_part_says_what_is_missing(finished, tmp_path, capsys):
     assert report(["--out", str(finished), "--to", str(tmp_path)]) == 0
     assert "results are missing." in capsys.readouterr().out
