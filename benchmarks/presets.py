@@ -54,7 +54,7 @@ _RATE: Final = "learning_rate=1e-3"
 _SHORT: Final = "context=5"
 
 # DD as far ahead as NetWorld's network of these presets, not its usual 32: in validation worlds
-# better in two tasks and level in the third, for a quarter of the time.
+# better in beamforming and level in resource blocks, and quicker in every decision.
 _AS_FAR: Final = "horizon=8"
 
 # DIMA, with a small model of the reward: most of an update's time goes into that. Discounts as its
@@ -110,7 +110,7 @@ _DEMO: Final = Protocol(
     amounts={
         "networld": {"expert": ("1",)},
         "baselines": {"expert": ("10",)},
-        # A minute of training each: only where the claim needs them.
+        # Half a minute of training each: only where the claim needs them.
         "dt": {},
         "dd": {},
     },

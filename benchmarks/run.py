@@ -62,7 +62,7 @@ def run_protocol(
         out: folder of the experiment.
         tasks: to hold out; all by default.
         methods: to train; all by default.
-        seeds: the first of training; all by default.
+        seeds: the first of training, at most the protocol's; all by default.
         tiers: of the data that methods are trained on; all by default.
         amounts: of that data, by label; all by default.
         workers: jobs side by side.

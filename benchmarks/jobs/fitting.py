@@ -15,8 +15,8 @@ from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
 
 __all__ = ["fit"]
 
-#: Returns to ask for, as many as NetWorld has trials: in shares of the way to the data's best from
-#: its mean (DT), or from 0 (DD).
+#: Returns to ask for, where NetWorld has three to seven trials: in shares of the way to the data's
+#: best from its mean (DT), or from 0 (DD).
 _TARGETS: Final = {
     "dt": (0.0, 0.4, 0.7, 1.0, 1.3, 1.6),
     "dd": (0.55, 0.7, 0.85, 1.0, 1.15, 1.3),
