@@ -1,9 +1,12 @@
 """What baselines ask for is chosen on validation worlds, among six returns."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from benchmarks.baselines import load_policy
+from benchmarks.jobs import fitting
 from benchmarks.jobs.fitting import fit
 from benchmarks.presets import PRESETS
 from networld_agent.collecting import CollectionSettings, collect
@@ -16,9 +19,8 @@ def collected(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("method", ["bc", "dt", "dd"])
-def test_the_best_of_the_returns_that_were_tried_is_asked_for(collected, tmp_path, method):
-    settings = {
+def settings_of(method):
+    return {
         "method": method,
         "options": list(PRESETS["smoke"].options_of(method, "rb")),
         "seed": 0,
@@ -34,7 +36,11 @@ def test_the_best_of_the_returns_that_were_tried_is_asked_for(collected, tmp_pat
             "warm_up": 2,
         },
     }
-    trials = fit(settings, {"data": collected}, tmp_path)["tuning"]
+
+
+@pytest.mark.parametrize("method", ["bc", "dt", "dd"])
+def test_six_returns_are_tried_and_one_of_the_best_is_asked_for(collected, tmp_path, method):
+    trials = fit(settings_of(method), {"data": collected}, tmp_path)["tuning"]
     if method == "bc":
         assert trials == {}
         return
@@ -43,3 +49,18 @@ def test_the_best_of_the_returns_that_were_tried_is_asked_for(collected, tmp_pat
     asked = load_policy(tmp_path / "policy").target_return
     assert asked == pytest.approx(float(best), rel=1e-5)
     assert np.isfinite(list(trials.values())).all()
+
+
+@pytest.mark.parametrize("method", ["dt", "dd"])
+def test_the_return_with_the_highest_reward_is_asked_for(collected, tmp_path, monkeypatch, method):
+    # Networks of ten updates act alike whatever they are asked for: rewards are given here.
+    asked = []
+
+    def play(worlds, policy, *_):
+        asked.append(policy.target_return)
+        return SimpleNamespace(rewards=np.array([[1.0, 3.0, 9.0, 4.0, 2.0, 0.0][len(asked) - 1]]))
+
+    monkeypatch.setattr(fitting, "play", play)
+    fit(settings_of(method), {"data": collected}, tmp_path)
+    assert len(set(asked)) == 6
+    assert load_policy(tmp_path / "policy").target_return == asked[2]
