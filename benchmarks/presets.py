@@ -25,8 +25,8 @@ _NODES: Final[_Sizes] = {f"{n} nodes": {"num_nodes": n, "load": 0.8} for n in (9
 def _tasks(steps: int, slicing_steps: int, sizes: bool = False) -> tuple[TaskSetup, ...]:
     nodes, layouts, cells = (given if sizes else {} for given in (_NODES, _LAYOUTS, _CELLS))
     return (
-        TaskSetup("rb", "rb-v0", "rb-8", steps, sizes=nodes),
-        TaskSetup("cbf", "cbf-v0", "paper", steps, sizes=layouts),
+        TaskSetup("rb", "rb-v0", "rb-8", steps, sizes=nodes, heuristic="maxweight"),
+        TaskSetup("cbf", "cbf-v0", "paper", steps, sizes=layouts, heuristic="fp-causal-warm"),
         # Its genie, the best of all splits for the window to come, takes 5 minutes per 1,000 steps.
         TaskSetup(
             "slicing",
@@ -34,7 +34,8 @@ def _tasks(steps: int, slicing_steps: int, sizes: bool = False) -> tuple[TaskSet
             None,
             slicing_steps,
             sizes=cells,
-            references=("random", "medium", "expert"),
+            references=("random", "medium", "heuristic", "expert"),
+            heuristic="static",
         ),
     )
 
@@ -71,9 +72,16 @@ _SMALLEST: Final = ("steps=10", "batch_size=16", "hidden_size=16")
 _SMOKE: Final = Protocol(
     name="smoke",
     tasks=(
-        TaskSetup("rb", "rb-v0", "rb-8", 40, sizes={"9 nodes": {"num_nodes": 9, "load": 0.8}}),
-        TaskSetup("cbf", "cbf-v0", "paper", 40, {"num_cells": 7}),
-        TaskSetup("slicing", "slicing-v0", "small", 40),
+        TaskSetup(
+            "rb",
+            "rb-v0",
+            "rb-8",
+            40,
+            sizes={"9 nodes": {"num_nodes": 9, "load": 0.8}},
+            heuristic="maxweight",
+        ),
+        TaskSetup("cbf", "cbf-v0", "paper", 40, {"num_cells": 7}, heuristic="fp-causal-warm"),
+        TaskSetup("slicing", "slicing-v0", "small", 40, heuristic="static"),
     ),
     seeds=1,
     few="2",

@@ -42,7 +42,9 @@ WEIGHTED: Final = tuple(f"{name}-weighted" for name in ("networld", *BASELINES))
 TRAJECTORY_WEIGHTING: Final = "trajectory_temperature=0.1"
 #: Trained on all agents at once and played on own observations: rows beside the claim's baselines.
 CENTRAL: Final = ("dima",)
-REFERENCES: Final = ("random", "medium", "expert", "genie")
+#: Policies of the tasks. "medium" made a third of the mixed data; "heuristic" is the best rule that
+#: neither learns nor is the expert, see `TaskSetup.heuristic`.
+REFERENCES: Final = ("random", "medium", "heuristic", "expert", "genie")
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class TaskSetup:
         overrides: of the environment's configuration.
         sizes: other sizes to play without any training on them: overrides by label.
         references: policies of the task to play beside what is trained.
+        heuristic: the task's policy that plays as the reference of this name.
     """
 
     name: str
@@ -107,6 +110,7 @@ class TaskSetup:
     overrides: dict[str, Any] = field(default_factory=dict)
     sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
     references: tuple[str, ...] = REFERENCES
+    heuristic: str = "medium"
 
 
 @dataclass(frozen=True, order=True)

@@ -195,7 +195,8 @@ class _Graph:
         """A policy of the task."""
         settings = self._test(task, size)
         name = f"evaluate-{task.name}-{policy}{_suffix(size)}"
-        job = self._once("evaluate", name, {**settings, "policy": policy})
+        played = task.heuristic if policy == "heuristic" else policy
+        job = self._once("evaluate", name, {**settings, "policy": played})
         return Entry(job, task.name, policy, size=size)
 
     def trained(self, task: TaskSetup, cell: Cell, size: str = "") -> list[Entry]:
@@ -233,7 +234,8 @@ class _Graph:
         methods = self._protocol.size_methods
         played = [c for c in wanted if c.main and c.seed == 0 and c.method in methods]
         for size in task.sizes if played else ():
-            found += [self.reference(task, name, size) for name in ("random", "expert")]
+            rules = ("random", "heuristic", "expert")
+            found += [self.reference(task, name, size) for name in rules]
             for cell in played:
                 found += self.trained(task, cell, size)
         return found
