@@ -30,8 +30,8 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 
 # Goes on where it was stopped.
 demo: $(VENV)/.installed-demo
-	$(BIN)/python -m benchmarks.run --preset demo --out runs/demo
-	$(BIN)/python -m benchmarks.report --out runs/demo
+	$(BIN)/python -m benchmarks.run --preset demo
+	$(BIN)/python -m benchmarks.report --out runs/benchmark-demo
 
 scores: $(VENV)/.installed-render
 	$(BIN)/python -m wirelessenvs.scores

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,12 +27,12 @@ from benchmarks.jobs.job import Job, with_inputs
 from benchmarks.jobs.overview import overview_lines
 from benchmarks.jobs.pools import LocalPool, Pool
 from benchmarks.jobs.ray_pool import RayPool
-from benchmarks.jobs.scheduler import Outcome, Scheduler, finished_jobs
+from benchmarks.jobs.scheduler import Outcome, Scheduler, drop_damaged, finished_jobs
 from benchmarks.jobs.store import Store, locked
 from benchmarks.presets import PRESETS
 from benchmarks.protocol import Protocol, check_known
 from networld_agent.collecting.run import available_cores
-from wirelessenvs.checks import check_int
+from wirelessenvs.checks import check_int, check_real
 from wirelessenvs.command import run
 from wirelessenvs.machine import machine_lines
 
@@ -53,6 +56,7 @@ def run_protocol(
     amounts: Sequence[str] | None = None,
     workers: int = 1,
     ray_address: str | None = None,
+    minutes: float | None = None,
     list_only: bool = False,
 ) -> Outcome:
     """Runs what is missing of a protocol.
@@ -67,6 +71,7 @@ def run_protocol(
         amounts: of that data, by label; all by default.
         workers: jobs side by side.
         ray_address: of a Ray cluster, or "local"; None for processes of this machine.
+        minutes: after which to stop as Ctrl-C does; None for no limit.
         list_only: only print what there is to do.
 
     Raises:
@@ -86,7 +91,7 @@ def run_protocol(
     with locked(out / _LOCK) as held:
         if not held:
             raise ValueError(f"another run works in {out}: wait for it, or choose another --out.")
-        return _run_jobs(protocol, store, jobs, workers, ray_address)
+        return _run_jobs(protocol, store, jobs, workers, ray_address, minutes)
 
 
 def _is_fresh(out: Path) -> bool:
@@ -95,12 +100,18 @@ def _is_fresh(out: Path) -> bool:
 
 
 def _run_jobs(
-    protocol: Protocol, store: Store, jobs: list[Job], workers: int, ray_address: str | None
+    protocol: Protocol,
+    store: Store,
+    jobs: list[Job],
+    workers: int,
+    ray_address: str | None,
+    minutes: float | None,
 ) -> Outcome:
     store.jobs.mkdir(exist_ok=True)
     # The whole experiment, whatever part of it is run now: the report says what is missing.
     write_experiment(store, protocol, build(protocol))
     done = finished_jobs(store, jobs)
+    drop_damaged(store, jobs, done)
     pool: Pool
     if ray_address is None:
         pool = LocalPool(store.jobs)
@@ -110,7 +121,7 @@ def _run_jobs(
     print("\n".join(machine_lines(("wirelessenvs", "torch", "numpy"))))
     print("\n" + "\n".join(overview_lines(jobs, done, scheduler.left(jobs, done), workers)))
     sys.stdout.flush()
-    with _stop_requests() as asked:
+    with _stop_requests(minutes) as asked:
         outcome = scheduler.run(jobs, done, asked)
     if outcome.stopped:
         print("\nstopped: repeat the same command to go on.", file=sys.stderr)
@@ -133,24 +144,34 @@ def _list(store: Store, jobs: Sequence[Job]) -> None:
 
 
 @contextmanager
-def _stop_requests() -> Iterator[Callable[[], int]]:
-    """Counts Ctrl-C and SIGTERM instead of dying of them."""
+def _stop_requests(minutes: float | None = None) -> Iterator[Callable[[], int]]:
+    """Counts Ctrl-C and SIGTERM instead of dying of them, and the end of the time as one."""
     received: list[int] = []
+    end = math.inf if minutes is None else time.monotonic() + 60 * minutes
 
     def note(number: int, frame: Any) -> None:  # noqa: ARG001
         received.append(number)
 
     old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: len(received)
+        yield lambda: len(received) + (time.monotonic() > end)
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
 
 
+def _default_workers() -> int:
+    """One per core, and no more than there is memory for: a job takes up to 0.7 GB."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(available_cores(), int(memory / 1e9)))
+
+
 def _command(options: argparse.Namespace) -> None:
     check_known("preset", [options.preset], tuple(PRESETS))
-    workers = available_cores() if options.jobs is None else check_int("--jobs", options.jobs, 1)
+    workers = _default_workers() if options.jobs is None else check_int("--jobs", options.jobs, 1)
+    minutes = options.minutes
+    if minutes is not None:
+        check_real("--minutes", minutes, 0, 1e6, low_open=True)
     out = options.out or Path("runs") / f"benchmark-{options.preset}"
     protocol = PRESETS[options.preset]
     seeds = None if options.seeds is None else check_int("--seeds", options.seeds, 1)
@@ -166,6 +187,7 @@ def _command(options: argparse.Namespace) -> None:
         amounts=options.amounts,
         workers=workers,
         ray_address=options.ray,
+        minutes=minutes,
         list_only=options.list,
     )
     if not options.list:
@@ -189,7 +211,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--amounts", nargs="+", help="of that data, such as 10 or '100 steps' (default: all)"
     )
-    parser.add_argument("--jobs", type=int, help="side by side (default: one per core)")
+    parser.add_argument(
+        "--jobs", type=int, help="side by side (default: one per core and GB of memory)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, help="stop after so many, as Ctrl-C does; repeat to go on"
+    )
     parser.add_argument(
         "--ray", nargs="?", const="local", metavar="ADDRESS",
         help="run on a Ray cluster whose nodes share the folder; without ADDRESS a local one",

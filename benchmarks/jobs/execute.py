@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.jobs.meter import Meter
-from benchmarks.jobs.store import JOB_FILE, RESULT_FILE, locked, write_document
+from benchmarks.jobs.outputs import leftover_fault, list_outputs
+from benchmarks.jobs.sources import fingerprint
+from benchmarks.jobs.store import (
+    JOB_FILE,
+    LOCK_FILE,
+    RESULT_FILE,
+    clear,
+    locked,
+    write_document,
+)
 from networld_agent.model.files import read_document
 from wirelessenvs.machine import machine_lines
 
@@ -49,26 +58,42 @@ def check_status(status: int, what: str) -> None:
         raise ValueError(f"{what} failed.")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the job of a folder; returns the exit status."""
+def main(arguments: list[str] | None = None, check_source: bool = True) -> int:
+    """Runs the job of a folder; returns the exit status.
+
+    Args:
+        arguments: the folder; those of the command line by default.
+        check_source: whether the code may have changed since the run began: a process that was
+            forked from one of its start has the code of that moment.
+    """
     (name,) = sys.argv[1:] if arguments is None else arguments
     folder = Path(name)
     # Until training listens to it: a stop is a stop, whatever the signal.
     signal.signal(signal.SIGTERM, _interrupt)
     deadline = time.monotonic() + _PATIENCE_S
     while True:
-        with locked(folder / ".lock") as held:
+        with locked(folder / LOCK_FILE) as held:
             if held:
-                return _run(folder)
+                return _run(folder, check_source)
         if time.monotonic() > deadline:
             print(f"error: {folder} is being worked on by another process.", file=sys.stderr)
             return 2
         time.sleep(0.2)
 
 
-def _run(folder: Path) -> int:
+def _run(folder: Path, check_source: bool) -> int:
     try:
         job = read_document(folder / JOB_FILE, "job")
+        if check_source and job["source"] != fingerprint(
+            job["kind"], job["settings"].get("method")
+        ):
+            raise ValueError(
+                f"{folder}: the code has changed since the run began: start the run again."
+            )
+        if (fault := leftover_fault(folder)) is not None:
+            print(f"warning: {fault} The job begins anew.", file=sys.stderr)
+            clear(folder)
+            write_document(folder / JOB_FILE, job)
         with Meter(folder) as meter:
             import torch
 
@@ -79,6 +104,7 @@ def _run(folder: Path) -> int:
         document = {
             **job,
             "result": result,
+            "outputs": list_outputs(folder),
             "usage": meter.total(),
             "machine": machine_lines(("wirelessenvs", "torch", "numpy")),
         }

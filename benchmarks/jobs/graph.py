@@ -87,6 +87,14 @@ def build(
         and (tiers is None or cell.tier in tiers)
         and (amounts is None or cell.amount in amounts)
     ]
+    rules_only = methods is not None and set(methods) <= set(REFERENCES)
+    if not wanted and not rules_only:
+        there = [
+            f"{cell.method} on {cell.tier} {cell.amount}"
+            for cell in all_cells
+            if cell.method in chosen and cell.seed == 0
+        ]
+        raise ValueError(f"nothing is trained on that: there is {', '.join(there)}.")
     graph = _Graph(protocol)
     found: list[Entry] = []
     for task in protocol.tasks:

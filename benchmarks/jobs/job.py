@@ -33,6 +33,11 @@ class Job:
     settings: dict[str, Any]
     inputs: dict[str, Job] = field(default_factory=dict)
 
+    @property
+    def source(self) -> str:
+        """Fingerprint of the code that it runs."""
+        return fingerprint(self.kind, self.settings.get("method"))
+
     @cached_property
     def key(self) -> str:
         """SHA-256 of settings, inputs' keys, and source code."""
@@ -40,7 +45,7 @@ class Job:
             "kind": self.kind,
             "settings": self.settings,
             "inputs": {role: job.key for role, job in self.inputs.items()},
-            "source": fingerprint(self.kind, self.settings.get("method")),
+            "source": self.source,
         }
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -10,23 +10,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.jobs.sources import ROOT
+from benchmarks.jobs.job import KINDS
+from benchmarks.jobs.sources import METHODS, ROOT, source_files
+from benchmarks.jobs.store import LOG_FILE
 
-__all__ = ["LOG_FILE", "LocalPool", "Pool", "start_process"]
-
-LOG_FILE = "log.txt"
-#: One by one: what cannot be imported leaves the others.
-_PRELOADED = (
-    "torch",
-    # Every optimiser imports it at its first step: over a second in each job.
-    "torch._dynamo",
-    "benchmarks.jobs.execute",
-    "benchmarks.jobs.collecting",
-    "benchmarks.jobs.world_models",
-    "benchmarks.jobs.evaluating",
-    "benchmarks.jobs.fitting",
-    "benchmarks.baselines.play",
-)
+__all__ = ["LocalPool", "Pool", "preloaded", "start_process"]
 
 
 class Pool(Protocol):
@@ -43,6 +31,23 @@ class Pool(Protocol):
     def stop(self, kill: bool = False) -> None:
         """Asks all processes to stop between two steps, or ends them at once."""
         ...
+
+
+def preloaded() -> list[str]:
+    """Modules that a job's process is forked with: all that jobs run, so that it cannot change.
+
+    They are imported one by one: what cannot be leaves the others.
+    """
+    files = {
+        path for kind in KINDS for method in (None, *METHODS) for path in source_files(kind, method)
+    }
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in sorted(files)
+        if path.suffix == ".py" and path.name not in ("__init__.py", "__main__.py")
+    ]
+    # Every optimiser imports _dynamo at its first step: over a second in each job.
+    return ["torch", "torch._dynamo", "benchmarks.jobs.execute", *names]
 
 
 def child_environment() -> dict[str, str]:
@@ -88,7 +93,7 @@ class LocalPool:
         # Before NumPy loads there.
         os.environ.update(child_environment())
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(_PRELOADED))
+        self._context.set_forkserver_preload(preloaded())
         self._running: dict[str, BaseProcess] = {}
 
     def start(self, folder: str) -> None:
@@ -126,7 +131,7 @@ def run_in_child(jobs: str, folder: str) -> None:
             os.dup2(log.fileno(), stream)
     from benchmarks.jobs.execute import main
 
-    status = main([folder])
+    status = main([folder], check_source=False)
     sys.stdout.flush()
     sys.stderr.flush()
     sys.exit(status)

@@ -11,10 +11,10 @@ from typing import TextIO
 
 from benchmarks.jobs.job import Job
 from benchmarks.jobs.overview import Durations, clock
-from benchmarks.jobs.pools import LOG_FILE, Pool
-from benchmarks.jobs.store import ResultError, Store
+from benchmarks.jobs.pools import Pool
+from benchmarks.jobs.store import LOG_FILE, ResultError, Store
 
-__all__ = ["Outcome", "Scheduler", "finished_jobs"]
+__all__ = ["Outcome", "Scheduler", "drop_damaged", "finished_jobs"]
 
 #: Lines of a failed job's log that are shown.
 _LOG_LINES = 8
@@ -50,6 +50,28 @@ def finished_jobs(store: Store, jobs: Sequence[Job]) -> dict[str, float]:
         if result is not None:
             done[job.folder] = float(result["usage"]["wall_seconds"])
     return done
+
+
+def drop_damaged(store: Store, jobs: Sequence[Job], done: dict[str, float]) -> None:
+    """Takes out of `done` what left files that are missing or changed by now, and deletes it.
+
+    Looks at what the jobs to do will read, and names on standard error what is to be done anew.
+    """
+    sound: set[str] = set()
+    while True:
+        to_do = [job for job in jobs if job.folder not in done]
+        inputs = {needed.folder: needed for job in to_do for needed in job.inputs.values()}
+        unseen = [job for folder, job in inputs.items() if folder in done and folder not in sound]
+        if not unseen:
+            return
+        for job in unseen:
+            fault = store.output_fault(job)
+            if fault is None:
+                sound.add(job.folder)
+                continue
+            print(f"warning: {fault} {job.name} is done anew.", file=sys.stderr)
+            store.discard(job)
+            del done[job.folder]
 
 
 class Scheduler:

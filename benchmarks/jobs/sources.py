@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ROOT", "fingerprint", "forget", "source_files"]
+__all__ = ["METHODS", "ROOT", "fingerprint", "forget", "source_files"]
 
 #: Of the checkout.
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -66,7 +66,7 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
 #: Of evaluation, by what is played.
 _PLAYED: Final = {
     "networld": ("networld_agent/planning", "networld_agent/model"),
-    "baseline": ("networld_agent/model/task_spec.py",),
+    "baseline": ("networld_agent/model/task_spec.py", "networld_agent/model/symlog.py"),
     "policy": (),
 }
 #: Modules of the baselines; those of other methods do not count.
@@ -74,6 +74,16 @@ _BASELINE_MODULES: Final = {
     "bc": "bc", "cql": "cql", "iql": "iql", "dt": "decision_transformer", "dd": "decision_diffuser",
     "dima": "dima/offline",
 }  # fmt: skip
+#: Of NetWorld, what a baseline's own modules build on.
+_BASELINE_PARTS: Final = {
+    "dd": (
+        "networld_agent/model", "networld_agent/planning/agent_noise.py",
+        "networld_agent/planning/samplers.py", "networld_agent/training/config.py",
+        "networld_agent/training/ema.py",
+    ),
+}  # fmt: skip
+#: Whose training or play has its own code.
+METHODS: Final = ("networld", *_BASELINE_MODULES)
 
 
 @cache
@@ -100,7 +110,13 @@ def forget() -> None:
 
 
 def source_files(kind: str, method: str | None = None, root: Path = ROOT) -> list[Path]:
-    """The files that count, sorted."""
+    """The files that count, sorted.
+
+    Raises:
+        ValueError: for a method whose code is not known.
+    """
+    if method is not None and method not in METHODS:
+        raise ValueError(f"no code is known of the method {method!r}: enter it in {__name__}.")
     kind = "evaluate" if kind == "curve" else kind
     parts = list(_PARTS[kind])
     found: set[Path] = set()
@@ -109,6 +125,7 @@ def source_files(kind: str, method: str | None = None, root: Path = ROOT) -> lis
         parts += _PLAYED["networld" if method == "networld" else played]
     if method in _BASELINE_MODULES:
         found |= _closure(root, f"benchmarks/baselines/{_BASELINE_MODULES[method]}.py")
+        parts += _BASELINE_PARTS.get(method, ())
     for part in parts:
         path = root / part
         found |= {path} if path.is_file() else {*path.rglob("*.py"), *path.rglob("*.npz")}

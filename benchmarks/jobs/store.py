@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.jobs.job import Job
+from benchmarks.jobs.outputs import output_fault
 from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.model.errors import ModelError
 from networld_agent.model.files import checksum, read_document, write_whole
 
 __all__ = [
     "JOB_FILE",
+    "LOCK_FILE",
+    "LOG_FILE",
     "RESULT_FILE",
     "ResultError",
     "Store",
+    "clear",
     "locked",
     "read_result",
     "write_document",
 ]
 
 JOB_FILE = "job.json"
+LOCK_FILE = ".lock"
+LOG_FILE = "log.txt"
 RESULT_FILE = "result.json"
 
 
@@ -63,10 +70,29 @@ class Store:
             "key": job.key,
             "settings": job.settings,
             "inputs": {role: needed.folder for role, needed in job.inputs.items()},
+            "source": job.source,
         }
         write_document(folder / JOB_FILE, document)
         (folder / RESULT_FILE).unlink(missing_ok=True)
         return folder
+
+    def output_fault(self, job: Job) -> str | None:
+        """What is missing or changed of the files that a finished job left; None if nothing is."""
+        document = self.result(job)
+        return output_fault(self.folder(job), (document or {}).get("outputs", {}))
+
+    def discard(self, job: Job) -> None:
+        """Deletes all that a job has done."""
+        clear(self.folder(job))
+
+
+def clear(folder: Path) -> None:
+    """Empties a job's folder but for its log and its lock."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in (LOCK_FILE, LOG_FILE):
+            path.unlink()
 
 
 def read_result(folder: Path, key: str) -> dict[str, Any] | None:

@@ -12,6 +12,8 @@ from benchmarks.protocol import ABLATIONS, BASELINES, REFERENCES, Amount, Cell, 
 from networld_agent.config import PRESETS as NETWORKS
 from networld_agent.config import get_preset
 from networld_agent.planning import PlannerConfig
+from wirelessenvs.policy import Information
+from wirelessenvs.tasks import get_task
 
 SMOKE = PRESETS["smoke"]
 
@@ -189,6 +191,22 @@ def test_all_methods_play_the_same_test_worlds():
 def test_methods_bring_their_anchors_along():
     entries = build(SMOKE, tasks=["rb"], methods=["bc"])
     assert [e.method for e in entries if e.method in REFERENCES] == ["random", "expert"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_best_heuristic_knows_nothing_of_what_is_to_come(name):
+    entries = [e for e in build(PRESETS[name]) if e.method == "heuristic"]
+    assert {e.task for e in entries} == {"rb", "cbf", "slicing"}
+    for e in entries:
+        policy = get_task(e.job.settings["env"]).policies[e.job.settings["policy"]]
+        assert policy.information in (Information.LOCAL, Information.NEIGHBORS, Information.CENTRAL)
+        assert e.job.settings["policy"] not in ("random", "medium", "expert")
+
+
+def test_the_best_heuristic_plays_every_size():
+    entries = build(PRESETS["cpu"])
+    sizes = {(e.task, e.size) for e in entries}
+    assert {(e.task, e.size) for e in entries if e.method == "heuristic"} == sizes
 
 
 def test_jobs_come_after_what_they_need():

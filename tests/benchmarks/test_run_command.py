@@ -7,6 +7,7 @@ import shutil
 import pytest
 from experiment_cases import PART, assert_same_weights, fit_folder, run_again, run_part, weights
 
+from benchmarks import run
 from benchmarks.jobs.graph import build
 from benchmarks.jobs.job import with_inputs
 from benchmarks.jobs.store import RESULT_FILE, Store, locked
@@ -82,6 +83,56 @@ def test_a_missing_result_of_training_costs_no_training(copy, capsys):
     assert_same_weights(weights(copy), before)
 
 
+@pytest.mark.parametrize("kind", ["collect", "fit"])
+@pytest.mark.parametrize("fault", ["missing", "changed"])
+def test_a_damaged_input_is_named_and_only_its_job_is_done_anew(copy, capsys, kind, fault):
+    before = weights(copy)
+    made = next(job for job in jobs_of() if job.kind == kind)
+    reader = next(job for job in jobs_of() if made in job.inputs.values())
+    folder = copy / "jobs" / made.folder
+    name = {"collect": "data/rewards.npy", "fit": "policy/policy.json"}[kind]
+    path = folder / name
+    if fault == "missing":
+        shutil.rmtree(path.parent)
+    else:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    (copy / "jobs" / reader.folder / RESULT_FILE).unlink()
+    names, told = run_again(copy, capsys)
+    assert names == [made.name, reader.name]
+    # A missing folder misses its first file.
+    assert str(path if fault == "changed" else path.parent) in told.err
+    assert f"{made.name} is done anew." in told.err
+    assert_same_weights(weights(copy), before)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.json", "checkpoint-*.safetensors", "config.json"])
+def test_a_half_finished_job_that_is_damaged_begins_anew(copy, capsys, name):
+    before = weights(copy)
+    (fit_folder(copy) / RESULT_FILE).unlink()
+    (path,) = (fit_folder(copy) / "run").glob(name)
+    path.write_bytes(path.read_bytes()[:-9])
+    names, _ = run_again(copy, capsys)
+    assert names == [next(job.name for job in jobs_of() if job.kind == "fit")]
+    log = (fit_folder(copy) / "log.txt").read_text()
+    assert path.name in log
+    assert "The job begins anew." in log
+    assert_same_weights(weights(copy), before)
+
+
+def test_a_half_finished_collection_that_is_damaged_begins_anew(copy, capsys):
+    (made,) = (job for job in jobs_of() if job.kind == "collect")
+    folder = copy / "jobs" / made.folder
+    (folder / RESULT_FILE).unlink()
+    (folder / "data").rename(folder / ".data.partial")
+    (folder / ".data.partial" / "metadata.json").unlink()
+    (folder / ".data.partial" / "description.json").write_text("{")
+    names, _ = run_again(copy, capsys)
+    assert names == [made.name]
+    assert "The job begins anew." in (folder / "log.txt").read_text()
+
+
 def test_other_settings_are_other_jobs_and_the_old_ones_stay(copy):
     outcome = run_part(copy, dataclasses.replace(PART, eval_steps=12, curve_steps=6))
     assert {job.kind for job in outcome.finished} == {"evaluate", "curve"}
@@ -98,6 +149,11 @@ def test_other_settings_are_other_jobs_and_the_old_ones_stay(copy):
         (["--tiers", "bad"], "unknown tier 'bad'; there are expert."),
         (["--amounts", "7"], "unknown amount '7'; there are "),
         (["--jobs", "0"], "--jobs must be at least 1, got 0."),
+        (["--minutes", "0"], "--minutes must be greater than 0 and at most"),
+        (
+            ["--methods", "bc", "iql", "--amounts", "20 steps"],
+            "nothing is trained on that: there is bc on expert 4, iql on expert 4.",
+        ),
     ],
 )
 def test_what_does_not_exist_is_refused_with_what_does(tmp_path, capsys, arguments, sentence):
@@ -142,6 +198,21 @@ def test_more_seeds_than_the_preset_has_can_be_trained(tmp_path, capsys):
     listed = capsys.readouterr().out
     assert all(f"fit-rb-bc-expert-4-s{seed}-" in listed for seed in range(3))
     assert "fit-rb-bc-expert-4-s3-" not in listed
+
+
+def test_a_run_stops_when_its_time_is_over_and_goes_on_later(tmp_path, capsys):
+    part = ["--preset", "smoke", "--tasks", "rb", "--methods", "medium", "--jobs", "1"]
+    out = ["--out", str(tmp_path / "out")]
+    assert main([*part, *out, "--minutes", "0.001"]) == 130
+    assert "stopped: repeat the same command to go on." in capsys.readouterr().err
+    assert main([*part, *out]) == 0
+
+
+def test_no_more_jobs_run_side_by_side_than_memory_is_there_for(monkeypatch):
+    monkeypatch.setattr(run, "available_cores", lambda: 64)
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 4_000_000_000 // 4096}
+    monkeypatch.setattr(run.os, "sysconf", pages.__getitem__)
+    assert run._default_workers() == 3
 
 
 def test_a_report_of_a_part_says_what_is_missing(finished, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Keys, results on disk, and the scheduler, apart from any training."""
 
+import ast
 import json
 import os
 import shutil
@@ -10,8 +11,10 @@ import pytest
 
 from benchmarks.jobs import sources
 from benchmarks.jobs.job import Job, with_inputs
+from benchmarks.jobs.outputs import list_outputs, output_fault
 from benchmarks.jobs.overview import Durations, overview_lines
-from benchmarks.jobs.scheduler import Scheduler, finished_jobs
+from benchmarks.jobs.pools import preloaded
+from benchmarks.jobs.scheduler import Scheduler, drop_damaged, finished_jobs
 from benchmarks.jobs.sources import ROOT, fingerprint, source_files
 from benchmarks.jobs.store import RESULT_FILE, ResultError, Store, locked, write_document
 
@@ -68,7 +71,8 @@ def prints(checkout):
     kinds = [
         ("collect", None), ("pretrain", None), ("adapt", None), ("fit", "bc"), ("fit", "cql"),
         ("evaluate", None), ("evaluate", "networld"), ("evaluate", "bc"), ("evaluate", "cql"),
-        ("curve", "networld"), ("fit", "dima"), ("evaluate", "dima"),
+        ("curve", "networld"), ("fit", "dima"), ("evaluate", "dima"), ("fit", "dd"),
+        ("evaluate", "dd"),
     ]  # fmt: skip
     return {kind: fingerprint(*kind, root=checkout) for kind in kinds}
 
@@ -121,6 +125,68 @@ def test_a_change_of_dima_redoes_dima_alone(checkout, part):
     assert changed(before, now) == {("fit", "dima"), ("evaluate", "dima")}
 
 
+@pytest.mark.parametrize(
+    ("part", "others"),
+    [
+        ("model/temporal_unet.py", {("pretrain", None)}),
+        ("model/norm_mish_kernels.py", {("pretrain", None)}),
+        ("planning/samplers.py", set()),
+    ],
+)
+def test_a_change_of_the_network_or_its_sampler_redoes_the_diffuser_too(checkout, part, others):
+    before = prints(checkout)
+    now = after(checkout, f"networld_agent/{part}", "\nX = 1\n")
+    played = {("fit", "dd"), ("evaluate", "dd")}
+    ours = {("adapt", None), ("evaluate", "networld"), ("curve", "networld")}
+    assert changed(before, now) == played | ours | others
+
+
+def test_a_change_of_symlog_redoes_all_that_learns(checkout):
+    before = prints(checkout)
+    now = after(checkout, "networld_agent/model/symlog.py", "\nX = 1\n")
+    assert set(before) - changed(before, now) == {("collect", None), ("evaluate", None)}
+
+
+#: What baselines import from NetWorld that no result depends on: saving, errors, progress, folders.
+NO_RESULT = {
+    "model/errors.py", "model/files.py", "progress.py", "training/checkpoints.py",
+    "training/log.py", "training/run_folder.py", "training/stop_requests.py",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["fit", "evaluate"])
+@pytest.mark.parametrize("method", [name for name in sources.METHODS if name != "networld"])
+def test_what_a_baseline_imports_from_networld_counts(kind, method):
+    counted = {path.relative_to(ROOT).as_posix() for path in source_files(kind, method)}
+    own = [ROOT / name for name in counted if name.startswith("benchmarks/baselines/")]
+    imported = {
+        name.replace(".", "/") + ".py"
+        for path in own
+        for name in sources._imported(ast.parse(path.read_bytes()))
+        if name.startswith("networld_agent.")
+    }
+    free = {f"networld_agent/{name}" for name in NO_RESULT}
+    if kind == "evaluate":
+        free |= {"networld_agent/data/trajectory_weights.py"}  # of drawing batches
+    missing = {name for name in imported - counted - free if (ROOT / name).is_file()}
+    assert not missing
+
+
+def test_a_method_whose_code_is_not_known_is_refused():
+    with pytest.raises(ValueError, match="no code is known of the method 'ppo'"):
+        source_files("fit", "ppo")
+
+
+def test_a_job_is_forked_with_all_that_it_runs():
+    names = preloaded()
+    for module in (
+        "benchmarks.baselines.cql_box", "benchmarks.baselines.decision_diffuser_network",
+        "benchmarks.baselines.dima.offline", "networld_agent.planning.planner",
+        "wirelessenvs.slicing.simulator", "wirelessenvs.cbf.simulator",
+    ):  # fmt: skip
+        assert module in names
+
+
 def test_a_change_of_dima_online_redoes_nothing(checkout):
     before = prints(checkout)
     assert not changed(before, after(checkout, "benchmarks/baselines/dima/online.py", "\nX = 1\n"))
@@ -171,6 +237,63 @@ def test_a_damaged_result_is_named_and_counts_as_not_done(tmp_path, capsys, faul
         store.result(done)
     assert list(finished_jobs(store, [done, fine])) == [fine.folder]
     assert str(path) in capsys.readouterr().err
+
+
+def leave(store, done, **files):
+    """Finishes a job that leaves files for others."""
+    folder = store.prepare(done)
+    for name, text in files.items():
+        (folder / "data").mkdir(exist_ok=True)
+        (folder / "data" / name).write_text(text)
+    finish(store, done)
+    path = folder / RESULT_FILE
+    document = json.loads(path.read_text())
+    del document["sha256"]
+    write_document(path, {**document, "outputs": list_outputs(folder)})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("missing", "one: the file is missing."),
+        ("cut", "one: has 1 bytes instead of 3."),
+        ("changed", "one: does not fit its checksum"),
+    ],
+)
+def test_a_job_whose_files_have_changed_is_named_and_done_anew(tmp_path, capsys, fault, sentence):
+    store, data, fine = Store(tmp_path), job(steps=1), job(steps=2)
+    folder = leave(store, data, one="abc", two="def")
+    leave(store, fine, one="abc")
+    reader = job("fit-rb-bc", "fit", {"data": data, "more": fine}, method="bc")
+    jobs = with_inputs([reader])
+    path = folder / "data" / "one"
+    if fault == "missing":
+        path.unlink()
+    else:
+        path.write_text({"cut": "a", "changed": "abd"}[fault])
+    done = finished_jobs(store, jobs)
+    drop_damaged(store, jobs, done)
+    assert list(done) == [fine.folder]
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert f"{data.name} is done anew." in error
+    assert not (folder / "data").exists()
+    # What nobody is going to read is not looked at.
+    finish(store, reader)
+    done = finished_jobs(store, jobs) | {data.folder: 1.0}
+    drop_damaged(store, jobs, done)
+    assert data.folder in done
+
+
+def test_what_only_the_job_itself_reads_is_no_output(tmp_path):
+    for name in ("data/a", "run/policy/p.json", "run/checkpoint.json", "run/metrics.jsonl", "log"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    listed = list_outputs(tmp_path)
+    assert list(listed) == ["data/a", "run/policy/p.json"]
+    assert output_fault(tmp_path, listed) is None
 
 
 def test_a_lock_is_held_once(tmp_path):
@@ -311,3 +434,19 @@ def test_a_job_of_a_folder_that_is_none_is_told_in_one_sentence(tmp_path):
     )  # fmt: skip
     assert told.returncode == 2
     assert told.stderr == "error: nothing/job.json: the file is missing: nothing is no job.\n"
+
+
+def test_code_that_has_changed_since_the_run_began_is_not_run(tmp_path):
+    store, planned = Store(tmp_path), job(env="rb-v0")
+    folder = store.prepare(planned)
+    document = json.loads((folder / "job.json").read_text())
+    del document["sha256"]
+    write_document(folder / "job.json", {**document, "source": "another"})
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks.jobs.execute", folder.name], cwd=store.jobs,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert told.returncode == 2
+    assert "the code has changed since the run began: start the run again." in told.stderr
+    assert not (folder / "data").exists()
