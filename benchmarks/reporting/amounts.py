@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.protocol import METHODS
 from benchmarks.reporting.blocks import Table
 from benchmarks.reporting.results import Experiment, Group
 from benchmarks.reporting.statistics import Draws, Reals, score, score_difference
@@ -46,7 +45,7 @@ def _by_tier(experiment: Experiment, name: str, column: str, cell: Cell) -> dict
             draws, anchors = draws_of(experiment, task), experiment.anchors(task)
             if draws is None or anchors is None:
                 continue
-            for method in METHODS:
+            for method in experiment.methods:
                 mine = (found.get((task, method, amount)) for amount in amounts)
                 cells = ["-" if g is None else cell(draws, anchors, g, found) for g in mine]
                 if any(text != "-" for text in cells):

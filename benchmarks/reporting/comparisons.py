@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from benchmarks.protocol import BASELINES, METHODS
+from benchmarks.protocol import BASELINES
 from benchmarks.reporting.blocks import Table
 from benchmarks.reporting.results import Experiment, Group
 from benchmarks.reporting.statistics import (
@@ -121,7 +121,7 @@ def amount_scores(experiment: Experiment) -> list[AmountScore]:
     """Scores averaged over tasks, by method, tier and amount."""
     names = [t["name"] for t in experiment.tasks if experiment.anchors(t["name"]) is not None]
     found = []
-    for method in METHODS:
+    for method in experiment.methods:
         groups = [g for g in experiment.groups if g.method == method and not g.size]
         kinds = sorted(
             {(g.tier, g.amount) for g in groups},
@@ -149,7 +149,7 @@ def nearest_table(experiment: Experiment, scores: list[AmountScore]) -> Table | 
     """The smallest amount of expert data with which each method comes close to the expert."""
     names = [task["name"] for task in experiment.tasks]
     rows = []
-    for method in METHODS:
+    for method in experiment.methods:
         mine = [s for s in scores if s.method == method and s.tier == "expert"]
         if len(mine) < 2:
             continue

@@ -25,11 +25,11 @@ from benchmarks.reporting.comparisons import (
     nearest_table,
     verdicts,
 )
-from benchmarks.reporting.figures import draw_amounts, draw_curves
+from benchmarks.reporting.figures import draw_amounts, draw_curves, is_drawn
 from benchmarks.reporting.pretraining import FewShot, draw_few_shot, few_shot, few_shot_table
 from benchmarks.reporting.results import Experiment
 from benchmarks.reporting.statistics import SAMPLES
-from benchmarks.reporting.style import MARKERS, TASK_TITLES
+from benchmarks.reporting.style import TASK_TITLES
 from benchmarks.reporting.tables import ablation_table, score_csv, score_table, size_table
 from wirelessenvs.command import whole_file
 
@@ -89,7 +89,7 @@ def _pictures(
             f"{protocol['curve_episodes']} test worlds; trajectories of the held-out task in "
             "brackets. Lines are means over training seeds, shades their range.",
         )
-    whole = [entry for entry in scores if entry.method in MARKERS and entry.complete]
+    whole = [entry for entry in scores if is_drawn(entry.method) and entry.complete]
     if whole:
         found["amounts"] = _picture(
             to / "amounts.png",

@@ -12,7 +12,7 @@ from benchmarks.reporting.blocks import Table
 from benchmarks.reporting.figures import RC, amount_tick, error_bars
 from benchmarks.reporting.results import Experiment
 from benchmarks.reporting.statistics import Estimate, difference, paired, score
-from benchmarks.reporting.style import COLOURS, MARKERS, TASK_TITLES, title_of
+from benchmarks.reporting.style import TASK_TITLES, colour_of, marker_of, title_of
 from benchmarks.reporting.tables import draws_of
 
 __all__ = ["FewShot", "draw_few_shot", "few_shot", "few_shot_table"]
@@ -106,7 +106,7 @@ def draw_few_shot(experiment: Experiment, found: list[FewShot], path: Path) -> N
             mine = [entry for entry in found if entry.task == task]
             for shift, name in zip((-0.06, 0.06), _METHODS, strict=True):
                 _line(axis, mine, labels, name, shift)
-            axis.axhline(100, color=COLOURS["expert"], linestyle="--", linewidth=1.3, zorder=1)
+            axis.axhline(100, color=colour_of("expert"), linestyle="--", linewidth=1.3, zorder=1)
             # No closer than seven points: hundredths of one are no difference.
             lowest = min(score.low for entry in mine for score in entry.scores.values())
             axis.set_ylim(min(95.0, lowest - 2), 102)
@@ -124,8 +124,8 @@ def _line(axis: Any, mine: list[FewShot], labels: list[str], name: str, shift: f
         axis,
         [labels.index(entry.amount) + shift for entry in mine],
         [entry.scores[name] for entry in mine],
-        color=COLOURS[name],
-        marker=MARKERS[name],
+        color=colour_of(name),
+        marker=marker_of(name),
         markersize=6,
         label=title_of(name),
     )

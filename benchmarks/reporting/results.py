@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.jobs.experiment import read_experiment
 from benchmarks.jobs.store import ResultError, read_result
-from benchmarks.protocol import Amount
+from benchmarks.protocol import METHODS, REFERENCES, Amount
 
 __all__ = ["Curve", "Experiment", "Group", "read"]
 
@@ -108,6 +108,12 @@ class Experiment:
     def tasks(self) -> list[dict[str, Any]]:
         """Setups of the tasks, in order."""
         return list(self.protocol["tasks"])
+
+    @property
+    def methods(self) -> list[str]:
+        """Those that were trained, in the order of `METHODS`, then any others."""
+        seen = {part.method for part in (*self.groups, *self.curves)} - set(REFERENCES)
+        return [*(name for name in METHODS if name in seen), *sorted(seen - set(METHODS))]
 
     def find(self, task: str, size: str = "", **wanted: Any) -> list[Group]:
         """Groups of a task with these attributes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from benchmarks.protocol import ABLATIONS, BASELINES, METHODS, REFERENCES
+from benchmarks.protocol import ABLATIONS, BASELINES, REFERENCES
 from benchmarks.reporting.blocks import Table, as_csv
 from benchmarks.reporting.results import Experiment, Group
 from benchmarks.reporting.statistics import (
@@ -32,7 +32,7 @@ def draws_of(experiment: Experiment, task: str, size: str = "") -> Draws | None:
 
 
 def _ordered(experiment: Experiment, groups: list[Group]) -> list[Group]:
-    methods = [*METHODS, *REFERENCES]
+    methods = [*experiment.methods, *REFERENCES]
 
     def place(group: Group) -> tuple[Any, ...]:
         amount = experiment.trajectories(group.amount) if group.amount else 0.0
