@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.reporting.amounts import amount_tables, cloning_tables
 from benchmarks.reporting.blocks import (
@@ -85,9 +86,12 @@ def _pictures(
         found["curves"] = _picture(
             to / "curves.png",
             lambda path: draw_curves(experiment, path),
-            "Reward over training, in the first "
-            f"{protocol['curve_episodes']} test worlds; trajectories of the held-out task in "
-            "brackets. Lines are means over training seeds, shades their range.",
+            "Reward over training; trajectories of the held-out task in brackets. Lines are means "
+            "over training seeds, shades their range. Points come from the first "
+            f"{protocol['curve_episodes']} test worlds and {_steps(protocol, 'curve_steps')} steps "
+            "of each, and can therefore differ from the tables and from the lines of the "
+            f"references, which come from all {protocol['episodes']} worlds and "
+            f"{_steps(protocol, 'eval_steps')} steps.",
         )
     whole = [entry for entry in scores if is_drawn(entry.method) and entry.complete]
     if whole:
@@ -105,6 +109,12 @@ def _pictures(
             "data of the held-out task.",
         )
     return found
+
+
+def _steps(protocol: dict[str, Any], name: str) -> str:
+    """Steps that are played of a world: no more than a task's trajectory has."""
+    counts = {min(protocol[name], task["steps"]) for task in protocol["tasks"]}
+    return " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
 
 
 def _picture(path: Path, draw: Callable[[Path], None], caption: str) -> Picture:

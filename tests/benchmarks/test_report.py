@@ -185,6 +185,14 @@ def test_a_claim_that_holds_is_said_to_hold(page):
     assert "Not complete" not in text
 
 
+def test_curves_say_of_how_many_worlds_and_steps_they_are(page):
+    """They may end elsewhere than in the tables, and that must be explained where it is seen."""
+    text = (page / "report.md").read_text()
+    # Episodes of curves and of tests, and steps of both: smoke's numbers.
+    assert "Points come from the first 1 test worlds and 2 steps of each" in text
+    assert "which come from all 20 worlds and 5 steps." in text
+
+
 @pytest.mark.parametrize(
     ("scratch", "verdict", "gain"),
     [(4.0, "ahead", 7), (13.0, "behind", -2), (11.0, "undecided", 0)],
