@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.reporting.ablations import ablation_table
 from benchmarks.reporting.amounts import amount_tables, cloning_tables
 from benchmarks.reporting.blocks import (
     Block,
@@ -31,7 +32,7 @@ from benchmarks.reporting.pretraining import FewShot, draw_few_shot, few_shot, f
 from benchmarks.reporting.results import Experiment
 from benchmarks.reporting.statistics import SAMPLES
 from benchmarks.reporting.style import TASK_TITLES
-from benchmarks.reporting.tables import ablation_table, score_csv, score_table, size_table
+from benchmarks.reporting.tables import score_csv, score_table, size_table
 from wirelessenvs.command import whole_file
 
 __all__ = ["write_report"]
@@ -173,12 +174,17 @@ def _blocks(
         table = score_table(experiment, task["name"])
         if table is not None:
             blocks += [Heading(TASK_TITLES.get(task["name"], task["name"])), table]
-    for heading, table in (
-        ("Ablations", ablation_table(experiment)),
-        ("Other sizes, without training on them", size_table(experiment)),
-    ):
-        if table is not None:
-            blocks += [Heading(heading), table]
+    parts = ablation_table(experiment)
+    if parts is not None:
+        sentence = (
+            "n is the number of training seeds that a variant and the whole have in common, and "
+            "over which their rewards are compared: read its score against NetWorld's row of as "
+            "many."
+        )
+        blocks += [Heading("Ablations"), Text(sentence), parts]
+    sizes = size_table(experiment)
+    if sizes is not None:
+        blocks += [Heading("Other sizes, without training on them"), sizes]
     return blocks
 
 

@@ -10,7 +10,7 @@ import matplotlib
 
 from benchmarks.reporting.blocks import Table
 from benchmarks.reporting.figures import RC, amount_tick, error_bars
-from benchmarks.reporting.results import Experiment
+from benchmarks.reporting.results import Experiment, seeds_in_common
 from benchmarks.reporting.statistics import Estimate, difference, paired, score
 from benchmarks.reporting.style import TASK_TITLES, colour_of, marker_of, title_of
 from benchmarks.reporting.tables import draws_of
@@ -52,12 +52,16 @@ def few_shot(experiment: Experiment) -> list[FewShot]:
         }
         common = groups[_METHODS[0]].keys() & groups[_METHODS[1]].keys()
         for amount in sorted(common, key=experiment.trajectories):
-            sides = paired(*(groups[name][amount].rewards for name in _METHODS))
+            ours, theirs = (groups[name][amount] for name in _METHODS)
+            seeds = seeds_in_common(ours, theirs)
+            if not seeds:
+                continue
+            sides = paired(ours.of_seeds(seeds), theirs.of_seeds(seeds))
             found.append(
                 FewShot(
                     task,
                     amount,
-                    len(sides[0][1]),
+                    len(seeds),
                     {
                         name: score(draws, *side, anchors)
                         for name, side in zip(_METHODS, sides, strict=True)

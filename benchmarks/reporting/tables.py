@@ -1,26 +1,24 @@
-"""The tables of the report: scores, ablations, other sizes."""
+"""The tables of the report: scores, other sizes."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from benchmarks.protocol import ABLATIONS, BASELINES, REFERENCES
+from benchmarks.protocol import BASELINES, REFERENCES
 from benchmarks.reporting.blocks import Table, as_csv
 from benchmarks.reporting.results import Experiment, Group
 from benchmarks.reporting.statistics import (
     Draws,
     Estimate,
-    difference,
     mean_reward,
-    paired,
     robust_score,
     score,
 )
 from benchmarks.reporting.style import title_of
 from wirelessenvs.tasks import get_task
 
-__all__ = ["ablation_table", "draws_of", "score_csv", "score_table", "size_table"]
+__all__ = ["draws_of", "score_csv", "score_table", "size_table"]
 
 _UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
@@ -137,34 +135,6 @@ def score_csv(experiment: Experiment) -> str:
                     group.training_seconds, group.pretraining_seconds, group.peak_memory_mb,
                 ))  # fmt: skip
     return as_csv(columns, rows)
-
-
-def ablation_table(experiment: Experiment) -> Table | None:
-    """NetWorld without each of its parts, by task: score, and what the part is worth."""
-    names = [*ABLATIONS, "networld-scratch"]
-    few = experiment.protocol["few"]
-    tasks = [task["name"] for task in experiment.tasks]
-    rows = []
-    for method in ("networld", *names):
-        cells = []
-        for task in tasks:
-            draws = draws_of(experiment, task)
-            found = experiment.find(task, method=method, amount=few, tier="expert")
-            whole = experiment.find(task, method="networld", amount=few, tier="expert")
-            if not found or not whole or draws is None:
-                cells += ["-", "-"]
-                continue
-            cells.append(_scores(experiment, draws, found[0])[0].shown(".1f"))
-            lost = difference(draws, *paired(found[0].rewards, whole[0].rewards))
-            cells.append("-" if method == "networld" else lost.shown("+.3g"))
-        if any(cell != "-" for cell in cells):
-            rows.append((title_of(method), *cells))
-    columns = ["method"]
-    for task in tasks:
-        columns += [f"{task}: score [95 %]", f"{task}: reward against the whole [95 %]"]
-    return (
-        Table("ablations", tuple(columns), tuple(rows), frozenset({0})) if len(rows) > 1 else None
-    )
 
 
 def size_table(experiment: Experiment) -> Table | None:

@@ -258,7 +258,7 @@ def test_damaged_results_are_named_and_left_out(tmp_path, capsys):
     assert str(victim) in capsys.readouterr().err
     assert experiment.missing == ["evaluate-rb-cql-expert-4-s1"]
     (group,) = experiment.find("rb", method="cql", main=True)
-    assert group.num_seeds == 2
+    assert (group.num_seeds, group.seeds) == (2, (0, 2))
 
 
 def test_a_folder_that_is_no_experiment_is_refused(tmp_path, capsys):
