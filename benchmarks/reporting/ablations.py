@@ -8,6 +8,7 @@ from typing import Final
 
 from benchmarks.protocol import ABLATIONS
 from benchmarks.reporting.blocks import Table
+from benchmarks.reporting.references import ALWAYS, reference_groups, reference_title
 from benchmarks.reporting.results import Experiment, Group, seeds_in_common
 from benchmarks.reporting.statistics import Draws, Estimate, Reals, difference, paired, score
 from benchmarks.reporting.style import title_of
@@ -55,6 +56,10 @@ class _Panel:
             mine, whole = group.of_seeds(seeds), self.whole.of_seeds(seeds)
             lost = difference(self.draws, *paired(mine, whole))
             found[group.method] = self._cells(group.method, mine, lost)
+        for group in reference_groups(self.experiment, self.whole.task):
+            sides = (group.method, group.rewards), (_WHOLE, self.whole.rewards)
+            lost = difference(self.draws, *sides)
+            found[group.method] = ("-", *self._cells(group.method, group.rewards, lost)[1:])
         return found
 
     def _cells(self, method: str, rewards: Reals, lost: Estimate | None = None) -> _Cells:
@@ -80,6 +85,7 @@ def ablation_table(experiment: Experiment) -> Table | None:
         _WHOLE: title_of(_WHOLE),
         **{_alone(seeds): _alone(seeds) for seeds in alone},
         **{method: title_of(method) for method in _VARIANTS},
+        **{method: reference_title(experiment, method) for method in ALWAYS},
     }
     cells = {task: panel.rows(alone) for task, panel in panels.items()}
     rows = tuple(

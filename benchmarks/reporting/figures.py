@@ -52,14 +52,16 @@ def _curve_panel(experiment: Experiment, axis: Any, task: str, handles: dict[str
             label, line = _curve_line(axis, curves[method])
             handles.setdefault(label, line)
     references = {}
-    for name, dashes in (("expert", "--"), ("medium", "-."), ("random", ":")):
+    # Folders of old experiments have no heuristic: medium is then the best rule that was played.
+    rule = "heuristic" if experiment.find(task, method="heuristic") else "medium"
+    for name, dashes in (("expert", "--"), (rule, "-."), ("random", ":")):
         groups = experiment.find(task, method=name)
         if groups:
-            references[name] = float(groups[0].rewards.mean())
+            value = references[title_of(name)] = float(groups[0].rewards.mean())
             line = axis.axhline(
-                references[name], color=colour_of(name), linestyle=dashes, linewidth=1.3, zorder=1
+                value, color=colour_of(name), linestyle=dashes, linewidth=1.3, zorder=1
             )
-            handles.setdefault(name, line)
+            handles.setdefault(title_of(name), line)
     if curves:
         seen = [float(value) for curve in curves.values() for value in curve.rewards.flat]
         _show_closely(axis, seen, references)
@@ -76,7 +78,7 @@ def _show_closely(axis: Any, seen: list[float], references: dict[str, float]) ->
         seen: values of its curves.
         references: value by name; of those that are cut off, name and value are written below.
     """
-    low, high = min(seen), max([*seen, references.get("expert", seen[0])])
+    low, high = min(seen), max([*seen, *references.values()])
     bottom = low - (high - low)
     below = {name: value for name, value in references.items() if value < bottom}
     if not below or high == low:

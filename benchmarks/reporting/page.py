@@ -167,7 +167,7 @@ def _blocks(
     if nearest is not None:
         sentence = f"Smallest amount of expert data with a score of at least {100 - CLOSE:.0f}:"
         blocks += [Text(sentence), nearest]
-    worth = few_shot_table(pairs)
+    worth = few_shot_table(experiment, pairs)
     if worth is not None:
         blocks += [Heading("What pre-training is worth"), pictures["pretraining"], worth]
     for task in experiment.tasks:
@@ -179,7 +179,7 @@ def _blocks(
         sentence = (
             "n is the number of training seeds that a variant and the whole have in common, and "
             "over which their rewards are compared: read its score against NetWorld's row of as "
-            "many."
+            "many. Best heuristic and expert are compared with the whole of all its seeds."
         )
         blocks += [Heading("Ablations"), Text(sentence), parts]
     sizes = size_table(experiment)
@@ -197,6 +197,12 @@ def _summary(experiment: Experiment) -> str:
     lengths = ", ".join(
         f"{task['name']} {min(protocol['eval_steps'], task['steps'])}" for task in experiment.tasks
     )
+    rules = (
+        " The best heuristic of a task is the best of its rules that neither learn nor are the "
+        "expert; both stand in every table, and have no training seeds."
+        if any(group.method == "heuristic" for group in experiment.groups)
+        else ""
+    )
     return (
         f"Every method plays the same {protocol['episodes']} test worlds (steps: {lengths}) after "
         f"the same {protocol['warm_up']} random joint actions. Score: 0 is the random policy, 100 "
@@ -206,6 +212,7 @@ def _summary(experiment: Experiment) -> str:
         "interquartile mean of the scores of all runs. NetWorld holds out one of its trajectories "
         "to choose its weights by; baselines train on all of theirs. Milliseconds are per joint "
         "decision of one network on one core, bytes what an agent sends per step."
+        f"{rules}"
     )
 
 

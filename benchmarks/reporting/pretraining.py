@@ -10,6 +10,7 @@ import matplotlib
 
 from benchmarks.reporting.blocks import Table
 from benchmarks.reporting.figures import RC, amount_tick, error_bars
+from benchmarks.reporting.references import ALWAYS, group_title, reference_groups
 from benchmarks.reporting.results import Experiment, seeds_in_common
 from benchmarks.reporting.statistics import Estimate, difference, paired, score
 from benchmarks.reporting.style import TASK_TITLES, colour_of, marker_of, title_of
@@ -72,11 +73,14 @@ def few_shot(experiment: Experiment) -> list[FewShot]:
     return found
 
 
-def few_shot_table(found: list[FewShot]) -> Table | None:
-    """A row per task and amount; None if there are none."""
+def few_shot_table(experiment: Experiment, found: list[FewShot]) -> Table | None:
+    """A row per task and amount, with what the references score there; None if there are none."""
+    scores = {task: _reference_scores(experiment, task) for task in {e.task for e in found}}
+    references = [name for name in ALWAYS if any(name in told for told in scores.values())]
     columns = (
         "task", "target data", "n", *(f"{title_of(name)}: score [95 %]" for name in _METHODS),
         "reward gained by pre-training [95 %]", "pre-training is",
+        *(f"{title_of(name)}: score [95 %]" for name in references),
     )  # fmt: skip
     rows = [
         (
@@ -84,10 +88,23 @@ def few_shot_table(found: list[FewShot]) -> Table | None:
             *(entry.scores[name].shown(".1f") for name in _METHODS),
             entry.gain.shown("+.3g"),
             entry.gain.verdict("ahead", "behind"),
+            *(scores[entry.task].get(name, "-") for name in references),
         )
         for entry in found
     ]  # fmt: skip
     return Table("pretraining", columns, tuple(rows)) if rows else None
+
+
+def _reference_scores(experiment: Experiment, task: str) -> dict[str, str]:
+    """By reference, with the policy that plays it where the column's heading does not say it."""
+    draws, anchors = draws_of(experiment, task), experiment.anchors(task)
+    assert draws is not None
+    assert anchors is not None
+    told = {}
+    for group in reference_groups(experiment, task):
+        shown = score(draws, group.method, group.rewards, anchors).shown(".1f")
+        told[group.method] = shown + group_title(group).removeprefix(title_of(group.method))
+    return told
 
 
 def draw_few_shot(experiment: Experiment, found: list[FewShot], path: Path) -> None:

@@ -41,6 +41,7 @@ class Group:
         pretraining_seconds: CPU time on the other tasks; nan where there is none.
         peak_memory_mb: of the training.
         information: what it may know.
+        policy: that played, by its name in the task; of what is trained, the method's.
         seeds: `(S,)` of the training, in the order of the rewards.
     """
 
@@ -60,6 +61,7 @@ class Group:
     pretraining_seconds: float
     peak_memory_mb: float
     information: str
+    policy: str
     seeds: tuple[int, ...]
 
     @property
@@ -255,6 +257,7 @@ def _group(row: tuple[Any, ...], parts: list[_Part]) -> Group:
         pretraining_seconds=mean([cost.get("pretraining") for cost in costs]),
         peak_memory_mb=mean([cost.get("memory") for cost in costs]),
         information=results[0]["information"],
+        policy=results[0]["policy"],
         seeds=tuple(part.seed for part in parts),
     )
 

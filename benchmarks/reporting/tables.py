@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.protocol import BASELINES, REFERENCES
 from benchmarks.reporting.blocks import Table, as_csv
+from benchmarks.reporting.references import group_title, reference_groups
 from benchmarks.reporting.results import Experiment, Group
 from benchmarks.reporting.statistics import (
     Draws,
@@ -15,7 +16,6 @@ from benchmarks.reporting.statistics import (
     robust_score,
     score,
 )
-from benchmarks.reporting.style import title_of
 from wirelessenvs.tasks import get_task
 
 __all__ = ["draws_of", "score_csv", "score_table", "size_table"]
@@ -82,7 +82,7 @@ def score_table(experiment: Experiment, task: str) -> Table | None:
         values = group.metrics.get(metric)
         trained = group.method not in REFERENCES
         rows.append((
-            title_of(group.method),
+            group_title(group),
             group.information,
             _data(group),
             str(group.num_seeds) if trained else "-",
@@ -142,20 +142,22 @@ def size_table(experiment: Experiment) -> Table | None:
     rows = []
     for task in experiment.tasks:
         for size in ("", *task["sizes"]):
-            groups = _ordered(experiment, experiment.find(task["name"], size))
+            methods = experiment.protocol["size_methods"]
+            trained = [
+                group
+                for group in _ordered(experiment, experiment.find(task["name"], size))
+                if group.method in methods and group.main
+            ]
             draws = draws_of(experiment, task["name"], size)
-            if not task["sizes"] or draws is None:
+            if not task["sizes"] or draws is None or not trained:
                 continue
-            for group in groups:
-                played = group.method in experiment.protocol["size_methods"] and group.main
-                if not played:
-                    continue
+            for group in (*trained, *reference_groups(experiment, task["name"], size)):
                 normalised, _ = _scores(experiment, draws, group)
                 reward = mean_reward(draws, group.method, group.rewards)
                 rows.append((
-                    task["name"], size or "as trained", title_of(group.method), _data(group),
-                    str(group.num_seeds), reward.shown(".4g"), normalised.shown(".1f"),
-                    _number(group.bytes_per_step, ".0f"),
+                    task["name"], size or "as trained", group_title(group), _data(group),
+                    str(group.num_seeds) if group.amount else "-", reward.shown(".4g"),
+                    normalised.shown(".1f"), _number(group.bytes_per_step, ".0f"),
                 ))  # fmt: skip
     columns = (
         "task", "size", "method", "target data", "n", "reward [95 %]", "score [95 %]",

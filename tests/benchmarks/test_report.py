@@ -130,6 +130,8 @@ def test_scores_by_amount_are_those_of_the_results_with_their_seeds(page):
         for column, cell in row.items():
             if column.endswith(": score [95 %]") and cell != "-":
                 amount = column.removesuffix(": score [95 %]")
+                if row["method"].startswith(("best heuristic", "expert")):
+                    continue
                 assert cell.endswith(", n = 3") or "without" in row["method"]
                 told[row["task"], row["method"], amount] = cell.split(" ")[0]
     assert {(t, title_of(m), a): score for (t, m, a), score in known.items()} == told
@@ -144,6 +146,7 @@ def test_methods_stand_beside_cloning_on_the_same_data(page):
         if r["tier"] == "expert" and not r["size"]
     }
     titles = {title_of(method): method for method in METHODS}
+    rows = [row for row in rows if not row["method"].startswith(("best heuristic", "expert"))]
     assert "bc" not in {titles[row["method"]] for row in rows}
     seen = 0
     for row in rows:
@@ -319,6 +322,8 @@ def test_every_method_has_a_title_and_its_own_colour():
         ({"expert": 7.2, "random": 2.8}, ""),
         ({"expert": 7.2, "medium": 5.3, "random": -13.5}, "random -13.5"),
         ({"expert": 7.2, "medium": 0.5, "random": -13.5}, "medium 0.5, random -13.5"),
+        # A rule may be better than the expert, and must not be cut off at the top.
+        ({"expert": 7.2, "best heuristic": 8.5, "random": -13.5}, "random -13.5"),
     ],
 )
 def test_a_reference_far_below_the_curves_is_told_in_words(references, cut_off):
