@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.reporting.page import write_report
 from benchmarks.reporting.results import read
+from benchmarks.reporting.terminal import terminal_text
 from wirelessenvs.command import run
 
 __all__ = ["main"]
@@ -21,6 +22,7 @@ def _report(options: argparse.Namespace) -> None:
     to = options.to or options.out / "report"
     experiment = read(options.out)
     written = write_report(experiment, to)
+    print(terminal_text(experiment), end="\n\n")
     if experiment.missing:
         print(f"{len(experiment.missing)} of {experiment.total} results are missing.")
     print(f"wrote {len(written)} files to {to}; open {to / 'index.html'}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
-from benchmarks.protocol import METHODS
+from benchmarks.protocol import REFERENCES
 from benchmarks.reporting.blocks import Table
+from benchmarks.reporting.references import group_title, reference_groups
 from benchmarks.reporting.results import Experiment, Group
 from benchmarks.reporting.statistics import Draws, Reals, score, score_difference
 from benchmarks.reporting.style import title_of
@@ -21,7 +23,8 @@ Cell = Callable[[Draws, Anchors, Group, dict[tuple[str, str, str], Group]], str]
 def amount_tables(experiment: Experiment) -> dict[str, Table]:
     """By tier: a row per task and method, a column per amount, all that has been played.
 
-    A tier on which every method has one amount alone has no table.
+    References need no data: theirs is the same score in every column, to be read down it. A tier on
+    which every method has one amount alone has no table.
     """
     return _by_tier(experiment, "amounts", "score [95 %]", _score)
 
@@ -41,17 +44,26 @@ def _by_tier(experiment: Experiment, name: str, column: str, cell: Cell) -> dict
         groups = [g for g in experiment.groups if g.tier == tier and not g.size]
         amounts = sorted({g.amount for g in groups}, key=experiment.trajectories)
         found = {(g.task, g.method, g.amount): g for g in groups}
-        rows = []
+        rows: list[tuple[str, ...]] = []
+        most = 0
         for task in (entry["name"] for entry in experiment.tasks):
             draws, anchors = draws_of(experiment, task), experiment.anchors(task)
             if draws is None or anchors is None:
                 continue
-            for method in METHODS:
+            before = len(rows)
+            for method in experiment.methods:
                 mine = (found.get((task, method, amount)) for amount in amounts)
                 cells = ["-" if g is None else cell(draws, anchors, g, found) for g in mine]
                 if any(text != "-" for text in cells):
                     rows.append((task, title_of(method), *cells))
-        if max((sum(text != "-" for text in row[2:]) for row in rows), default=0) > 1:
+                    most = max(most, sum(text != "-" for text in cells))
+            for reference in reference_groups(experiment, task) if len(rows) > before else ():
+                # Cloning to stand beside is found by the amount.
+                everywhere = (dataclasses.replace(reference, amount=amount) for amount in amounts)
+                cells = [cell(draws, anchors, g, found) for g in everywhere]
+                if any(text != "-" for text in cells):
+                    rows.append((task, group_title(reference), *cells))
+        if most > 1:
             columns = ("task", "method", *(f"{amount}: {column}" for amount in amounts))
             tables[tier] = Table(f"{name}-{tier}", columns, tuple(rows))
     return tables
@@ -59,7 +71,7 @@ def _by_tier(experiment: Experiment, name: str, column: str, cell: Cell) -> dict
 
 def _score(draws: Draws, anchors: Anchors, group: Group, _: object) -> str:
     shown = score(draws, group.method, group.rewards, anchors).shown(".1f")
-    return f"{shown}, n = {group.num_seeds}"
+    return shown if group.method in REFERENCES else f"{shown}, n = {group.num_seeds}"
 
 
 def _above_cloning(
@@ -75,4 +87,5 @@ def _above_cloning(
     difference = score_difference(
         draws, (group.method, group.rewards), (clone, theirs.rewards), anchors
     )
-    return f"{difference.shown('+.1f')}, n = {group.num_seeds} and {theirs.num_seeds}"
+    ours = "-" if group.method in REFERENCES else group.num_seeds
+    return f"{difference.shown('+.1f')}, n = {ours} and {theirs.num_seeds}"

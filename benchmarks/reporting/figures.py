@@ -9,13 +9,13 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from benchmarks.protocol import METHODS
+from benchmarks.protocol import ABLATIONS, WEIGHTED, WITH_MEAN_FIELD
 from benchmarks.reporting.comparisons import AmountScore
 from benchmarks.reporting.results import Curve, Experiment
 from benchmarks.reporting.statistics import Estimate
-from benchmarks.reporting.style import COLOURS, MARKERS, TASK_TITLES, title_of
+from benchmarks.reporting.style import TASK_TITLES, colour_of, marker_of, title_of
 
-__all__ = ["RC", "amount_tick", "draw_amounts", "draw_curves", "error_bars"]
+__all__ = ["RC", "amount_tick", "draw_amounts", "draw_curves", "error_bars", "is_drawn"]
 
 #: How all figures look.
 RC: Any = {
@@ -47,19 +47,21 @@ def draw_curves(experiment: Experiment, path: Path) -> None:
 
 def _curve_panel(experiment: Experiment, axis: Any, task: str, handles: dict[str, Any]) -> None:
     curves = {curve.method: curve for curve in experiment.curves if curve.task == task}
-    for method in METHODS:
+    for method in experiment.methods:
         if method in curves:
             label, line = _curve_line(axis, curves[method])
             handles.setdefault(label, line)
     references = {}
-    for name, dashes in (("expert", "--"), ("medium", "-."), ("random", ":")):
+    # Folders of old experiments have no heuristic: medium is then the best rule that was played.
+    rule = "heuristic" if experiment.find(task, method="heuristic") else "medium"
+    for name, dashes in (("expert", "--"), (rule, "-."), ("random", ":")):
         groups = experiment.find(task, method=name)
         if groups:
-            references[name] = float(groups[0].rewards.mean())
+            value = references[title_of(name)] = float(groups[0].rewards.mean())
             line = axis.axhline(
-                references[name], color=COLOURS[name], linestyle=dashes, linewidth=1.3, zorder=1
+                value, color=colour_of(name), linestyle=dashes, linewidth=1.3, zorder=1
             )
-            handles.setdefault(name, line)
+            handles.setdefault(title_of(name), line)
     if curves:
         seen = [float(value) for curve in curves.values() for value in curve.rewards.flat]
         _show_closely(axis, seen, references)
@@ -76,7 +78,7 @@ def _show_closely(axis: Any, seen: list[float], references: dict[str, float]) ->
         seen: values of its curves.
         references: value by name; of those that are cut off, name and value are written below.
     """
-    low, high = min(seen), max([*seen, references.get("expert", seen[0])])
+    low, high = min(seen), max([*seen, *references.values()])
     bottom = low - (high - low)
     below = {name: value for name, value in references.items() if value < bottom}
     if not below or high == low:
@@ -90,10 +92,10 @@ def _show_closely(axis: Any, seen: list[float], references: dict[str, float]) ->
 
 
 def _curve_line(axis: Any, curve: Curve) -> tuple[str, Any]:
-    colour = COLOURS[curve.method]
+    colour = colour_of(curve.method)
     mean = curve.rewards.mean(0)
     (line,) = axis.plot(
-        curve.share, mean, color=colour, marker=MARKERS[curve.method], markersize=5,
+        curve.share, mean, color=colour, marker=marker_of(curve.method), markersize=5,
         zorder=4 if curve.method == "networld" else 3,
     )  # fmt: skip
     if len(curve.rewards) > 1:
@@ -104,6 +106,11 @@ def _curve_line(axis: Any, curve: Curve) -> tuple[str, Any]:
     return f"{title_of(curve.method)} ({curve.amount})", line
 
 
+def is_drawn(method: str) -> bool:
+    """Whether a method has lines of its own; variants of methods are for tables alone."""
+    return method not in (*ABLATIONS, *WITH_MEAN_FIELD, *WEIGHTED)
+
+
 def draw_amounts(experiment: Experiment, scores: list[AmountScore], path: Path) -> None:
     """Score against amount of target data, and what the data consists of.
 
@@ -112,7 +119,7 @@ def draw_amounts(experiment: Experiment, scores: list[AmountScore], path: Path) 
         scores: at least one, each of all tasks.
         path: of the PNG file.
     """
-    shown = [s for s in scores if s.method in MARKERS]
+    shown = [s for s in scores if is_drawn(s.method)]
     import matplotlib.pyplot as plt
 
     labels = sorted({s.amount for s in shown}, key=experiment.trajectories)
@@ -130,12 +137,12 @@ def draw_amounts(experiment: Experiment, scores: list[AmountScore], path: Path) 
 
 
 def _amount_panel(axis: Any, shown: list[AmountScore], place: dict[str, int]) -> None:
-    methods = [name for name in MARKERS if any(s.method == name for s in shown)]
+    methods = list(dict.fromkeys(s.method for s in shown))
     for index, method in enumerate(methods):
         # Side by side, so that intervals do not hide each other.
         shift = 0.06 * (index - (len(methods) - 1) / 2)
         shown_tier = min(s.tier for s in shown if s.method == method)
-        for tier, style, face in (("expert", "-", COLOURS[method]), ("mixed", "--", "white")):
+        for tier, style, face in (("expert", "-", colour_of(method)), ("mixed", "--", "white")):
             mine = [s for s in shown if (s.method, s.tier) == (method, tier)]
             if not mine:
                 continue
@@ -143,16 +150,16 @@ def _amount_panel(axis: Any, shown: list[AmountScore], place: dict[str, int]) ->
                 axis,
                 [place[s.amount] + shift for s in mine],
                 [s.score for s in mine],
-                color=COLOURS[method],
+                color=colour_of(method),
                 linestyle=style,
-                marker=MARKERS[method],
+                marker=marker_of(method),
                 markerfacecolor=face,
                 markersize=7,
                 label=title_of(method) if tier == shown_tier else None,
                 zorder=4 if method == "networld" else 3,
             )
     for value, name in ((100, "expert"), (0, "random")):
-        axis.axhline(value, color=COLOURS[name], linestyle="--" if value else ":", linewidth=1.3)
+        axis.axhline(value, color=colour_of(name), linestyle="--" if value else ":", linewidth=1.3)
     axis.set_ylabel("score: 0 random, 100 expert\n(mean of tasks, 95 % interval)")
     low = min(s.score.value for s in shown)
     # A method that collapses must not squeeze the others into a line.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from benchmarks.reporting.ablations import ablation_table
 from benchmarks.reporting.amounts import amount_tables, cloning_tables
 from benchmarks.reporting.blocks import (
     Block,
@@ -25,12 +27,12 @@ from benchmarks.reporting.comparisons import (
     nearest_table,
     verdicts,
 )
-from benchmarks.reporting.figures import draw_amounts, draw_curves
+from benchmarks.reporting.figures import draw_amounts, draw_curves, is_drawn
 from benchmarks.reporting.pretraining import FewShot, draw_few_shot, few_shot, few_shot_table
 from benchmarks.reporting.results import Experiment
 from benchmarks.reporting.statistics import SAMPLES
-from benchmarks.reporting.style import MARKERS, TASK_TITLES
-from benchmarks.reporting.tables import ablation_table, score_csv, score_table, size_table
+from benchmarks.reporting.style import TASK_TITLES
+from benchmarks.reporting.tables import score_csv, score_table, size_table
 from wirelessenvs.command import whole_file
 
 __all__ = ["write_report"]
@@ -85,11 +87,14 @@ def _pictures(
         found["curves"] = _picture(
             to / "curves.png",
             lambda path: draw_curves(experiment, path),
-            "Reward over training, in the first "
-            f"{protocol['curve_episodes']} test worlds; trajectories of the held-out task in "
-            "brackets. Lines are means over training seeds, shades their range.",
+            "Reward over training; trajectories of the held-out task in brackets. Lines are means "
+            "over training seeds, shades their range. Points come from the first "
+            f"{protocol['curve_episodes']} test worlds and {_steps(protocol, 'curve_steps')} steps "
+            "of each, and can therefore differ from the tables and from the lines of the "
+            f"references, which come from all {protocol['episodes']} worlds and "
+            f"{_steps(protocol, 'eval_steps')} steps.",
         )
-    whole = [entry for entry in scores if entry.method in MARKERS and entry.complete]
+    whole = [entry for entry in scores if is_drawn(entry.method) and entry.complete]
     if whole:
         found["amounts"] = _picture(
             to / "amounts.png",
@@ -105,6 +110,12 @@ def _pictures(
             "data of the held-out task.",
         )
     return found
+
+
+def _steps(protocol: dict[str, Any], name: str) -> str:
+    """Steps that are played of a world: no more than a task's trajectory has."""
+    counts = {min(protocol[name], task["steps"]) for task in protocol["tasks"]}
+    return " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
 
 
 def _picture(path: Path, draw: Callable[[Path], None], caption: str) -> Picture:
@@ -156,19 +167,24 @@ def _blocks(
     if nearest is not None:
         sentence = f"Smallest amount of expert data with a score of at least {100 - CLOSE:.0f}:"
         blocks += [Text(sentence), nearest]
-    worth = few_shot_table(pairs)
+    worth = few_shot_table(experiment, pairs)
     if worth is not None:
         blocks += [Heading("What pre-training is worth"), pictures["pretraining"], worth]
     for task in experiment.tasks:
         table = score_table(experiment, task["name"])
         if table is not None:
             blocks += [Heading(TASK_TITLES.get(task["name"], task["name"])), table]
-    for heading, table in (
-        ("Ablations", ablation_table(experiment)),
-        ("Other sizes, without training on them", size_table(experiment)),
-    ):
-        if table is not None:
-            blocks += [Heading(heading), table]
+    parts = ablation_table(experiment)
+    if parts is not None:
+        sentence = (
+            "n is the number of training seeds that a variant and the whole have in common, and "
+            "over which their rewards are compared: read its score against NetWorld's row of as "
+            "many. Best heuristic and expert are compared with the whole of all its seeds."
+        )
+        blocks += [Heading("Ablations"), Text(sentence), parts]
+    sizes = size_table(experiment)
+    if sizes is not None:
+        blocks += [Heading("Other sizes, without training on them"), sizes]
     return blocks
 
 
@@ -181,6 +197,12 @@ def _summary(experiment: Experiment) -> str:
     lengths = ", ".join(
         f"{task['name']} {min(protocol['eval_steps'], task['steps'])}" for task in experiment.tasks
     )
+    rules = (
+        " The best heuristic of a task is the best of its rules that neither learn nor are the "
+        "expert; both stand in every table, and have no training seeds."
+        if any(group.method == "heuristic" for group in experiment.groups)
+        else ""
+    )
     return (
         f"Every method plays the same {protocol['episodes']} test worlds (steps: {lengths}) after "
         f"the same {protocol['warm_up']} random joint actions. Score: 0 is the random policy, 100 "
@@ -190,6 +212,7 @@ def _summary(experiment: Experiment) -> str:
         "interquartile mean of the scores of all runs. NetWorld holds out one of its trajectories "
         "to choose its weights by; baselines train on all of theirs. Milliseconds are per joint "
         "decision of one network on one core, bytes what an agent sends per step."
+        f"{rules}"
     )
 
 

@@ -10,9 +10,10 @@ import matplotlib
 
 from benchmarks.reporting.blocks import Table
 from benchmarks.reporting.figures import RC, amount_tick, error_bars
-from benchmarks.reporting.results import Experiment
+from benchmarks.reporting.references import ALWAYS, group_title, reference_groups
+from benchmarks.reporting.results import Experiment, seeds_in_common
 from benchmarks.reporting.statistics import Estimate, difference, paired, score
-from benchmarks.reporting.style import COLOURS, MARKERS, TASK_TITLES, title_of
+from benchmarks.reporting.style import TASK_TITLES, colour_of, marker_of, title_of
 from benchmarks.reporting.tables import draws_of
 
 __all__ = ["FewShot", "draw_few_shot", "few_shot", "few_shot_table"]
@@ -52,12 +53,16 @@ def few_shot(experiment: Experiment) -> list[FewShot]:
         }
         common = groups[_METHODS[0]].keys() & groups[_METHODS[1]].keys()
         for amount in sorted(common, key=experiment.trajectories):
-            sides = paired(*(groups[name][amount].rewards for name in _METHODS))
+            ours, theirs = (groups[name][amount] for name in _METHODS)
+            seeds = seeds_in_common(ours, theirs)
+            if not seeds:
+                continue
+            sides = paired(ours.of_seeds(seeds), theirs.of_seeds(seeds))
             found.append(
                 FewShot(
                     task,
                     amount,
-                    len(sides[0][1]),
+                    len(seeds),
                     {
                         name: score(draws, *side, anchors)
                         for name, side in zip(_METHODS, sides, strict=True)
@@ -68,11 +73,14 @@ def few_shot(experiment: Experiment) -> list[FewShot]:
     return found
 
 
-def few_shot_table(found: list[FewShot]) -> Table | None:
-    """A row per task and amount; None if there are none."""
+def few_shot_table(experiment: Experiment, found: list[FewShot]) -> Table | None:
+    """A row per task and amount, with what the references score there; None if there are none."""
+    scores = {task: _reference_scores(experiment, task) for task in {e.task for e in found}}
+    references = [name for name in ALWAYS if any(name in told for told in scores.values())]
     columns = (
         "task", "target data", "n", *(f"{title_of(name)}: score [95 %]" for name in _METHODS),
         "reward gained by pre-training [95 %]", "pre-training is",
+        *(f"{title_of(name)}: score [95 %]" for name in references),
     )  # fmt: skip
     rows = [
         (
@@ -80,10 +88,23 @@ def few_shot_table(found: list[FewShot]) -> Table | None:
             *(entry.scores[name].shown(".1f") for name in _METHODS),
             entry.gain.shown("+.3g"),
             entry.gain.verdict("ahead", "behind"),
+            *(scores[entry.task].get(name, "-") for name in references),
         )
         for entry in found
     ]  # fmt: skip
     return Table("pretraining", columns, tuple(rows)) if rows else None
+
+
+def _reference_scores(experiment: Experiment, task: str) -> dict[str, str]:
+    """By reference, with the policy that plays it where the column's heading does not say it."""
+    draws, anchors = draws_of(experiment, task), experiment.anchors(task)
+    assert draws is not None
+    assert anchors is not None
+    told = {}
+    for group in reference_groups(experiment, task):
+        shown = score(draws, group.method, group.rewards, anchors).shown(".1f")
+        told[group.method] = shown + group_title(group).removeprefix(title_of(group.method))
+    return told
 
 
 def draw_few_shot(experiment: Experiment, found: list[FewShot], path: Path) -> None:
@@ -106,7 +127,7 @@ def draw_few_shot(experiment: Experiment, found: list[FewShot], path: Path) -> N
             mine = [entry for entry in found if entry.task == task]
             for shift, name in zip((-0.06, 0.06), _METHODS, strict=True):
                 _line(axis, mine, labels, name, shift)
-            axis.axhline(100, color=COLOURS["expert"], linestyle="--", linewidth=1.3, zorder=1)
+            axis.axhline(100, color=colour_of("expert"), linestyle="--", linewidth=1.3, zorder=1)
             # No closer than seven points: hundredths of one are no difference.
             lowest = min(score.low for entry in mine for score in entry.scores.values())
             axis.set_ylim(min(95.0, lowest - 2), 102)
@@ -124,8 +145,8 @@ def _line(axis: Any, mine: list[FewShot], labels: list[str], name: str, shift: f
         axis,
         [labels.index(entry.amount) + shift for entry in mine],
         [entry.scores[name] for entry in mine],
-        color=COLOURS[name],
-        marker=MARKERS[name],
+        color=colour_of(name),
+        marker=marker_of(name),
         markersize=6,
         label=title_of(name),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 
 from benchmarks.jobs.experiment import read_experiment
 from benchmarks.jobs.store import ResultError, read_result
-from benchmarks.protocol import Amount
+from benchmarks.protocol import METHODS, REFERENCES, Amount
 
-__all__ = ["Curve", "Experiment", "Group", "read"]
+__all__ = ["Curve", "Experiment", "Group", "read", "seeds_in_common"]
 
 Reals = NDArray[np.float64]
 
@@ -40,6 +41,8 @@ class Group:
         pretraining_seconds: CPU time on the other tasks; nan where there is none.
         peak_memory_mb: of the training.
         information: what it may know.
+        policy: that played, by its name in the task; of what is trained, the method's.
+        seeds: `(S,)` of the training, in the order of the rewards.
     """
 
     task: str
@@ -58,11 +61,22 @@ class Group:
     pretraining_seconds: float
     peak_memory_mb: float
     information: str
+    policy: str
+    seeds: tuple[int, ...]
 
     @property
     def num_seeds(self) -> int:
         """S."""
         return len(self.rewards)
+
+    def of_seeds(self, seeds: Sequence[int]) -> Reals:
+        """`(len(seeds), E)` rewards of some of the training seeds, in their order."""
+        return self.rewards[[self.seeds.index(seed) for seed in seeds]]
+
+
+def seeds_in_common(ours: Group, theirs: Group) -> tuple[int, ...]:
+    """Training seeds that both have, in order: results of one side may be missing."""
+    return tuple(sorted(set(ours.seeds) & set(theirs.seeds)))
 
 
 @dataclass(frozen=True)
@@ -109,6 +123,13 @@ class Experiment:
         """Setups of the tasks, in order."""
         return list(self.protocol["tasks"])
 
+    @property
+    def methods(self) -> list[str]:
+        """Those that were trained, in the order of `METHODS`, then any others."""
+        seen = {group.method for group in self.groups} | {curve.method for curve in self.curves}
+        seen -= set(REFERENCES)
+        return [*(name for name in METHODS if name in seen), *sorted(seen - set(METHODS))]
+
     def find(self, task: str, size: str = "", **wanted: Any) -> list[Group]:
         """Groups of a task with these attributes."""
         return [
@@ -151,7 +172,7 @@ def read(out: Path) -> Experiment:
                 cache[folder] = None
         return cache[folder]
 
-    scores: dict[tuple[Any, ...], list[tuple[dict[str, Any], dict[str, Any]]]] = {}
+    scores: dict[tuple[Any, ...], list[_Part]] = {}
     curves: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for entry in document["entries"]:
         experiment.total += 1
@@ -167,7 +188,9 @@ def read(out: Path) -> Experiment:
             curves.setdefault(about, []).append(found["result"])
             continue
         row = tuple(entry[name] for name in ("task", "method", "tier", "amount", "size", "main"))
-        scores.setdefault(row, []).append((found, _cost(result, jobs, entry["job"])))
+        scores.setdefault(row, []).append(
+            _Part(found["result"], _cost(result, jobs, entry["job"]), entry["seed"])
+        )
     for row, parts in scores.items():
         experiment.groups.append(_group(row, parts))
     for about, results in curves.items():
@@ -194,9 +217,20 @@ def _cost(result: Any, jobs: dict[str, Any], folder: str) -> dict[str, Any]:
     }
 
 
-def _group(row: tuple[Any, ...], parts: list[tuple[dict[str, Any], dict[str, Any]]]) -> Group:
-    results = [found["result"] for found, _ in parts]
-    costs = [cost for _, cost in parts]
+@dataclass(frozen=True)
+class _Part:
+    """One training seed of a group: what it played, what that cost, and the seed."""
+
+    result: dict[str, Any]
+    cost: dict[str, Any]
+    seed: int
+
+
+def _group(row: tuple[Any, ...], parts: list[_Part]) -> Group:
+    # Sides are compared seed by seed, in whichever order jobs have ended.
+    parts = sorted(parts, key=lambda part: part.seed)
+    results = [part.result for part in parts]
+    costs = [part.cost for part in parts]
 
     def mean(values: list[Any]) -> float:
         known = [float(value) for value in values if value is not None]
@@ -223,6 +257,8 @@ def _group(row: tuple[Any, ...], parts: list[tuple[dict[str, Any], dict[str, Any
         pretraining_seconds=mean([cost.get("pretraining") for cost in costs]),
         peak_memory_mb=mean([cost.get("memory") for cost in costs]),
         information=results[0]["information"],
+        policy=results[0]["policy"],
+        seeds=tuple(part.seed for part in parts),
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["COLOURS", "MARKERS", "TASK_TITLES", "title_of"]
+__all__ = ["COLOURS", "MARKERS", "TASK_TITLES", "colour_of", "marker_of", "title_of"]
 
-#: Okabe and Ito's palette, and a dark red of Paul Tol's: told apart without red-green vision.
+#: Okabe and Ito's palette, with a dark red and an olive of Paul Tol's: told apart without red-green
+#: vision.
 COLOURS: Final = {
     "networld": "#0072B2",
     "networld-scratch": "#56B4E9",
@@ -18,6 +19,7 @@ COLOURS: Final = {
     "dima": "#882255",
     "random": "#BBBBBB",
     "medium": "#8C8C8C",
+    "heuristic": "#999933",
     "expert": "#222222",
     "genie": "#222222",
 }
@@ -25,7 +27,11 @@ MARKERS: Final = {
     "networld": "o", "networld-scratch": "s", "bc": "P", "cql": "^", "iql": "v", "dt": "D",
     "dd": "X", "dima": "*",
 }  # fmt: skip
+#: Of a method that nobody has given a look yet: it must not stop a report.
+_OTHER_COLOUR: Final = "#4D4D4D"
+_OTHER_MARKER: Final = "h"
 _TITLES: Final = {
+    "heuristic": "best heuristic",
     "dima": "DIMA",
     "networld": "NetWorld",
     "networld-scratch": "NetWorld from scratch",
@@ -38,6 +44,21 @@ _TITLES: Final = {
 TASK_TITLES: Final = {
     "rb": "Resource blocks", "cbf": "Coordinated beamforming", "slicing": "Network slicing",
 }  # fmt: skip
+
+
+def colour_of(method: str) -> str:
+    """A method's colour; dark grey for one without.
+
+    Example:
+        >>> colour_of("networld"), colour_of("newcomer")
+        ('#0072B2', '#4D4D4D')
+    """
+    return COLOURS.get(method, _OTHER_COLOUR)
+
+
+def marker_of(method: str) -> str:
+    """A method's marker; a hexagon for one without."""
+    return MARKERS.get(method, _OTHER_MARKER)
 
 
 def title_of(method: str) -> str:

@@ -1,26 +1,24 @@
-"""The tables of the report: scores, ablations, other sizes."""
+"""The tables of the report: scores, other sizes."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from benchmarks.protocol import ABLATIONS, BASELINES, METHODS, REFERENCES
+from benchmarks.protocol import BASELINES, REFERENCES
 from benchmarks.reporting.blocks import Table, as_csv
+from benchmarks.reporting.references import group_title, reference_groups
 from benchmarks.reporting.results import Experiment, Group
 from benchmarks.reporting.statistics import (
     Draws,
     Estimate,
-    difference,
     mean_reward,
-    paired,
     robust_score,
     score,
 )
-from benchmarks.reporting.style import title_of
 from wirelessenvs.tasks import get_task
 
-__all__ = ["ablation_table", "draws_of", "score_csv", "score_table", "size_table"]
+__all__ = ["draws_of", "score_csv", "score_table", "size_table"]
 
 _UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
@@ -32,7 +30,7 @@ def draws_of(experiment: Experiment, task: str, size: str = "") -> Draws | None:
 
 
 def _ordered(experiment: Experiment, groups: list[Group]) -> list[Group]:
-    methods = [*METHODS, *REFERENCES]
+    methods = [*experiment.methods, *REFERENCES]
 
     def place(group: Group) -> tuple[Any, ...]:
         amount = experiment.trajectories(group.amount) if group.amount else 0.0
@@ -84,7 +82,7 @@ def score_table(experiment: Experiment, task: str) -> Table | None:
         values = group.metrics.get(metric)
         trained = group.method not in REFERENCES
         rows.append((
-            title_of(group.method),
+            group_title(group),
             group.information,
             _data(group),
             str(group.num_seeds) if trained else "-",
@@ -139,53 +137,27 @@ def score_csv(experiment: Experiment) -> str:
     return as_csv(columns, rows)
 
 
-def ablation_table(experiment: Experiment) -> Table | None:
-    """NetWorld without each of its parts, by task: score, and what the part is worth."""
-    names = [*ABLATIONS, "networld-scratch"]
-    few = experiment.protocol["few"]
-    tasks = [task["name"] for task in experiment.tasks]
-    rows = []
-    for method in ("networld", *names):
-        cells = []
-        for task in tasks:
-            draws = draws_of(experiment, task)
-            found = experiment.find(task, method=method, amount=few, tier="expert")
-            whole = experiment.find(task, method="networld", amount=few, tier="expert")
-            if not found or not whole or draws is None:
-                cells += ["-", "-"]
-                continue
-            cells.append(_scores(experiment, draws, found[0])[0].shown(".1f"))
-            lost = difference(draws, *paired(found[0].rewards, whole[0].rewards))
-            cells.append("-" if method == "networld" else lost.shown("+.3g"))
-        if any(cell != "-" for cell in cells):
-            rows.append((title_of(method), *cells))
-    columns = ["method"]
-    for task in tasks:
-        columns += [f"{task}: score [95 %]", f"{task}: reward against the whole [95 %]"]
-    return (
-        Table("ablations", tuple(columns), tuple(rows), frozenset({0})) if len(rows) > 1 else None
-    )
-
-
 def size_table(experiment: Experiment) -> Table | None:
     """Networks of other sizes, played without training on them."""
     rows = []
     for task in experiment.tasks:
         for size in ("", *task["sizes"]):
-            groups = _ordered(experiment, experiment.find(task["name"], size))
+            methods = experiment.protocol["size_methods"]
+            trained = [
+                group
+                for group in _ordered(experiment, experiment.find(task["name"], size))
+                if group.method in methods and group.main
+            ]
             draws = draws_of(experiment, task["name"], size)
-            if not task["sizes"] or draws is None:
+            if not task["sizes"] or draws is None or not trained:
                 continue
-            for group in groups:
-                played = group.method in experiment.protocol["size_methods"] and group.main
-                if not played:
-                    continue
+            for group in (*trained, *reference_groups(experiment, task["name"], size)):
                 normalised, _ = _scores(experiment, draws, group)
                 reward = mean_reward(draws, group.method, group.rewards)
                 rows.append((
-                    task["name"], size or "as trained", title_of(group.method), _data(group),
-                    str(group.num_seeds), reward.shown(".4g"), normalised.shown(".1f"),
-                    _number(group.bytes_per_step, ".0f"),
+                    task["name"], size or "as trained", group_title(group), _data(group),
+                    str(group.num_seeds) if group.amount else "-", reward.shown(".4g"),
+                    normalised.shown(".1f"), _number(group.bytes_per_step, ".0f"),
                 ))  # fmt: skip
     columns = (
         "task", "size", "method", "target data", "n", "reward [95 %]", "score [95 %]",

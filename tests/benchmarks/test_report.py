@@ -6,17 +6,15 @@ import re
 
 import numpy as np
 import pytest
+from report_cases import LEVELS, write_results
 
-from benchmarks.jobs.experiment import write_experiment
-from benchmarks.jobs.graph import build
-from benchmarks.jobs.job import with_inputs
-from benchmarks.jobs.store import RESULT_FILE, Store, write_document
-from benchmarks.presets import PRESETS
-from benchmarks.protocol import METHODS, REFERENCES
+from benchmarks.jobs.store import RESULT_FILE
+from benchmarks.protocol import METHODS
 from benchmarks.report import main
 from benchmarks.reporting import figures
 from benchmarks.reporting.amounts import cloning_tables
 from benchmarks.reporting.comparisons import amount_scores, verdicts
+from benchmarks.reporting.page import write_report
 from benchmarks.reporting.results import read
 from benchmarks.reporting.statistics import (
     Draws,
@@ -27,18 +25,7 @@ from benchmarks.reporting.statistics import (
     robust_score,
     score,
 )
-from benchmarks.reporting.style import COLOURS, MARKERS, title_of
-
-EPISODES = 20
-PROTOCOL = dataclasses.replace(
-    PRESETS["smoke"],
-    seeds=3,
-    episodes=EPISODES,
-    ablation_seeds=2,
-    amounts={"networld": {"expert": ("20 steps",)}, "baselines": {"expert": ("2",)}},
-)
-#: Mean reward of each; every method beyond these has 4.
-LEVELS = {"random": 0.0, "medium": 6.0, "expert": 10.0, "genie": 11.0, "networld": 9.0}
+from benchmarks.reporting.style import COLOURS, MARKERS, colour_of, marker_of, title_of
 
 
 # ------------------------------------------------------------------------ statistics
@@ -95,46 +82,6 @@ def test_scores_without_a_gap_between_the_anchors_are_unknown():
 
 
 # -------------------------------------------------------------------------- the page
-def write_results(out, levels=LEVELS, leave_out=()):
-    """An experiment with made-up rewards: a level per method, and noise per world and seed."""
-    store, entries = Store(out), build(PROTOCOL)
-    store.jobs.mkdir(parents=True)
-    write_experiment(store, PROTOCOL, entries)
-    about = {entry.job.folder: entry for entry in entries}
-    for job in with_inputs(entry.job for entry in entries):
-        entry = about.get(job.folder)
-        if entry is not None and entry.method in leave_out:
-            continue
-        result = {"parameters": 1_000} if job.kind in ("fit", "adapt") else {}
-        if entry is not None:
-            result = played(entry, levels)
-        usage = {"wall_seconds": 2.0, "cpu_seconds": 7.0, "peak_memory_mb": 90.0, "attempts": 1}
-        document = {
-            "kind": job.kind, "name": job.name, "key": job.key, "settings": job.settings,
-            "result": result, "usage": usage, "machine": ["a machine"],
-        }  # fmt: skip
-        write_document(store.folder(job) / RESULT_FILE, document)
-    return out
-
-
-def played(entry, levels):
-    level = levels.get(entry.method, 4.0) - (2.0 if entry.amount in ("2", "20 steps") else 0.0)
-    level += 2.0 if entry.method == "networld" and entry.main else 0.0
-    if entry.job.kind == "curve":
-        rewards = [[level - 1.0] * 2, [level] * 2]
-        points = [{"step": 10 * (i + 1), "rewards": row} for i, row in enumerate(rewards)]
-        return {"points": points}
-    worlds = np.random.default_rng(5).normal(0, 1.0, EPISODES)
-    noise = np.random.default_rng(entry.seed).normal(0, 0.2, EPISODES)
-    rewards = worlds + level + (noise if entry.method not in REFERENCES else 0)
-    metric = {"rb": "served", "cbf": "rate", "slicing": "mean_ssr"}[entry.task]
-    return {
-        "policy": entry.method, "information": "local", "rewards": rewards.tolist(),
-        "metrics": {metric: rewards.tolist()}, "repeated": [0.25] * EPISODES,
-        "bytes_per_step": 32.0, "ms_per_decision": 1.5, "seeds": list(range(EPISODES)),
-    }  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
@@ -183,6 +130,8 @@ def test_scores_by_amount_are_those_of_the_results_with_their_seeds(page):
         for column, cell in row.items():
             if column.endswith(": score [95 %]") and cell != "-":
                 amount = column.removesuffix(": score [95 %]")
+                if row["method"].startswith(("best heuristic", "expert")):
+                    continue
                 assert cell.endswith(", n = 3") or "without" in row["method"]
                 told[row["task"], row["method"], amount] = cell.split(" ")[0]
     assert {(t, title_of(m), a): score for (t, m, a), score in known.items()} == told
@@ -197,6 +146,7 @@ def test_methods_stand_beside_cloning_on_the_same_data(page):
         if r["tier"] == "expert" and not r["size"]
     }
     titles = {title_of(method): method for method in METHODS}
+    rows = [row for row in rows if not row["method"].startswith(("best heuristic", "expert"))]
     assert "bc" not in {titles[row["method"]] for row in rows}
     seen = 0
     for row in rows:
@@ -236,6 +186,14 @@ def test_a_claim_that_holds_is_said_to_hold(page):
     for task in ("Resource blocks", "Coordinated beamforming", "Network slicing"):
         assert f"{task}: holds: NetWorld on 2 is above every baseline on 4" in text
     assert "Not complete" not in text
+
+
+def test_curves_say_of_how_many_worlds_and_steps_they_are(page):
+    """They may end elsewhere than in the tables, and that must be explained where it is seen."""
+    text = (page / "report.md").read_text()
+    # Episodes of curves and of tests, and steps of both: smoke's numbers.
+    assert "Points come from the first 1 test worlds and 2 steps of each" in text
+    assert "which come from all 20 worlds and 5 steps." in text
 
 
 @pytest.mark.parametrize(
@@ -303,13 +261,54 @@ def test_damaged_results_are_named_and_left_out(tmp_path, capsys):
     assert str(victim) in capsys.readouterr().err
     assert experiment.missing == ["evaluate-rb-cql-expert-4-s1"]
     (group,) = experiment.find("rb", method="cql", main=True)
-    assert group.num_seeds == 2
+    assert (group.num_seeds, group.seeds) == (2, (0, 2))
 
 
 def test_a_folder_that_is_no_experiment_is_refused(tmp_path, capsys):
     assert main(["--out", str(tmp_path)]) == 2
     assert "is no experiment" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_method_without_a_look_is_drawn_with_another(tmp_path, monkeypatch):
+    """As one is that was registered a minute ago: in every figure and table."""
+    drawn = []
+    monkeypatch.setattr(figures, "_curve_line", note(figures._curve_line, drawn))
+    monkeypatch.setattr(figures, "error_bars", note(figures.error_bars, drawn))
+    monkeypatch.delitem(COLOURS, "dd")
+    monkeypatch.delitem(MARKERS, "dd")
+    experiment = read(write_results(tmp_path / "out"))
+    # Nor does the protocol know this one.
+    renamed = {"dt": "newcomer"}
+    experiment = dataclasses.replace(
+        experiment,
+        groups=[rename(group, renamed) for group in experiment.groups],
+        curves=[rename(curve, renamed) for curve in experiment.curves],
+    )
+    assert experiment.methods[-1] == "newcomer"
+    write_report(experiment, tmp_path)
+    for name in ("MA-DD", "newcomer"):
+        # Three curves, and a line of scores.
+        assert sum(name in told for told in drawn) == 4
+        assert f"| {name} | local | 4 expert | 3 |" in (tmp_path / "report.md").read_text()
+    for method in ("dd", "newcomer"):
+        assert (colour_of(method), marker_of(method)) == ("#4D4D4D", "h")
+    assert (colour_of("bc"), marker_of("bc")) == (COLOURS["bc"], MARKERS["bc"])
+
+
+def note(draw, drawn):
+    """`draw`, which also notes what the line is called."""
+
+    def drawing(*arguments, **look):
+        line = draw(*arguments, **look)
+        drawn.append(look["label"] if "label" in look else line[0])
+        return line
+
+    return drawing
+
+
+def rename(part, names):
+    return dataclasses.replace(part, method=names.get(part.method, part.method))
 
 
 def test_every_method_has_a_title_and_its_own_colour():
@@ -323,6 +322,8 @@ def test_every_method_has_a_title_and_its_own_colour():
         ({"expert": 7.2, "random": 2.8}, ""),
         ({"expert": 7.2, "medium": 5.3, "random": -13.5}, "random -13.5"),
         ({"expert": 7.2, "medium": 0.5, "random": -13.5}, "medium 0.5, random -13.5"),
+        # A rule may be better than the expert, and must not be cut off at the top.
+        ({"expert": 7.2, "best heuristic": 8.5, "random": -13.5}, "random -13.5"),
     ],
 )
 def test_a_reference_far_below_the_curves_is_told_in_words(references, cut_off):
