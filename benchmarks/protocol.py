@@ -42,8 +42,8 @@ WEIGHTED: Final = tuple(f"{name}-weighted" for name in ("networld", *BASELINES))
 TRAJECTORY_WEIGHTING: Final = "trajectory_temperature=0.1"
 #: Trained on all agents at once and played on own observations: rows beside the claim's baselines.
 CENTRAL: Final = ("dima",)
-#: Policies of the tasks. "medium" made a third of the mixed data; "heuristic" is the best rule below
-#: the expert that knows nothing of the step to come, see `TaskSetup.heuristic`.
+#: Policies of the tasks. "medium" made a third of the mixed data; "heuristic" is the best rule
+#: below the expert that knows nothing of the step to come, see `TaskSetup.heuristic`.
 REFERENCES: Final = ("random", "medium", "heuristic", "expert", "genie")
 
 
