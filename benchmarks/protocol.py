@@ -42,6 +42,8 @@ WEIGHTED: Final = tuple(f"{name}-weighted" for name in ("networld", *BASELINES))
 TRAJECTORY_WEIGHTING: Final = "trajectory_temperature=0.1"
 #: Trained on all agents at once and played on own observations: rows beside the claim's baselines.
 CENTRAL: Final = ("dima",)
+#: What data consist of; a third each of expert, medium and random trajectories are "mixed".
+TIERS_OF_DATA: Final = ("expert", "mixed")
 #: Policies of the tasks. "medium" made a third of the mixed data; "heuristic" is the best rule
 #: below the expert that knows nothing of the step to come, see `TaskSetup.heuristic`.
 REFERENCES: Final = ("random", "medium", "heuristic", "expert", "genie")
@@ -186,8 +188,8 @@ class Protocol:
         network_options: "option=value" for pre-training and adaptation alike.
         pretrain_steps: optimiser steps.
         adapt_steps: optimiser steps at most; held-out data may end the adaptation earlier.
-        baseline_options: "option=value" by baseline, or by "baseline@task" where a task needs
-            others.
+        baseline_options: "option=value" by baseline, or by "baseline@task" or "baseline@tier" where
+            a task or a tier of data needs others.
         ablations: names in `ABLATIONS` or `CENTRAL`, or baselines with mean field: rows beside the
             main comparison, in its amounts and those that `amounts` has for them; names in
             `WEIGHTED`, in the latter alone.
@@ -241,8 +243,9 @@ class Protocol:
                     Amount.parse(label)
         check_known("ablation", self.ablations, _BESIDE)
         known = (*BASELINES, *CENTRAL)
-        of_tasks = [f"{name}@{task.name}" for name in known for task in self.tasks]
-        check_known("baseline", self.baseline_options, (*known, *of_tasks))
+        places = (*(task.name for task in self.tasks), *TIERS_OF_DATA)
+        special = [f"{name}@{place}" for name in known for place in places]
+        check_known("baseline", self.baseline_options, (*known, *special))
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -253,10 +256,12 @@ class Protocol:
         """The task of that name."""
         return next(task for task in self.tasks if task.name == name)
 
-    def options_of(self, baseline: str, task: str) -> tuple[str, ...]:
-        """Options that a baseline is trained with on a task."""
-        common = self.baseline_options.get(baseline, ())
-        return self.baseline_options.get(f"{baseline}@{task}", common)
+    def options_of(self, baseline: str, task: str, tier: str = "expert") -> tuple[str, ...]:
+        """Options that a baseline is trained with on a task's data; the task's own come first."""
+        for key in (f"{baseline}@{task}", f"{baseline}@{tier}", baseline):
+            if key in self.baseline_options:
+                return self.baseline_options[key]
+        return ()
 
     def main_amount(self, method: str) -> str:
         """Amount of target data in the main comparison."""

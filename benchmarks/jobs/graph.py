@@ -179,7 +179,7 @@ class _Graph:
         baseline = baseline_of(cell.method)
         if baseline is not None:
             settings["method"] = baseline
-            settings["options"] = list(protocol.options_of(baseline, task.name))
+            settings["options"] = list(protocol.options_of(baseline, task.name, cell.tier))
             if cell.method in WEIGHTED:
                 settings["options"].append(TRAJECTORY_WEIGHTING)
             elif cell.method != baseline:

@@ -193,6 +193,17 @@ def test_methods_bring_their_anchors_along():
     assert [e.method for e in entries if e.method in REFERENCES] == ["random", "expert"]
 
 
+def test_options_are_those_of_the_task_else_of_the_tier_else_common():
+    options = {"cql": ("steps=3",), "cql@mixed": ("steps=2",), "cql@slicing": ("steps=1",)}
+    protocol = dataclasses.replace(SMOKE, baseline_options=options)
+    places = [("rb", "expert"), ("rb", "mixed"), ("slicing", "mixed")]
+    found = [protocol.options_of("cql", *place) for place in places]
+    assert found == [("steps=3",), ("steps=2",), ("steps=1",)]
+    assert protocol.options_of("bc", "rb", "mixed") == ()
+    trained = entry(build(protocol), task="slicing", method="cql").job.inputs["policy"]
+    assert "steps=1" in trained.settings["options"]
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_best_heuristic_knows_nothing_of_what_is_to_come(name):
     entries = [e for e in build(PRESETS[name]) if e.method == "heuristic"]
