@@ -27,6 +27,7 @@ from benchmarks.reporting.comparisons import (
     nearest_table,
     verdicts,
 )
+from benchmarks.reporting.early_stopping import early_stopping_table
 from benchmarks.reporting.figures import draw_amounts, draw_curves, is_drawn
 from benchmarks.reporting.pretraining import FewShot, draw_few_shot, few_shot, few_shot_table
 from benchmarks.reporting.results import Experiment
@@ -149,6 +150,13 @@ def _blocks(
     blocks += _tables(claim_table(experiment))
     if "curves" in pictures:
         blocks += [Heading("Learning curves"), pictures["curves"]]
+    earlier = early_stopping_table(experiment)
+    if earlier is not None:
+        sentence = (
+            "Rewards in the worlds of the curves, if a baseline played the best of its snapshots, "
+            "chosen by these very rewards:"
+        )
+        blocks += [Text(sentence), earlier]
     by_tier = amount_tables(experiment)
     if "amounts" in pictures or by_tier:
         blocks.append(Heading("Amount of data"))
