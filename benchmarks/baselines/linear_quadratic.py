@@ -166,6 +166,13 @@ class GaussianData:
         covariance = self.sigma**2 * (self.action_reward + after @ b) * b + self.problem.w @ after
         return expected + np.outer((returns - mean) / deviation**2, covariance)
 
+    def action_for_return(self, states: Reals, returns: Reals) -> Reals:
+        """E[a | s, R] `(B,)`: what a policy that is told the return imitates."""
+        mean, deviation = self.return_moments(states)
+        after, b = self._effects()[1], self.problem.b[:, 0]
+        covariance = self.sigma**2 * (self.action_reward + float(after @ b))
+        return -states @ self.gain[0] + covariance / deviation**2 * (returns - mean)
+
     def action(self, states: Reals, following: Reals) -> Reals:
         """E[a | s, s'] `(B,)`: what an inverse dynamics can know."""
         b = self.problem.b

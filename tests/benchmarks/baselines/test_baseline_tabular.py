@@ -4,83 +4,33 @@ import functools
 
 import numpy as np
 import pytest
+import scipy.optimize
 import torch
 
-from benchmarks.baselines.action_codec import ActionCodec
+from benchmarks.baselines.bc import BCConfig, BCLearner
 from benchmarks.baselines.cql import CQLConfig, cql_learner
+from benchmarks.baselines.gridworld import (
+    CELLS,
+    ENDS,
+    GAMMA,
+    NEXT,
+    REWARD,
+    SIDE,
+    GridTransitions,
+    best_and_worst,
+    best_values,
+    conservative_values,
+    expectile_values,
+    uneven_counts,
+    weighted_choices,
+)
 from benchmarks.baselines.iql import IQLConfig, IQLLearner
 from benchmarks.baselines.transitions import TransitionBatch
-from networld_agent.model.task_spec import ActionSpec
 
 torch.set_num_threads(1)
 
-SIDE, GOAL, ACTIONS, GAMMA = 4, 15, 4, 0.9
-MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
-
-
-def step_table():
-    """Next cell `(16, 4)`, reward `(16, 4)`, and whether it ends there, of a 4 x 4 grid.
-
-    Walls stop; every move costs 0.1; reaching the goal pays 1 and ends the episode.
-    """
-    cells = np.arange(SIDE**2)
-    following = np.zeros((len(cells), ACTIONS), int)
-    for a, (down, right) in enumerate(MOVES):
-        row = np.clip(cells // SIDE + down, 0, SIDE - 1)
-        column = np.clip(cells % SIDE + right, 0, SIDE - 1)
-        following[:, a] = row * SIDE + column
-    ends = following == GOAL
-    return following, np.where(ends, 1.0, -0.1), ends
-
-
-NEXT, REWARD, ENDS = step_table()
-
-
-def best_values(allowed):
-    """Q* `(16, 4)` where the next action must be an allowed one, by value iteration."""
-    q = np.zeros((SIDE**2, ACTIONS))
-    for _ in range(200):
-        value = np.where(allowed, q, -np.inf).max(1)
-        q = REWARD + GAMMA * np.where(ENDS, 0.0, value[NEXT])
-    return q
-
-
-def in_data():
-    """Two actions per cell are in the data: the best and the worst."""
-    q, allowed = best_values(np.ones((SIDE**2, ACTIONS), bool)), np.zeros((SIDE**2, ACTIONS), bool)
-    order = q.argsort(1)
-    rows = np.arange(SIDE**2)
-    allowed[rows, order[:, -1]] = True
-    allowed[rows, order[:, 0]] = True
-    return allowed
-
-
-ALLOWED = in_data()
-#: Cells that an episode is ever in.
-CELLS = np.delete(np.arange(SIDE**2), GOAL)
-
-
-class GridTransitions:
-    """Every transition that is in the data, once per batch; cells as one-hot codes."""
-
-    input_size = SIDE**2
-
-    def __init__(self):
-        self.codec = ActionCodec(ActionSpec("discrete", sizes=(ACTIONS,)))
-        allowed = ALLOWED.copy()
-        allowed[GOAL] = False
-        cell, action = np.nonzero(allowed)
-        code = torch.eye(SIDE**2)
-        self.batch = TransitionBatch(
-            code[cell],
-            torch.from_numpy(action),
-            torch.from_numpy(REWARD[cell, action]).float(),
-            code[NEXT[cell, action]],
-            torch.from_numpy(~ENDS[cell, action]).float(),
-        )
-
-    def __call__(self, step):
-        return self.batch
+ALLOWED = best_and_worst()
+COUNTS = ALLOWED.astype(int)
 
 
 def trained(learner, updates):
@@ -94,7 +44,7 @@ def cql_values(alpha, updates=600):
     config = CQLConfig(
         steps=updates, gamma=GAMMA, alpha=alpha, hidden_size=32, learning_rate=3e-3, target_every=20
     )
-    learner = trained(cql_learner(GridTransitions(), config), updates)
+    learner = trained(cql_learner(GridTransitions(COUNTS), config), updates)
     with torch.no_grad():
         return learner.actor(torch.eye(SIDE**2)).numpy()[CELLS]
 
@@ -121,17 +71,7 @@ def iql_learner(expectile, updates=900):
         learning_rate=3e-3,
         tau=0.05,
     )
-    return trained(IQLLearner(GridTransitions(), config), updates)
-
-
-def expectile_values(expectile):
-    """Exact fixed point `(16,)` of IQL: V is the expectile of r + gamma V' over the data."""
-    value = np.zeros(SIDE**2)
-    for _ in range(300):
-        q = REWARD + GAMMA * np.where(ENDS, 0.0, value[NEXT])
-        share = np.where(q > value[:, None], expectile, 1 - expectile) * ALLOWED
-        value = (share * q).sum(1) / share.sum(1)
-    return value
+    return trained(IQLLearner(GridTransitions(COUNTS), config), updates)
 
 
 def test_iql_value_nears_the_best_action_of_the_data_as_the_expectile_grows():
@@ -141,7 +81,7 @@ def test_iql_value_nears_the_best_action_of_the_data_as_the_expectile_grows():
         learner = iql_learner(expectile)
         with torch.no_grad():
             value = learner.value(torch.eye(SIDE**2))[:, 0].numpy()[CELLS]
-        np.testing.assert_allclose(value, expectile_values(expectile)[CELLS], atol=0.01)
+        np.testing.assert_allclose(value, expectile_values(COUNTS, expectile)[CELLS], atol=0.01)
         below.append((greatest - value).mean())
     assert below[0] > 2 * below[1] > 4 * below[2]
 
@@ -154,12 +94,54 @@ def test_iql_policy_takes_the_best_action_of_the_data():
     np.testing.assert_allclose(np.take_along_axis(q, chosen[:, None], 1)[:, 0], q.max(1), atol=1e-9)
 
 
+def test_conservative_values_are_where_the_loss_is_least():
+    counts = uneven_counts()
+    assert (np.sort(counts, 1) == [1, 2, 3, 4]).all()
+    for alpha in (0.3, 1.0):
+        q = conservative_values(counts, alpha)
+        wanted = REWARD + GAMMA * np.where(ENDS, 0.0, q.max(1)[NEXT])
+
+        def loss(values, cell, wanted=wanted, alpha=alpha):
+            share = counts[cell] / counts[cell].sum()
+            error = np.abs(values - wanted[cell])
+            huber = np.where(error < 1, 0.5 * error**2, error - 0.5)
+            gap = np.log(np.exp(values).sum()) - share @ values
+            return share @ huber + alpha * gap
+
+        for cell in (0, 5, 14):
+            least = scipy.optimize.minimize(loss, np.zeros(4), (cell,), tol=1e-10)
+            np.testing.assert_allclose(q[cell], least.x, atol=1e-4)
+
+
+def test_learners_reach_the_fixed_points_of_uneven_data():
+    counts, codes = uneven_counts(), torch.eye(SIDE**2)
+    source, small = GridTransitions(counts), {"hidden_size": 32, "learning_rate": 3e-3}
+    torch.manual_seed(0)
+    bc = trained(BCLearner(source, BCConfig(**small)), 300)
+    cql = trained(cql_learner(source, CQLConfig(gamma=GAMMA, target_every=5, **small)), 600)
+    options = {"gamma": GAMMA, "expectile": 0.7, "tau": 0.05, **small}
+    iql = trained(IQLLearner(source, IQLConfig(steps=900, **options)), 900)
+    value = expectile_values(counts, 0.7)
+    with torch.no_grad():
+        cloned, chosen = (m.actor(codes).softmax(-1).numpy()[CELLS] for m in (bc, iql))
+        conservative = cql.actor(codes).numpy()[CELLS]
+    np.testing.assert_allclose(cloned, counts[CELLS] / 10, atol=0.005)
+    np.testing.assert_allclose(conservative, conservative_values(counts, 1.0)[CELLS], atol=0.01)
+    wanted = weighted_choices(counts, value, 3.0, 100.0)[CELLS]
+    np.testing.assert_allclose(chosen, wanted, atol=0.005)
+    # That is another policy than the cloned one.
+    assert np.abs(wanted - counts[CELLS] / 10).max() > 0.5
+
+
 @pytest.mark.parametrize("continues", [0.0, 1.0])
 def test_only_an_end_of_the_task_stops_the_value_of_what_follows(continues):
     """One state that follows itself, reward 1: Q is 1 where it ends, 1 / (1 - gamma) else."""
 
     class Loop(GridTransitions):
         input_size = 1
+
+        def __init__(self):
+            super().__init__(COUNTS)
 
         def __call__(self, step):
             ones = torch.ones(8, 1)

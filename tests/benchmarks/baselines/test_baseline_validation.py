@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.baselines.exact import CHECKS
 from benchmarks.baselines.validation import compared
 from benchmarks.jobs.sources import ROOT
 
@@ -64,3 +65,11 @@ def test_the_diffuser_is_as_near_to_what_is_exact_as_the_table_says():
     assert means["next_velocity"] < 0.08
     assert means["inverse"] < 0.076
     assert all(row["lift"][0] > 0 for row in document["dd_mixed_quality"])
+
+
+def test_every_baseline_but_the_diffuser_is_within_5_percent_of_a_closed_form():
+    rows = json.loads((RESULTS / "baselines-exact.json").read_text())["rows"]
+    assert {(row["method"], row["actions"]) for row in rows} == set(CHECKS)
+    for row in rows:
+        assert row["share"] == pytest.approx(1, abs=0.05), row
+    assert {row["seed"] for row in rows} == {0, 1, 2}
