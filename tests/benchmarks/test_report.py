@@ -96,6 +96,7 @@ def test_a_report_has_figures_tables_and_one_page(page):
         "index.html", "report.md", "scores.csv", "amounts.csv", "curves.csv", "claim.csv",
         "nearest.csv", "ablations.csv", "sizes.csv", "curves.png", "amounts.png",
         "pretraining.csv", "pretraining.png", "amounts-expert.csv", "beside-cloning-expert.csv",
+        "early-stopping.csv",
     }  # fmt: skip
 
 
