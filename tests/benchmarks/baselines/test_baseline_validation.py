@@ -67,9 +67,14 @@ def test_the_diffuser_is_as_near_to_what_is_exact_as_the_table_says():
     assert all(row["lift"][0] > 0 for row in document["dd_mixed_quality"])
 
 
-def test_every_baseline_but_the_diffuser_is_within_5_percent_of_a_closed_form():
+#: Not within 5 % of what is exact, and said so in docs/baselines.md: no worse than this.
+INEXACT = {("dt", "actions"): 0.12, ("cql", "values, alpha 5"): 0.08}
+
+
+def test_baselines_are_within_5_percent_of_closed_forms_but_for_what_is_named():
     rows = json.loads((RESULTS / "baselines-exact.json").read_text())["rows"]
     assert {(row["method"], row["actions"]) for row in rows} == set(CHECKS)
     for row in rows:
         assert row["share"] == pytest.approx(1, abs=0.05), row
+        assert row["error"] < INEXACT.get((row["method"], row["quantity"]), 0.05), row
     assert {row["seed"] for row in rows} == {0, 1, 2}
