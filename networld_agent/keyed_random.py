@@ -77,28 +77,36 @@ def normals(keys: Tensor, draw: int, shape: tuple[int, ...]) -> Tensor:
     count = math.prod(shape)
     pairs = (count + 1) // 2
     base = hashed(hashed(torch.zeros_like(keys), keys), draw)
-    if keys.device.type == "cpu":
-        uniform = torch.empty(len(keys), pairs)
-        angle = torch.empty(len(keys), pairs)
-        _halves(base.numpy(), uniform.numpy(), angle.numpy())
-    else:
-        counter = torch.arange(1, pairs + 1, device=keys.device) * _GOLDEN
-        bits = _mix(base[:, None] + counter)
-        # The two halves; 24 bits are what a float32 holds. Never log(0).
-        uniform = (_shifted(bits, 40).float() + 0.5) * 2.0**-24
-        angle = (bits & 0xFFFFFF).float() * _ANGLE
+    halves = _halves if keys.device.type == "cpu" else _halves_by_torch
+    uniform, angle = halves(base, pairs)
     radius = uniform.log_().mul_(-2.0).sqrt_()
     out = torch.cat([angle.cos(), angle.sin()], 1)
     out.view(len(keys), 2, pairs).mul_(radius[:, None])
     return out[:, :count].reshape(-1, *shape)
 
 
+# Of the 64 bits of each pair of numbers one half is a uniform number, never 0, and the other an
+# angle; 24 bits are what a float32 holds.
+
+
+def _halves_by_torch(base: Tensor, pairs: int) -> tuple[Tensor, Tensor]:
+    counter = torch.arange(1, pairs + 1, device=base.device) * _GOLDEN
+    bits = _mix(base[:, None] + counter)
+    uniform = (_shifted(bits, 40).float() + 0.5) * 2.0**-24
+    return uniform, (bits & 0xFFFFFF).float() * _ANGLE
+
+
+def _halves(base: Tensor, pairs: int) -> tuple[Tensor, Tensor]:
+    uniform, angle = torch.empty(2, len(base), pairs)
+    _write_halves(base.numpy(), uniform.numpy(), angle.numpy())
+    return uniform, angle
+
+
 _options: Any = {"cache": True, "nogil": True}
 
 
 @njit(**_options)
-def _halves(base, uniform, angle):  # type: ignore[no-untyped-def]
-    """Writes what `normals` takes from the 64 bits of each pair, `(R, pairs)` each."""
+def _write_halves(base, uniform, angle):  # type: ignore[no-untyped-def]
     half, unit, turn = np.float32(0.5), np.float32(2.0**-24), np.float32(_ANGLE)
     rows, pairs = uniform.shape
     for r in range(rows):
