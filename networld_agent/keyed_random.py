@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from numba import njit
+from numba import njit, vectorize
 from torch import Tensor
 
 __all__ = ["hashed", "integers", "normals", "signed", "uniforms"]
@@ -48,9 +48,23 @@ def hashed(key: Tensor, *parts: Tensor | int) -> Tensor:
         key: int64, of what the parts belong to.
         parts: int64 tensors that can be broadcast together, or integers.
     """
+    if key.device.type == "cpu":
+        return _hashed(key, parts)
+    return _hashed_by_torch(key, parts)
+
+
+def _hashed_by_torch(key: Tensor, parts: tuple[Tensor | int, ...]) -> Tensor:
     for part in parts:
         key = _mix((key ^ part) * _GOLDEN + _GOLDEN)
     return key
+
+
+def _hashed(key: Tensor, parts: tuple[Tensor | int, ...]) -> Tensor:
+    # One call per part: a dozen operations on a few numbers are all overhead.
+    state = key.numpy()
+    for part in parts:
+        state = _fold(state, part if isinstance(part, int) else part.numpy())
+    return torch.from_numpy(np.asarray(state))
 
 
 def integers(keys: Tensor, bound: Tensor | int) -> Tensor:
@@ -103,6 +117,16 @@ def _halves(base: Tensor, pairs: int) -> tuple[Tensor, Tensor]:
 
 
 _options: Any = {"cache": True, "nogil": True}
+
+
+@vectorize(["int64(int64, int64)"], cache=True)
+def _fold(key, part):  # type: ignore[no-untyped-def]
+    """One part hashed into a key; see `_hashed_by_torch`."""
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    x = np.uint64(key ^ part) * golden + golden
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.int64(x ^ (x >> np.uint64(31)))
 
 
 @njit(**_options)

@@ -8,6 +8,7 @@ import torch
 from networld_agent.keyed_random import (
     _halves,
     _halves_by_torch,
+    _hashed_by_torch,
     hashed,
     integers,
     normals,
@@ -82,6 +83,11 @@ def test_a_row_of_normals_depends_on_its_key_and_draw_alone():
     for row, key in enumerate(keys):
         assert torch.equal(normals(key[None], 4, (5, 3))[0], whole[row])
     assert not torch.equal(normals(keys, 5, (5, 3)), whole)
+
+
+def test_the_hash_of_the_cpu_gives_the_keys_of_other_devices():
+    keys, parts = hashed(ZERO, torch.arange(-50, 50))[:, None], torch.tensor([0, -1, 2**62])
+    assert torch.equal(hashed(keys, parts, 7, -3), _hashed_by_torch(keys, (parts, 7, -3)))
 
 
 def test_the_kernel_of_the_cpu_gives_the_bits_of_other_devices():

@@ -47,8 +47,8 @@ def parts(*tasks, config=CONFIG, seed=0):
 @pytest.fixture
 def plain_operations(monkeypatch):
     """What a GPU without Triton would run: kernels of Numba are invisible to a recording."""
-    plain = keyed_random._halves_by_torch
-    monkeypatch.setattr(keyed_random, "_halves", plain)
+    for name in ("_halves", "_hashed"):
+        monkeypatch.setattr(keyed_random, name, getattr(keyed_random, f"{name}_by_torch"))
 
     def norm_mish(self, x, added=None):
         y = torch.nn.functional.group_norm(x.permute(1, 2, 0), self.groups, self.gain, self.bias)
