@@ -74,8 +74,8 @@ def _backward(  # type: ignore[no-untyped-def]
         place = (t * B + sample) * C + c
         g = tl.load(grad + place).to(tl.float32)
         if ADDED == 1:
-            row = grad_added + sample * C + tl.arange(0, C)
-            tl.store(row, tl.sum(g, 0).to(grad_added.dtype.element_ty))
+            added_row = grad_added + sample * C + tl.arange(0, C)
+            tl.store(added_row, tl.sum(g, 0).to(grad_added.dtype.element_ty))
         v = tl.load(x + place).to(tl.float32)
         v = v - _group_means(v, T, C, G)
         scale = tl.rsqrt(_group_means(v * v, T, C, G) + EPSILON)
@@ -141,8 +141,9 @@ def norm_mish_gradients(
     bias: Tensor,
     groups: int,
     added: tuple[torch.Size, torch.dtype] | None,
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Gradients of x, gain, bias and of what was added, whose shape and type are given."""
+    weights: bool,
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    """Gradients of x, of gain and bias if asked for, and of what was added (shape and type)."""
     time, batch, channels = x.shape
     grad_x = torch.empty_like(x)
     kind = 0 if added is None else _kind(len(added[0]))
@@ -155,6 +156,8 @@ def norm_mish_gradients(
         grad, x, gain, bias, grad_x, grad if grad_added is None else grad_added, partial, batch,
         time, channels, groups, kind, _EPSILON, num_warps=_warps(time, channels),
     )  # fmt: skip
+    if not weights:
+        return grad_x, None, None, grad_added
     sums = partial.sum(0)
     return grad_x, sums[0].to(gain.dtype), sums[1].to(bias.dtype), grad_added
 

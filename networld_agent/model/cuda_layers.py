@@ -95,8 +95,9 @@ class _NormMish(torch.autograd.Function):
         kernels = _kernels()
         assert kernels is not None
         x, gain, bias = ctx.saved_tensors
+        weights = any(ctx.needs_input_grad[1:3])
         grad_x, grad_gain, grad_bias, grad_added = kernels.norm_mish_gradients(
-            grad.contiguous(), x, gain, bias, ctx.groups, ctx.added
+            grad.contiguous(), x, gain, bias, ctx.groups, ctx.added, weights
         )
         return grad_x, grad_gain, grad_bias, None, grad_added
 

@@ -39,7 +39,8 @@ class CudaGraphs:
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """The work as one launch."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # Another thread may send the next batch meanwhile: what it does is none of this graph's.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             work()
         return graph.replay
 

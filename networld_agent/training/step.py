@@ -7,6 +7,7 @@ whole step (forward, backward, clipping, Adam, average) can be one recorded grap
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -83,6 +84,8 @@ class TrainingStep:
         self.optimizer = torch.optim.Adam(
             [group for group in groups if group["params"]], fused=True, capturable=self.recordable
         )
+        # It warns of steps that are not recorded, as the first ones cannot be.
+        warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")
         self._loss: Callable[[Batch], dict[str, Tensor]] = model.loss
         if config.compile:
             self._loss = torch.compile(model.loss, fullgraph=True, dynamic=False)
