@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from dataset_cases import small_dataset
+from device_cases import CONFIG, CPU, parts, sources
 from recorded_graphs import HostReadError, NoHostReads, RecordedGraphs
 from torch._dynamo.testing import CompileCounter
 from training_cases import TINY
@@ -15,33 +16,14 @@ from training_cases import TINY
 from networld_agent import keyed_random
 from networld_agent.data import TrajectoryDataset
 from networld_agent.model import cuda_layers, temporal_layers
-from networld_agent.model.world_model import WorldModel
 from networld_agent.training import batches, feeds
 from networld_agent.training.batches import BatchSampler, Share
 from networld_agent.training.capture import Capture
-from networld_agent.training.config import TrainingConfig
 from networld_agent.training.ema import AveragedModel
 from networld_agent.training.resident import ResidentBatches, resident_bytes
 from networld_agent.training.step import TrainingStep
 from networld_agent.training.trainer import Trainer, TrainingError
-from networld_agent.training.windows import WindowSource, make_task_spec
-
-CPU = torch.device("cpu")
-CONFIG = TrainingConfig(
-    steps=12, batch_size=32, warmup_steps=4, log_every=4, save_every=6, ema_decay=0.9
-)
-
-
-def sources(*tasks):
-    return [WindowSource(TrajectoryDataset.open(small_dataset(task))) for task in tasks]
-
-
-def parts(*tasks, config=CONFIG, seed=0):
-    """A model and a sampler of these tasks."""
-    found = sources(*tasks)
-    specs = [make_task_spec(source.task, i, [source], TINY) for i, source in enumerate(found)]
-    torch.manual_seed(seed)
-    return WorldModel(TINY, specs), BatchSampler(found, TINY, config.batch_size, config.seed)
+from networld_agent.training.windows import WindowSource
 
 
 @pytest.fixture
