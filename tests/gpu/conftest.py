@@ -7,6 +7,7 @@ import torch
 from parity import MEASURED, OTHERS
 
 torch.set_num_threads(1)
+_set_precision = torch.set_float32_matmul_precision
 
 
 @pytest.fixture(params=OTHERS)
@@ -15,15 +16,27 @@ def other(request):
     return request.param
 
 
+@pytest.fixture(params=[OTHERS[0], OTHERS[-1]])
+def place(request):
+    """The same, where rounding is of no interest."""
+    return request.param
+
+
 @pytest.fixture(autouse=True)
 def _full_precision(monkeypatch):
     """Products in whole float32, whatever a command sets when it picks a GPU."""
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    _set_precision("highest")
     with monkeypatch.context() as patched:
         patched.setattr(torch, "set_float32_matmul_precision", lambda _: None)
         yield
-    torch.set_float32_matmul_precision(before)
+    _set_precision(before)
+
+
+@pytest.fixture
+def tf32(_full_precision):
+    """Products of a GPU in TensorFloat32, as every command has them there."""
+    _set_precision("high")
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -8,6 +8,9 @@ from the same seeds, and the results are compared. There are three other devices
 * "rounded", the CPU with a rounding error added to every product, sum and function, forwards and
   backwards: it shows that the tolerances stand what another order of summation does.
 * "cuda", under the marker `gpu`.
+
+Tests of fewer bits have "tf32" and "bf16" instead of "rounded": a CPU that rounds the factors of
+its products to those bits.
 """
 
 from __future__ import annotations
@@ -22,16 +25,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from other_rounding import OtherRounding
+from other_rounding import OtherRounding, ShortFactors
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["MEASURED", "OTHERS", "HostNoise", "Other", "assert_close", "assert_parity", "on_side"]
+__all__ = [
+    "MEASURED",
+    "OTHERS",
+    "TF32_OTHERS",
+    "HostNoise",
+    "Other",
+    "assert_close",
+    "assert_parity",
+    "on_side",
+]
 
 CPU = torch.device("cpu")
 #: A tensor counts as no smaller than this share of the greatest of its group: gradients that are
 #: zero on paper are nothing but rounding, and no relative error of them means anything.
 _FLOOR = 0.03
+_BITS = {"tf32": 10, "bf16": 7}
 #: (test, worst error, tolerance) of every comparison, for the summary at the end.
 MEASURED: list[tuple[str, float, float]] = []
 
@@ -62,6 +75,7 @@ OTHERS = [
     pytest.param(Other("rounded"), id="rounded"),
     pytest.param(Other("cuda"), id="cuda", marks=_GPU),
 ]
+TF32_OTHERS = [pytest.param(Other("tf32"), id="tf32"), OTHERS[-1]]
 
 
 class HostNoise(TorchFunctionMode):
@@ -117,6 +131,8 @@ def on_side(work: Callable[[torch.device], Any], other: Other, host: bool = Fals
             stack.enter_context(_no_noise_of_the_gpu())
         if other.name == "rounded":
             stack.enter_context(OtherRounding())
+        if other.name in _BITS:
+            stack.enter_context(ShortFactors(_BITS[other.name]))
         stack.enter_context(HostNoise())
         found = _flat(work(device))
     for name, value in found.items():

@@ -24,7 +24,7 @@ def shifted(model):
 def test_a_weight_that_differs_by_a_hundredth_is_found(relative):
     here = on_side(losses, Other("cpu"))
     there = on_side(lambda device: losses(device, shifted), Other("cpu"))
-    with pytest.raises(AssertionError, match="loss|diffusion"):
+    with pytest.raises(AssertionError, match=r"loss|diffusion"):
         assert_close(here, there, relative)
 
 
