@@ -32,17 +32,23 @@ def assert_updates_agree(
 ) -> None:
     """Compares "values" entry by entry, and "moved", all weights as one vector, to 1 %.
 
+    Where there are any, "first" are the values of the first update, which must agree to 1e-4, and
+    "moved first" is what it moved.
+
     Args:
-        work: returns both.
+        work: returns these.
         other: the second device.
         values: tolerance of the values.
         host: as in `on_side`.
     """
     here, there = (on_side(work, side, host) for side in (Other("cpu"), other))
-    for group, relative, joint in (("values", values, False), ("moved", 1e-2, True)):
+    bounds = {"first": 1e-4, "values": values, "moved first": 1e-2, "moved": 1e-2}
+    found = {name.split("/")[0] for name in here}
+    assert {"values", "moved"} <= found <= set(bounds), found
+    for group in found:
         pair = [{n: t for n, t in s.items() if n.startswith(f"{group}/")} for s in (here, there)]
-        assert pair[0], f"nothing is called {group}"
-        assert_close(*pair, 0.0 if other.exact else relative, joint=joint)
+        relative = 0.0 if other.exact else bounds[group]
+        assert_close(*pair, relative, joint=group.startswith("moved"))
 
 
 def on_cpu(tree: Any) -> Any:
@@ -68,12 +74,18 @@ def moved(module: nn.Module, before: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def updates(learner: Learner, count: int, first: int = 0) -> dict[str, Any]:
-    """Values of every update, and how far it all has moved the weights."""
-    before, values = state_of(learner.module), []
-    for step in range(first, first + count):
+def updates(learner: Learner, count: int) -> dict[str, Any]:
+    """What `assert_updates_agree` compares, of `count` updates."""
+    before, values, once = state_of(learner.module), [], {}
+    for step in range(count):
         # As the training loop does: the numbers of an update do not depend on those before.
         torch.manual_seed(step)
         found = learner.update(learner.batch(step), step)
         values.append({name: value.detach() for name, value in found.items()})
-    return {"values": values, "moved": moved(learner.module, before)}
+        once = once or {n: t.clone() for n, t in moved(learner.module, before).items()}
+    return {
+        "first": values[0],
+        "values": values,
+        "moved first": once,
+        "moved": moved(learner.module, before),
+    }

@@ -35,6 +35,6 @@ def ring(agents: int) -> NDArray[np.int64]:
     return one + one.T
 
 
-def scene(envs: int = 4, agents: int = 16, seed: int = 0) -> NDArray[np.float32]:
+def scene(envs: int = 2, agents: int = 16, seed: int = 0) -> NDArray[np.float32]:
     """Observations `(B, N, 4)`."""
     return np.random.default_rng(seed).normal(0, 5, (envs, agents, 4)).astype(np.float32)

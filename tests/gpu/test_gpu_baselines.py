@@ -25,14 +25,13 @@ MORE = {
 }
 
 
-@pytest.mark.parametrize("count", [1, 5])
 @pytest.mark.parametrize("kind", ["discrete", "box"])
 @pytest.mark.parametrize("name", METHODS)
-def test_updates(other, name, kind, count):
+def test_updates(other, name, kind):
     def work(device):
-        return updates(learner_of(name, kind, device), count)
+        return updates(learner_of(name, kind, device), 5)
 
-    assert_updates_agree(work, other, 1e-4 if count == 1 else 1e-3)
+    assert_updates_agree(work, other, 1e-3)
 
 
 @pytest.mark.parametrize("kind", ["discrete", "box"])
@@ -84,13 +83,12 @@ def flat(tensors):
     return torch.cat([tensor.flatten().float().cpu() for tensor in tensors.values()])
 
 
-@pytest.mark.parametrize("kind", ["discrete", "box"])
 @pytest.mark.parametrize("name", METHODS)
-def test_a_killed_run_ends_as_one_that_was_not(place, name, kind, tmp_path):
+def test_a_killed_run_ends_as_one_that_was_not(place, name, tmp_path):
     """With noise of the device's own; on a GPU as in `test_gpu_training`."""
 
     def weights(folder):
-        return flat(fitted(name, kind, place.device, tmp_path / folder).network.state_dict())
+        return flat(fitted(name, "box", place.device, tmp_path / folder).network.state_dict())
 
     whole, again = weights("whole"), weights("again")
     with dies_after(7):

@@ -58,26 +58,24 @@ def on_device(batches, device):
     return {part: pieces.to(device) for part, pieces in batches.items()}
 
 
-@pytest.mark.parametrize("count", [1, 4])
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("kind", SPECS)
-def test_updates_of_the_world_model(other, kind, name, count):
+def test_updates_of_the_world_model(other, kind, name):
     spec = SPECS[kind]
 
     def work(device):
         model = world(device, spec, **CONFIGS[name])
         before = state_of(model)
-        values = [
-            model.update(on_device(random_batches(model, spec), device)) for _ in range(count)
-        ]
+        values = [model.update(on_device(random_batches(model, spec), device)) for _ in range(3)]
         statistics = ("states.", "observations.", "rewards.")
         weights = moved(model, before)
         return {
+            "first": values[0],
             "values": values,
             "moved": {n: t for n, t in weights.items() if not n.startswith(statistics)},
         }
 
-    assert_updates_agree(work, other, 1e-4 if count == 1 else 1e-3)
+    assert_updates_agree(work, other, 1e-3)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

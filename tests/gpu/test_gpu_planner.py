@@ -83,8 +83,10 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("task", ["rb-v0", "cbf-v0"])
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [*((name, "cbf-v0") for name in OPTIONS), *((n, "rb-v0") for n in ("guide", "execute"))],
+)
 def test_plans_that_choose_nothing(other, name, task):
     """The second decision starts from what the first one left."""
     planners = []
@@ -135,7 +137,7 @@ CHOOSING = {
 @pytest.mark.parametrize("task", ["rb-v0", "cbf-v0"])
 @pytest.mark.parametrize("name", CHOOSING)
 def test_plans_that_are_chosen(other, name, task):
-    """A tie may be broken otherwise: at most one agent in fifty, and only where it is one."""
+    """A tie may be broken otherwise: for at most one agent of 32, and only where it is one."""
     sides = {}
 
     def plan(device):
@@ -154,12 +156,12 @@ def test_plans_that_are_chosen(other, name, task):
     if "vote" in name and task == "rb-v0":
         # Plans that lead to one and the same choice are equally likely: any of them will do.
         apart = torch.from_numpy(actions != others).flatten()
-    assert apart.float().mean() <= 0.02, f"{int(apart.sum())} of {len(apart)} agents differ"
+    assert apart.sum() <= 1, f"{int(apart.sum())} of {len(apart)} agents differ"
     same = ~apart.reshape(actions.shape[:2]).numpy()
     if task == "cbf-v0":
         np.testing.assert_allclose(actions[same], others[same], rtol=1e-3, atol=1e-4)
     else:
-        assert (actions == others)[same].mean() >= 0.98
+        assert (actions == others)[same].sum() >= same.sum() - 1
     if "vote" not in name and apart.any():
         generator = planner_of(CPU, task, **CHOOSING[name]).generator
         torch.testing.assert_close(
