@@ -4,7 +4,7 @@ import pytest
 import torch
 from model_cases import batch_for, random_model
 from other_rounding import OtherRounding
-from parity import CPU, HostNoise, Other, assert_close, assert_parity, on_side
+from parity import CPU, HostNoise, Other, assert_close, assert_parity, on_side, watched_generator
 from torch import nn
 
 
@@ -133,3 +133,13 @@ def test_the_other_rounding_leaves_torch_s_random_numbers_alone():
     with OtherRounding():
         torch.ones(5).exp()
         assert torch.equal(torch.rand(3), plain)
+
+
+def test_numbers_that_a_gpu_draws_by_itself_are_noticed(monkeypatch, recwarn):
+    """The CPU's generator stands for the GPU's."""
+    monkeypatch.setattr(torch.cuda, "get_rng_state", torch.get_rng_state)
+    with watched_generator():
+        torch.cuda.manual_seed_all(7)
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="drawn on the GPU"), watched_generator():
+        torch.rand(1)

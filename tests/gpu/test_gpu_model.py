@@ -4,6 +4,8 @@ Tolerance: 1e-4 of a tensor's greatest entry. Decoded choices must be equal unle
 logits are that close.
 """
 
+import dataclasses
+
 import pytest
 import torch
 from model_cases import CONFIGS, batch_for, gradients_of, random_actions, random_model
@@ -79,7 +81,7 @@ def test_inverse_dynamics(other, kind, head):
     task = TASKS[kind]
 
     def work(device):
-        inverse = InverseDynamics(task.action, random_config(head)).to(device)
+        inverse = InverseDynamics(task.action, dataclasses.replace(TINY, discrete_head=head))
         torch.nn.init.normal_(inverse.head.weight)
         inverse = inverse.to(device)
         z, z_next = (torch.randn(200, TINY.latent_size).to(device) for _ in range(2))
@@ -93,10 +95,6 @@ def test_inverse_dynamics(other, kind, head):
             }  # fmt: skip
 
     assert_parity(work, other)
-
-
-def random_config(head):
-    return random_model(torch.device("cpu"), discrete_head=head).config
 
 
 def test_return_classifier(other):
