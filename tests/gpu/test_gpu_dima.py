@@ -66,7 +66,7 @@ def test_updates_of_the_world_model(other, kind, name):
     def work(device):
         model = world(device, spec, **CONFIGS[name])
         before = state_of(model)
-        values = [model.update(on_device(random_batches(model, spec), device)) for _ in range(3)]
+        values = [model.update(on_device(random_batches(model, spec), device)) for _ in range(2)]
         statistics = ("states.", "observations.", "rewards.")
         weights = moved(model, before)
         return {
