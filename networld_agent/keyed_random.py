@@ -1,9 +1,10 @@
 """Random numbers that belong to what they are for: pure functions of keys.
 
-A running generator hands out other numbers as soon as another row joins a batch, and its numbers
-must be sent to a GPU. Here every number is a hash of its key. The hash is SplitMix64 (Steele, Lea
-and Flood 2014), in wrapping 64-bit integers: keys and integers are equal on every device, normal
-numbers to the last digits of its logarithm and cosine.
+One generator for a whole batch hands an agent other numbers as soon as another agent, environment
+or candidate joins the batch: no agent could plan on its own machine what it plans in the
+simulation. And its numbers must be sent to a GPU. Here every number is a hash of its key. The hash
+is SplitMix64 (Steele, Lea and Flood 2014), in wrapping 64-bit integers: keys and integers are equal
+on every device, normal numbers to the last digits of its logarithm and cosine.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from numba import njit, vectorize
 from torch import Tensor
 
-__all__ = ["hashed", "integers", "normals", "signed", "uniforms"]
+__all__ = ["hashed", "integers", "normals", "signed", "stream_keys", "uniforms"]
 
 _GOLDEN: Final = 0x9E3779B97F4A7C15 - 2**64
 _FIRST: Final = 0xBF58476D1CE4E5B9 - 2**64
@@ -65,6 +66,11 @@ def _hashed(key: Tensor, parts: tuple[Tensor | int, ...]) -> Tensor:
     for part in parts:
         state = _fold(state, part if isinstance(part, int) else part.numpy())
     return torch.from_numpy(np.asarray(state))
+
+
+def stream_keys(*parts: Tensor) -> Tensor:
+    """Keys of the broadcast parts alone, `hashed` into zero."""
+    return hashed(torch.zeros_like(parts[0]), *parts)
 
 
 def integers(keys: Tensor, bound: Tensor | int) -> Tensor:

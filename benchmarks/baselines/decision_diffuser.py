@@ -25,9 +25,9 @@ from benchmarks.baselines.observation_scaling import ObservationScaling
 from benchmarks.baselines.policy import BaselinePolicy, PolicySpec
 from benchmarks.baselines.training_loop import batch_generator
 from networld_agent.device import pick_device
+from networld_agent.keyed_random import hashed, normals, stream_keys
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.task_spec import ActionSpec
-from networld_agent.planning.agent_noise import agent_normal, stream_keys
 from networld_agent.planning.samplers import SAMPLERS, sampler_steps, trailing_levels
 from networld_agent.training.config import TrainingConfig, learning_rate
 from networld_agent.training.ema import AveragedModel
@@ -249,13 +249,13 @@ class DDPolicy(BaselinePolicy):
         self._remember(inputs)
         assert self._known is not None
         known = self._known.flatten(0, 1)
-        keys = self._keys(inputs.shape[0], inputs.shape[1])
+        keys = stream_keys(self._keys(inputs.shape[0], inputs.shape[1]))
         shape = (self._config.horizon, inputs.shape[2])
         plans = self.network.plan(
             known,
             torch.full((len(known),), self._target),
             self._steps,
-            lambda draw: self._config.temperature * agent_normal(keys, draw, shape),
+            lambda draw: self._config.temperature * normals(hashed(keys, draw), shape),
             self._config.guidance_weight,
         )
         following = plans[:, self._config.history]

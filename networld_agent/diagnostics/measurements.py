@@ -24,9 +24,9 @@ from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer
 from networld_agent.evaluation.scores import bootstrap_interval
 from networld_agent.evaluation.worlds import Worlds
+from networld_agent.keyed_random import stream_keys
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
-from networld_agent.planning.agent_noise import stream_keys
 from networld_agent.planning.plan_generator import PlanGenerator
 from networld_agent.planning.planning_model import PlanningModel
 from networld_agent.planning.samplers import noised

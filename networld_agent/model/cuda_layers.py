@@ -113,6 +113,7 @@ def norm_mish(
     if kernels is None or not kernels.fits(x.shape[0], x.shape[2], groups):
         return None
     if added is not None:
-        added = added.to(x.dtype).contiguous()
+        shape = x.shape if added.dim() == 3 else x.shape[1:]
+        added = added.to(x.dtype).expand(shape).contiguous()
     out: Tensor = _NormMish.apply(x.contiguous(), gain, bias, groups, added)
     return out

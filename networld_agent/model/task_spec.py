@@ -105,7 +105,7 @@ class TaskSpec:
             check_int("denoising_steps", self.denoising_steps, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values; a number of steps that was not tuned is left out, as before there was one."""
+        """As JSON values; steps that were not tuned are left out, as before there were any."""
         document = dataclasses.asdict(self)
         if self.denoising_steps is None:
             del document["denoising_steps"]

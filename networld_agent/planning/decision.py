@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend, GraphedFunction, TensorFunction
-from networld_agent.planning.agent_noise import stream_keys
+from networld_agent.keyed_random import stream_keys
 from networld_agent.planning.agreement import most_agreed
 from networld_agent.planning.neighbors import heard_means
 from networld_agent.planning.plan_generator import PlanGenerator, shifted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from networld_agent.planning.agent_noise import draw_keys, normal, stream_keys
+from networld_agent.keyed_random import hashed, normals, stream_keys
 from networld_agent.planning.guidance import Guidance
 from networld_agent.planning.plan_networks import PlanNetwork, PlanNetworks
 from networld_agent.planning.planner_config import (
@@ -114,7 +114,8 @@ class PlanGenerator:
         count = self.config.samples
         if count > 1:
             keys = stream_keys(keys[:, None], torch.arange(count, device=keys.device)).flatten()
-        return draw_keys(keys, draws).reshape(-1, count, len(draws))
+        drawn = torch.tensor(draws, device=keys.device)
+        return hashed(stream_keys(keys)[:, None], drawn).reshape(-1, count, len(draws))
 
     def plans(
         self, own: Tensor, neighbors: Tensor, noise_keys: Tensor, previous: Tensor | None = None
@@ -142,7 +143,7 @@ class PlanGenerator:
     def _draw(self, present: Tensor, noise_keys: Tensor, previous: Tensor | None) -> Tensor:
         shape = (self.model.config.horizon, present.shape[1])
         # All draws of the decision at once.
-        noise = (self.temperature * normal(noise_keys.t().contiguous(), shape)).unbind()
+        noise = (self.temperature * normals(noise_keys.t().contiguous(), shape)).unbind()
         steps, start = self._cold, noise[0]
         if previous is not None:
             steps = self._warm

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from networld_agent.planning.agent_noise import stream_keys
+from networld_agent.device import pick_device
+from networld_agent.keyed_random import hashed, stream_keys
 from networld_agent.planning.decision import Decision
 from networld_agent.planning.messages import FLOAT_BYTES, MessageCount
 from networld_agent.planning.neighbors import NeighborCache, Neighbors
@@ -93,11 +94,7 @@ class Planner:
         """
         from networld_agent.model.world_model import WorldModel
 
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ValueError("device 'cuda' was asked for, but torch finds no GPU: use 'cpu'.")
-        return cls(WorldModel.load(path, device), task, config)
+        return cls(WorldModel.load(path, pick_device(device)), task, config)
 
     def reset(
         self, seeds: Sequence[int] | None = None, mask: NDArray[np.bool_] | None = None
@@ -193,10 +190,10 @@ class Planner:
             self.messages.count_round(
                 alike * int(neighbors.broadcasts.sum()), alike * int(neighbors.receptions.sum())
             )
-        keys = stream_keys(
+        keys = hashed(
+            self._env_keys[torch.from_numpy(envs), None],
             torch.from_numpy(self._decisions[envs])[:, None],
             torch.arange(num_agents),
-            start=self._env_keys[torch.from_numpy(envs), None],
         )
         chosen = torch.from_numpy(envs).to(self._device)
         plans = self._plans.reshape(-1, num_agents, *self._plans.shape[1:])
@@ -233,8 +230,8 @@ class Planner:
         if len(seeds) != num_envs:
             raise ValueError(f"reset was given {len(seeds)} seeds for {num_envs} environments.")
         # On the CPU: for the few numbers of a key, a GPU's launches would take longer.
-        seeds = torch.tensor(list(seeds), dtype=torch.int64)
-        self._env_keys = stream_keys(torch.tensor(self.config.seed), seeds)
+        numbers = torch.tensor(list(seeds), dtype=torch.int64)
+        self._env_keys = stream_keys(torch.tensor(self.config.seed), numbers)
         self._position = np.full(num_envs, -1)
         self._decisions = np.zeros(num_envs, np.int64)
         self._plans = torch.zeros(

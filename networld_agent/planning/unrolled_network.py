@@ -35,6 +35,11 @@ def unrolled_size(model: WorldModel) -> int:
     return round(squares * (1.5 if config.classifier == "separate" else 1.0) * widest**2)
 
 
+def _blocks(level: nn.Module) -> list[ResidualBlock]:
+    """The residual blocks of a level."""
+    return [block for block in level.children() if isinstance(block, ResidualBlock)]
+
+
 class _Block:
     """A residual block over rows; the conditions of all noise levels are known."""
 
@@ -88,13 +93,12 @@ class _Down:
 
     def __init__(self, path: DownPath, steps: int, levels: int) -> None:
         self._levels: list[tuple[UnrolledMap | None, list[_Block]]] = []
-        for number, blocks in enumerate(path.levels):
-            assert isinstance(blocks, nn.ModuleList)
-            halve = None
+        for number, level in enumerate(path.levels):
+            blocks, halve = _blocks(level), None
             if number:
+                weight = blocks[0].first.weight
                 layer = path.downs[number - 1]
-                width = blocks[0].first.weight.shape[1]
-                halve = UnrolledMap(layer, steps, width, blocks[0].first.weight.device)
+                halve = UnrolledMap(layer, steps, weight.shape[1], weight.device)
                 steps //= 2
             self._levels.append((halve, [_Block(block, steps, levels) for block in blocks]))
         self.steps = steps
@@ -129,10 +133,10 @@ class _Up:
     """The way back up to the segment."""
 
     def __init__(self, unet: TemporalUNet, steps: int, levels: int) -> None:
-        self._middle = [_Block(block, steps, levels) for block in unet.middle]  # type: ignore[arg-type]
+        self._middle = [_Block(block, steps, levels) for block in _blocks(unet.middle)]
         self._levels: list[tuple[int, list[_Block], UnrolledMap]] = []
-        for blocks, layer in zip(unet.levels, unet.ups, strict=True):
-            assert isinstance(blocks, nn.ModuleList)
+        for level, layer in zip(unet.levels, unet.ups, strict=True):
+            blocks = _blocks(level)
             weight = blocks[-1].second.weight
             double = UnrolledMap(layer, steps, weight.shape[2], weight.device)
             self._levels.append((steps, [_Block(block, steps, levels) for block in blocks], double))

@@ -11,7 +11,7 @@ import torch
 from parity import CPU, assert_parity
 from planner_cases import planner_of, ring, scene
 
-from networld_agent.planning.agent_noise import agent_normal, mix, stream_keys
+from networld_agent.keyed_random import hashed, normals, stream_keys
 from networld_agent.planning.guidance import Guidance
 from networld_agent.planning.samplers import noised, sample, sampler_steps, trailing_levels
 
@@ -25,7 +25,7 @@ def test_keys_are_equal_as_integers(other):
         seeds = torch.tensor([0, 1, 2**31, 2**62 + 5, -(2**63)]).to(device)
         agents = torch.arange(64).to(device)
         keys = stream_keys(torch.tensor(7).to(device), seeds[:, None], agents)
-        return {"keys": keys, "mixed": mix(keys)}
+        return {"keys": keys, "mixed": hashed(keys, 3)}
 
     assert len(assert_parity(work, other)["keys"].unique()) == 5 * 64
 
@@ -34,7 +34,7 @@ def test_keys_are_equal_as_integers(other):
 def test_normal_numbers_of_an_agent(other, shape):
     def work(device):
         keys = stream_keys(torch.arange(100).to(device))
-        return [agent_normal(keys, draw, shape) for draw in (0, 1, 5)]
+        return [normals(hashed(keys, draw), shape) for draw in (0, 1, 5)]
 
     assert_parity(work, other, 1e-5)
 

@@ -14,6 +14,7 @@ from networld_agent.keyed_random import (
     integers,
     normals,
     signed,
+    stream_keys,
     uniforms,
 )
 
@@ -85,6 +86,17 @@ def test_a_draw_of_normals_depends_on_its_key_alone():
         assert torch.equal(normals(keys[index], (5, 3)), whole[index])
     assert torch.equal(whole[0, 0], whole[1, 2])
     assert not torch.equal(whole[0, 0], whole[0, 1])
+
+
+def test_noise_of_different_agents_draws_and_times_is_unrelated():
+    agents, decisions = torch.arange(40)[:, None], torch.arange(25)
+    keys = stream_keys(agents, decisions).flatten()
+    assert len(set(keys.tolist())) == 1000
+    first, second = (normals(hashed(keys, draw), (64,)).double() for draw in (0, 1))
+    assert abs((first * second).mean().item()) < 0.015
+    between = torch.corrcoef(first[:300]) - torch.eye(300)
+    assert between.abs().max().item() < 6 / 8
+    assert (between**2).mean().item() == pytest.approx(1 / 64, rel=0.1)
 
 
 def test_the_hash_of_the_cpu_gives_the_keys_of_other_devices():

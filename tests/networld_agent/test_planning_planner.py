@@ -5,8 +5,8 @@ import pytest
 import torch
 from planning_toy import SPREAD, ToyModel, ToyTask
 
+from networld_agent.keyed_random import stream_keys
 from networld_agent.planning import Planner, PlannerConfig
-from networld_agent.planning.agent_noise import stream_keys
 from networld_agent.planning.guidance import Guidance, unit_rows
 from networld_agent.planning.plan_generator import PlanGenerator, shifted
 from networld_agent.planning.planner_config import DEFAULT_GUIDANCE_SCALE
@@ -296,7 +296,7 @@ def test_options_that_do_not_fit_the_model_are_refused(options, sentence):
 
 @pytest.mark.parametrize("options", [
     {"sampler": "euler"}, {"steps": 0}, {"plan_mode": "best"}, {"candidates": 0},
-    {"guidance_scale": -1.0}, {"steps": 5, "warm_start": 6}, {"execute": 0}, {"temperature": 1.5},
+    {"guidance_scale": -1.0}, {"warm_start": 6, "steps": 5}, {"execute": 0}, {"temperature": 1.5},
     {"votes": 0}, {"decoding": "median"}, {"guidance_scale": float("nan")},
 ])  # fmt: skip
 def test_wrong_options_are_refused_by_name(options):

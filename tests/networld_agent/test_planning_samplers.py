@@ -6,7 +6,6 @@ import math
 import pytest
 import torch
 
-from networld_agent.planning.agent_noise import agent_normal, mix, stream_keys
 from networld_agent.planning.samplers import SAMPLERS, sample, sampler_steps, trailing_levels
 
 MEAN, SPREAD, LEVELS = 0.7, 0.5, 20
@@ -165,43 +164,3 @@ def test_clamped_part_survives_and_is_shown_to_the_denoiser():
         x = sample(plan, torch.ones(3, 8, 2), denoise, lambda _: torch.ones(3, 8, 2), clamp)
         assert (x[:, 0] == 9.0).all()
         assert (x[:, 1:] == 0.0).all()
-
-
-# ------------------------------------------------------------------------ noise of an agent
-def splitmix64(x):
-    """The reference in unbounded integers."""
-    mask = 2**64 - 1
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & mask
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & mask
-    return x ^ (x >> 31)
-
-
-def test_hash_matches_unbounded_integers():
-    values = [0, 1, 2**31, 2**63 - 1, -1, -(2**63), 123456789123456789]
-    expected = [splitmix64(v % 2**64) for v in values]
-    assert [h % 2**64 for h in mix(torch.tensor(values)).tolist()] == expected
-
-
-def test_noise_is_standard_normal():
-    x = agent_normal(stream_keys(torch.arange(200)), 0, (32, 64)).double()
-    assert x.mean().item() == pytest.approx(0, abs=0.005)
-    assert x.var().item() == pytest.approx(1, abs=0.01)
-    assert (x**4).mean().item() == pytest.approx(3, abs=0.05)
-    assert (x.abs() > 3).double().mean().item() == pytest.approx(0.0027, abs=0.0005)
-
-
-def test_noise_of_different_agents_draws_and_times_is_unrelated():
-    agents, decisions = torch.arange(40)[:, None], torch.arange(25)
-    keys = stream_keys(agents, decisions).flatten()
-    assert len(set(keys.tolist())) == 1000
-    first, second = (agent_normal(keys, draw, (64,)).double() for draw in (0, 1))
-    assert abs((first * second).mean().item()) < 0.015
-    between = torch.corrcoef(first[:300]) - torch.eye(300)
-    assert between.abs().max().item() < 6 / 8
-    assert (between**2).mean().item() == pytest.approx(1 / 64, rel=0.1)
-
-
-def test_noise_of_an_agent_does_not_depend_on_its_company():
-    many = agent_normal(stream_keys(torch.arange(19)), 4, (5, 3))
-    one = agent_normal(stream_keys(torch.arange(7, 8)), 4, (5, 3))
-    torch.testing.assert_close(many[7:8], one, rtol=0, atol=0)
