@@ -10,13 +10,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 __all__ = ["CudaGraphs", "GraphBackend", "GraphedFunction", "StaticInput", "TensorFunction"]
 
+T = TypeVar("T")
 #: Tensors in, tensors out. What it reads besides its arguments is read where it lay at capture.
 TensorFunction = Callable[..., tuple[Tensor, ...]]
 
@@ -41,13 +42,14 @@ class GraphBackend(Protocol):
     def on_device(self, value: Tensor) -> Tensor:
         """The value where the function computes."""
 
-    def capture(
-        self, call: Callable[[], tuple[Tensor, ...]], warm_ups: int
-    ) -> tuple[tuple[Tensor, ...], Callable[[], None]]:
-        """Calls `warm_ups` times, then captures one call.
+    def warm_up(self, call: Callable[[], object]) -> None:
+        """Calls once, as it must be called before it can be captured."""
+
+    def capture(self, call: Callable[[], T]) -> tuple[T, Callable[[], None]]:
+        """Captures a call without computing anything.
 
         Returns:
-            The captured call's outputs, and what computes them anew in place.
+            The call's outputs, and what computes them anew in place.
         """
 
 
@@ -129,7 +131,9 @@ class GraphedFunction:
             def call() -> tuple[Tensor, ...]:
                 return self._function(*(place.tensor for place in places))
 
-            outputs, replay = self._backend.capture(call, self._warm_ups)
+            for _ in range(self._warm_ups):
+                self._backend.warm_up(call)
+            outputs, replay = self._backend.capture(call)
         except RuntimeError as error:
             self._failed = True
             reason = (str(error).splitlines() or ["unknown error"])[0]
@@ -187,19 +191,20 @@ class CudaGraphs:
         """The value on the GPU."""
         return value.to(self._device, non_blocking=True)
 
-    def capture(
-        self, call: Callable[[], tuple[Tensor, ...]], warm_ups: int
-    ) -> tuple[tuple[Tensor, ...], Callable[[], None]]:
-        """Warms up on a stream of its own, as capture demands, then captures."""
+    def warm_up(self, call: Callable[[], object]) -> None:
+        """Calls on a stream of its own: what libraries allocate at first use stays out."""
         with torch.cuda.device(self._device):
             current, side = torch.cuda.current_stream(), torch.cuda.Stream()
             side.wait_stream(current)
             with torch.cuda.stream(side):
-                for _ in range(warm_ups):
-                    call()
+                call()
             current.wait_stream(side)
+
+    def capture(self, call: Callable[[], T]) -> tuple[T, Callable[[], None]]:
+        """The call as one launch."""
+        with torch.cuda.device(self._device):
             graph = torch.cuda.CUDAGraph()
-            # Other threads may allocate meanwhile: only this one's calls can spoil the capture.
+            # Other threads may allocate or send meanwhile: only this one's calls can spoil it.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 outputs = call()
         return outputs, graph.replay

@@ -174,14 +174,19 @@ def _tune(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
             planner.model, worlds.task, worlds, seeds, steps, planner.config,
             warm_up=options.warm_up,
         )  # fmt: skip
-        print("| temperature | scale | reward | gain over unguided [95 %] |\n|---|---|---|---|")
+        print("| temperature | scale | steps | reward | gain over unguided [95 %] |")
+        print("|---|---|---|---|---|")
         for trial in trials:
             low, high = trial.gain_interval
             gain = f"{trial.gain:.4f} [{low:.4f}, {high:.4f}]"
-            print(f"| {trial.temperature:g} | {trial.scale:g} | {trial.reward:.4f} | {gain} |")
+            setting = f"{trial.temperature:g} | {trial.scale:g} | {trial.denoising_steps}"
+            print(f"| {setting} | {trial.reward:.4f} | {gain} |")
         best = best_trial(trials)
         store_trial(path, worlds.task, best)
-        print(f"\nstored temperature {best.temperature:g}, scale {best.scale:g} with {path}")
+        print(
+            f"\nstored temperature {best.temperature:g}, scale {best.scale:g}, "
+            f"{best.denoising_steps} denoising steps with {path}"
+        )
 
 
 def _write(
@@ -278,8 +283,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument(
         "--tune-guidance", action="store_true",
-        help="first choose temperature and guidance scale on validation seeds and store them with "
-        "the model",
+        help="first choose temperature, guidance scale and denoising steps on validation seeds and "
+        "store them with the model",
     )  # fmt: skip
     parser.add_argument("--tune-episodes", type=int, default=8, help="(default: 8)")
     parser.add_argument("--tune-steps", type=int, default=200, help="(default: 200)")

@@ -108,15 +108,17 @@ def tuned_options(settings: dict[str, Any], path: Path | None) -> dict[str, floa
     """
     if path is None:
         return {}
-    names: tuple[str, ...]
     if settings["method"] == "networld":
         from networld_agent.model import WorldModel
 
-        source: Any = WorldModel.load(path / "model").tasks[settings["env"]]
-        names = ("guidance_scale", "temperature")
+        spec = WorldModel.load(path / "model").tasks[settings["env"]]
+        found = {
+            "guidance_scale": spec.guidance_scale,
+            "temperature": spec.temperature,
+            "steps": spec.denoising_steps,
+        }
     else:
         from benchmarks.baselines import load_policy
 
-        source, names = load_policy(path / "policy"), ("target_return",)
-    values = {name: getattr(source, name, None) for name in names}
-    return {name: float(value) for name, value in values.items() if value is not None}
+        found = {"target_return": getattr(load_policy(path / "policy"), "target_return", None)}
+    return {name: value for name, value in found.items() if value is not None}

@@ -63,7 +63,7 @@ def _options(settings: dict[str, Any]) -> list[str]:
 
 
 def _tune(path: Path, tuning: dict[str, Any]) -> dict[str, float]:
-    """Chooses temperature and guidance scale on validation worlds; the model keeps them."""
+    """Chooses how the planner draws, on validation worlds; the model keeps it."""
     from benchmarks.jobs.worlds import make_job_worlds
 
     worlds = make_job_worlds(tuning, tuning["episodes"])
@@ -73,7 +73,7 @@ def _tune(path: Path, tuning: dict[str, Any]) -> dict[str, float]:
         planner.model, worlds.task, worlds, seeds, tuning["steps"], warm_up=tuning["warm_up"]
     )
     store_trial(path, worlds.task, best_trial(trials))
-    return {f"{t.temperature:g}, {t.scale:g}": t.reward for t in trials}
+    return {f"{t.temperature:g}, {t.scale:g}, {t.denoising_steps}": t.reward for t in trials}
 
 
 def _parameters(model: WorldModel, task: str) -> int:

@@ -1,4 +1,4 @@
-"""Chooses a task's temperature and guidance scale by playing validation worlds."""
+"""Chooses a task's temperature, guidance scale and denoising steps by playing validation worlds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,24 @@ from networld_agent.evaluation.scores import bootstrap_interval
 from networld_agent.evaluation.worlds import Worlds
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
+from networld_agent.planning.planner_config import DEFAULT_STEPS
 
-__all__ = ["SCALES", "TEMPERATURES", "Trial", "best_trial", "store_trial", "tune_planner"]
+__all__ = [
+    "FEWER_STEPS",
+    "SCALES",
+    "TEMPERATURES",
+    "Trial",
+    "best_trial",
+    "store_trial",
+    "tune_planner",
+]
 
 #: In units of the latents' spread, from small to large; tried until the reward falls.
 SCALES: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
 #: From the cheapest: near the mean a single plan does; at 1, eight plans vote.
 TEMPERATURES: Final = (0.5, 1.0)
+#: Denoising steps to try instead of the planner's: a decision takes time in proportion to them.
+FEWER_STEPS: Final = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,7 @@ class Trial:
         gain: mean difference to the unguided planner of that temperature in the same worlds.
         gain_interval: its 95 % bootstrap interval.
         kept: whether this temperature was, in the end.
+        denoising_steps: of a plan.
     """
 
     temperature: float
@@ -45,12 +57,25 @@ class Trial:
     gain: float
     gain_interval: tuple[float, float]
     kept: bool = True
+    denoising_steps: int = DEFAULT_STEPS
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial:
-    """The greatest mean reward at the temperature kept; the smaller scale of equals."""
+    """The greatest mean reward at the temperature kept, at the greatest number of steps.
+
+    Of equals, the smaller scale. If fewer steps earn as much with that setting, the fewest that do.
+    """
     kept = [trial for trial in trials if trial.kept]
-    return max(kept, key=lambda trial: (trial.reward, -trial.scale, -trial.temperature))
+    most = max(trial.denoising_steps for trial in kept)
+    full = [trial for trial in kept if trial.denoising_steps == most]
+    best = max(full, key=lambda trial: (trial.reward, -trial.scale, -trial.temperature))
+    as_good = [
+        trial
+        for trial in kept
+        if (trial.temperature, trial.scale) == (best.temperature, best.scale)
+        and trial.reward >= best.reward
+    ]
+    return min(as_good, key=lambda trial: trial.denoising_steps)
 
 
 def store_trial(path: Path, task: str, trial: Trial) -> None:
@@ -60,7 +85,10 @@ def store_trial(path: Path, task: str, trial: Trial) -> None:
     """
     model = WorldModel.load(path)
     spec = dataclasses.replace(
-        model.tasks[task], guidance_scale=trial.scale, temperature=trial.temperature
+        model.tasks[task],
+        guidance_scale=trial.scale,
+        temperature=trial.temperature,
+        denoising_steps=trial.denoising_steps,
     )
     model.set_task(spec)
     model.save(path)
@@ -76,12 +104,14 @@ def tune_planner(
     scales: Sequence[float] = SCALES,
     temperatures: Sequence[float] = TEMPERATURES,
     warm_up: int = 5,
+    fewer: Sequence[int] = FEWER_STEPS,
 ) -> list[Trial]:
     """Plays the same validation worlds unguided with every temperature, then climbs the scales.
 
     The last temperature whose gain over the one kept before is certain (95 % interval) is kept,
     since the later ones draw more plans per decision. Scales are tried in ascending order until one
-    is no better than the last: where guidance does nothing, that is after the first.
+    is no better than the last: where guidance does nothing, that is after the first. With the best
+    setting, fewer denoising steps are tried in the end.
 
     Args:
         model: world model.
@@ -89,39 +119,51 @@ def tune_planner(
         worlds: environments.
         seeds: of the validation episodes.
         steps: per episode.
-        config: how to plan; its own scale is ignored, its temperature, if it has one, is kept.
+        config: how to plan; its own scale is ignored; its temperature and its steps, if it has
+            any, are kept.
         scales: to climb at the temperature kept; 0 is the unguided planner.
         temperatures: to try, from the cheapest.
+        fewer: numbers of denoising steps to try instead of the usual one.
         warm_up: random steps at the start of each episode.
     """
     config = PlannerConfig() if config is None else config
     if config.temperature is not None:
         temperatures = (config.temperature,)
 
-    def rewards(temperature: float, scale: float) -> NDArray[np.float64]:
-        chosen = dataclasses.replace(config, temperature=temperature, guidance_scale=scale)
+    usual = min(config.steps or DEFAULT_STEPS, len(model.schedule.alpha_bar))
+    fewer = [] if config.steps else [number for number in sorted({*fewer}) if number < usual]
+
+    def rewards(temperature: float, scale: float, count: int = usual) -> NDArray[np.float64]:
+        chosen = dataclasses.replace(
+            config, temperature=temperature, guidance_scale=scale, steps=count
+        )
         planner = Planner(model, task, chosen)
         return play(worlds, PlannerPlayer(planner), seeds, steps, warm_up).rewards
 
-    played = {(temperature, 0.0): rewards(temperature, 0.0) for temperature in temperatures}
+    unguided = {temperature: rewards(temperature, 0.0) for temperature in temperatures}
+    played = {(temperature, 0.0, usual): values for temperature, values in unguided.items()}
     kept = temperatures[0]
     for temperature in temperatures[1:]:
-        if bootstrap_interval(played[temperature, 0.0] - played[kept, 0.0])[0] > 0:
+        if bootstrap_interval(unguided[temperature] - unguided[kept])[0] > 0:
             kept = temperature
-    last = played[kept, 0.0]
+    best, last = 0.0, unguided[kept]
     for scale in sorted({*scales} - {0.0}):
-        played[kept, scale] = rewards(kept, scale)
-        if played[kept, scale].mean() <= last.mean():
+        values = played[kept, scale, usual] = rewards(kept, scale)
+        if values.mean() <= last.mean():
             break
-        last = played[kept, scale]
+        best, last = scale, values
+    for count in fewer:
+        if config.warm_start <= count:
+            played[kept, best, count] = rewards(kept, best, count)
     return [
         Trial(
             temperature,
             scale,
             float(values.mean()),
-            float((values - played[temperature, 0.0]).mean()),
-            bootstrap_interval(values - played[temperature, 0.0]),
+            float((values - unguided[temperature]).mean()),
+            bootstrap_interval(values - unguided[temperature]),
             temperature == kept,
+            count,
         )
-        for (temperature, scale), values in played.items()
+        for (temperature, scale, count), values in played.items()
     ]

@@ -14,6 +14,10 @@ __all__ = ["RowNormMish"]
 _EPSILON: Final = 1e-5
 
 
+def _compiled(x: Tensor) -> bool:
+    return x.device.type == "cpu"
+
+
 class RowNormMish:
     """Group normalisation, then Mish, with the weights of one layer, which stay where they are.
 
@@ -37,7 +41,7 @@ class RowNormMish:
             more: added afterwards: `(C,)`, or `(R, T, C)` and contiguous; None adds nothing.
         """
         out = torch.empty_like(x)
-        if x.device.type == "cpu":
+        if _compiled(x):
             shift = more.numpy() if more is not None and more.ndim == 1 else None
             rest = more.numpy() if more is not None and more.ndim == 3 else None
             row_kernels.forward(
@@ -56,7 +60,7 @@ class RowNormMish:
     def backward(self, grad: Tensor, x: Tensor) -> Tensor:
         """The gradient of `x` `(R, T, C)` from that of `forward`'s output; both contiguous."""
         out = torch.empty_like(x)
-        if x.device.type == "cpu":
+        if _compiled(x):
             row_kernels.backward(
                 grad.numpy(), x.numpy(), self._gain.numpy(), self._bias.numpy(), self._groups,
                 out.numpy(),

@@ -1,4 +1,4 @@
-"""Work that a GPU repeats without the host: one graph of all its kernels.
+"""Work without arguments that a GPU repeats as one launch.
 
 A step of the network of preset `paper` starts more than two thousand kernels. Launched one by one
 they keep the host busy for ten times as long as the GPU; recorded, one launch repeats them all.
@@ -8,41 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Protocol
 
-import torch
+from networld_agent.cuda_graph import GraphBackend
 
-__all__ = ["Capture", "CudaGraphs", "GraphBackend"]
-
-
-class GraphBackend(Protocol):
-    """What records work and repeats it."""
-
-    def warm_up(self, work: Callable[[], None]) -> None:
-        """Does the work once, as it must be done before it can be recorded."""
-
-    def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Records the work, without doing it; returns what does it."""
-
-
-class CudaGraphs:
-    """CUDA graphs (`torch.cuda.CUDAGraph`)."""
-
-    def warm_up(self, work: Callable[[], None]) -> None:
-        """Does the work on a side stream: what libraries allocate at first use stays out."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            work()
-        torch.cuda.current_stream().wait_stream(stream)
-
-    def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """The work as one launch."""
-        graph = torch.cuda.CUDAGraph()
-        # Another thread may send the next batch meanwhile: what it does is none of this graph's.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            work()
-        return graph.replay
+__all__ = ["Capture"]
 
 
 class Capture:
@@ -84,7 +53,7 @@ class Capture:
             self._backend.warm_up(self._work)
         else:
             try:
-                self._repeat = self._backend.record(self._work)
+                _, self._repeat = self._backend.capture(self._work)
             except RuntimeError as error:
                 reason = str(error).strip().splitlines()[0]
                 print(f"warning: {self._name} runs without a CUDA graph: {reason}", file=sys.stderr)

@@ -14,11 +14,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from networld_agent.cuda_graph import CudaGraphs, GraphBackend
 from networld_agent.model.batch import Batch
 from networld_agent.model.world_model import WorldModel
 from networld_agent.progress import ProgressLine
 from networld_agent.training.batches import BatchSampler, Share
-from networld_agent.training.capture import Capture, CudaGraphs, GraphBackend
+from networld_agent.training.capture import Capture
 from networld_agent.training.checkpoints import (
     load_checkpoint,
     optimizer_tensors,
@@ -112,7 +113,7 @@ class Trainer:
         self._half = half
         several = self._share.world > 1
         if graphs is None and device.type == "cuda" and config.graph and not several:
-            graphs = CudaGraphs()
+            graphs = CudaGraphs(device)
         recordable = device.type == "cuda" or graphs is not None
         self._step = TrainingStep(
             self.model, self.averaged, config, self._half, slow, several, recordable

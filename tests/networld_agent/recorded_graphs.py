@@ -58,21 +58,37 @@ class _Recorder(NoHostReads):
         return out
 
 
+class _Place:
+    """A buffer that stays where it is."""
+
+    def __init__(self, like: torch.Tensor) -> None:
+        self.tensor = torch.empty_like(like)
+
+    def load(self, value: torch.Tensor) -> None:
+        self.tensor.copy_(value)
+
+
 class RecordedGraphs:
-    """Stands in for `networld_agent.training.capture.CudaGraphs`."""
+    """Stands in for `networld_agent.cuda_graph.CudaGraphs`."""
 
     def __init__(self) -> None:
         self.recordings = 0
 
-    def warm_up(self, work: Callable[[], None]) -> None:
-        work()
+    def static_input(self, like: torch.Tensor) -> _Place:
+        return _Place(like)
 
-    def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """What does the work again; recording itself leaves everything as it was."""
+    def on_device(self, value: torch.Tensor) -> torch.Tensor:
+        return value
+
+    def warm_up(self, call: Callable[[], object]) -> None:
+        call()
+
+    def capture(self, call: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
+        """What calls again; capturing itself leaves everything as it was."""
         self.recordings += 1
         recorder = _Recorder()
         with recorder:
-            work()
+            found = call()
         with torch.no_grad():
             for tensor, value in reversed(recorder.before):
                 tensor.copy_(value)
@@ -87,4 +103,4 @@ class RecordedGraphs:
                     if target.data_ptr() != value.data_ptr():
                         target.detach().copy_(value)
 
-        return replay
+        return found, replay

@@ -15,7 +15,7 @@ from tiny_models import RB, tiny_model
 from networld_agent.evaluate import main, planner_config
 from networld_agent.evaluation.episodes import opening_actions, play, same_actions
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer, RandomPlayer, check_fit
-from networld_agent.evaluation.tuning import best_trial, tune_planner
+from networld_agent.evaluation.tuning import Trial, best_trial, store_trial, tune_planner
 from networld_agent.evaluation.worlds import make_worlds
 from networld_agent.model import ActionSpec, TaskSpec, WorldModel
 from networld_agent.planning import Planner, PlannerConfig
@@ -181,10 +181,11 @@ def test_a_model_of_another_environment_is_refused(task, sentence):
 def rewarded(monkeypatch):
     """Tuning in worlds whose rewards are a given function of temperature, scale and seed."""
 
-    def tune(reward, **options):
+    def tune(reward, costs=None, **options):
         def played(worlds, player, seeds, steps, warm_up):
             config = player._planner.config
             rewards = [reward(config.temperature, config.guidance_scale, seed) for seed in seeds]
+            rewards = np.array(rewards) - (costs or {}).get(config.steps, 0.0)
             return SimpleNamespace(rewards=np.array(rewards, float))
 
         monkeypatch.setattr("networld_agent.evaluation.tuning.play", played)
@@ -194,7 +195,9 @@ def rewarded(monkeypatch):
 
 
 def settings(trials):
-    return [(trial.temperature, trial.scale) for trial in trials]
+    """Temperatures and scales, in the order in which they were tried at the usual steps."""
+    most = max(trial.denoising_steps for trial in trials)
+    return [(t.temperature, t.scale) for t in trials if t.denoising_steps == most]
 
 
 def test_tuning_plays_every_setting_in_the_same_worlds():
@@ -233,6 +236,35 @@ def test_tuning_keeps_the_cheap_temperature_unless_the_other_is_surely_better(re
     unsure = rewarded(lambda t, w, seed: seed % 7 + 2 * t * (5 if seed % 2 else -3))
     assert unsure[1].reward > unsure[0].reward
     assert best_trial(unsure).temperature == 0.5
+
+
+@pytest.mark.parametrize(
+    ("costs", "chosen"),
+    [({}, 1), ({1: 0.01}, 2), ({1: 0.01, 2: 0.01}, 3), ({2: 0.01}, 1), ({1: -1, 2: -2}, 1)],
+    ids=["all alike", "one is worse", "both are worse", "two is worse", "both are better"],
+)
+def test_tuning_takes_the_fewest_steps_that_earn_as_much(rewarded, costs, chosen):
+    trials = rewarded(lambda t, w, seed: -abs(w - 0.2) - t + seed % 5, costs)
+    best = best_trial(trials)
+    assert (best.temperature, best.scale, best.denoising_steps) == (0.5, 0.2, chosen)
+    # Tried with the best setting alone.
+    fewer = [t for t in trials if t.denoising_steps < 3]
+    assert [(t.temperature, t.scale, t.denoising_steps) for t in fewer] == [
+        (0.5, 0.2, 1), (0.5, 0.2, 2)
+    ]  # fmt: skip
+
+
+def test_tuning_leaves_steps_that_were_asked_for(rewarded):
+    trials = rewarded(lambda t, w, seed: 0.0, config=PlannerConfig(steps=5))
+    assert {t.denoising_steps for t in trials} == {5}
+
+
+def test_a_planner_takes_the_steps_that_were_tuned_unless_told_otherwise(tmp_path):
+    path = tiny_model().save(tmp_path / "model")
+    assert Planner.load(path).generator.steps == 3
+    store_trial(path, "rb-v0", Trial(0.5, 0.2, 1.0, 0.0, (0.0, 0.0), denoising_steps=2))
+    assert Planner.load(path).generator.steps == 2
+    assert Planner.load(path, config=PlannerConfig(steps=4)).generator.steps == 4
 
 
 # ----------------------------------------------------------------------------- the command
@@ -285,7 +317,7 @@ def test_tuned_scale_is_stored_with_the_model(folder, tmp_path, capsys):
     stored = WorldModel.load(model).tasks["rb-v0"]
     assert stored.guidance_scale is not None
     assert stored.temperature in (0.5, 1.0)
-    sentence = f"stored temperature {stored.temperature:g}, scale {stored.guidance_scale:g} with"
+    sentence = f"stored temperature {stored.temperature:g}, scale {stored.guidance_scale:g}, "
     assert sentence in capsys.readouterr().out
     assert Planner.load(model).generator.guidance.scale == stored.guidance_scale
 

@@ -204,8 +204,8 @@ def run(folder, graphs, **options):
 class Unrecorded(RecordedGraphs):
     """Does at every call what would be recorded."""
 
-    def record(self, work):
-        return work
+    def capture(self, call):
+        return None, call
 
 
 @pytest.mark.parametrize("data", ["device", "host"])
@@ -251,7 +251,7 @@ def test_what_a_recording_takes_from_the_host_stays_as_it_was():
 
 def test_recording_itself_does_no_work():
     total = torch.zeros(())
-    repeat = RecordedGraphs().record(lambda: total.add_(1))
+    _, repeat = RecordedGraphs().capture(lambda: total.add_(1))
     assert total == 0
     repeat()
     assert total == 1
@@ -259,7 +259,7 @@ def test_recording_itself_does_no_work():
 
 def test_work_that_cannot_be_recorded_goes_on_as_written(capsys):
     class Refusing(RecordedGraphs):
-        def record(self, work):
+        def capture(self, call):
             raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
     count = itertools.count(1)
