@@ -1,0 +1,75 @@
+"""Latency of a guided decision by agents and denoising steps, op by op and as one graph.
+
+The time from observations in NumPy to actions in NumPy, for all agents of one environment at once;
+every step of the sampler is guided. The graph is a ring of 2 + 2 neighbours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed.gpu.clocks import latency, peak_memory
+from benchmarks.speed.gpu.data import SHAPES, ring
+from benchmarks.speed.gpu.models import fresh_model
+from benchmarks.speed.gpu.piece import Row, Setting
+from networld_agent.planning import Planner, PlannerConfig
+
+__all__ = ["planner_config", "rows"]
+
+_TASK = "cbf-v0"
+_AGENTS, _STEPS = (19, 190, 1_000, 10_000), (1, 3, 5)
+#: Option of the planner that runs the whole sampler as one CUDA graph.
+_GRAPH = "graph"
+
+
+def planner_config(steps: int, graphed: bool) -> PlannerConfig | None:
+    """Guided at every step; None if this planner has no graphs."""
+    options: dict[str, Any] = {"steps": steps, "unguided_steps": 0}
+    if _GRAPH in [field.name for field in dataclasses.fields(PlannerConfig)]:
+        options[_GRAPH] = graphed
+    elif graphed:
+        return None
+    return PlannerConfig(**options)
+
+
+def rows(setting: Setting) -> Sequence[Row]:
+    """One for every number of agents and steps, eager and graphed."""
+    agents = (5, 19) if setting.quick else _AGENTS
+    seconds = 0.2 if setting.quick else 1.5
+    return [
+        Row(
+            f"{count} agents, {steps} steps, {'graph' if graphed else 'eager'}",
+            seconds * (1 if count < 1_000 else 3),
+            partial(_decide, setting, count, steps, graphed, seconds),
+        )
+        for count in agents
+        for steps in _STEPS
+        for graphed in (False, True)
+    ]
+
+
+def _decide(
+    setting: Setting, agents: int, steps: int, graphed: bool, seconds: float
+) -> dict[str, Any]:
+    config = planner_config(steps, graphed)
+    if config is None or (graphed and setting.device == "cpu"):
+        return {"skipped": "no graph of the planner here."}
+    rng, graph = np.random.default_rng(0), ring(agents)
+    size = SHAPES[_TASK].observation_size
+    seen = [rng.standard_normal((agents, size), np.float32) for _ in range(8)]
+    with peak_memory(setting.device) as memory:
+        model = fresh_model(setting.preset, setting.device).requires_grad_(False).eval()
+        planner = Planner(model, _TASK, config)
+        start = time.perf_counter()
+        planner.act(seen[0], graph)
+        first = time.perf_counter() - start
+        planner.act(seen[1], graph)
+        calls = iter(seen * 10_000)
+        found = latency(lambda: planner.act(next(calls), graph), setting.device, seconds, least=20)
+    return {"first_s": first, **found, **memory}
