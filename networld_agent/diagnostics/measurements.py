@@ -189,10 +189,9 @@ def measure(
     config = PlannerConfig() if config is None else config
     size, horizon = model.config.latent_size, model.config.horizon
     length = max(horizon, ahead + 1)
-    rng = np.random.default_rng(seed)
     # Least squares on few rows would be a weak rival.
-    fitted = _numbers(encoded(model, task, training.draw(max(windows, 512), length, rng)))
-    drawn = held_out.draw(windows, length, rng)
+    fitted = _numbers(encoded(model, task, training.draw(max(windows, 512), length, seed)))
+    drawn = held_out.draw(windows, length, seed + 1)
     segments = encoded(model, task, drawn)
     actual = _numbers(segments)
     mean, sample = predictions(model, task, config, segments[:, 0], samples, length)

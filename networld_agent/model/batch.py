@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -39,16 +40,19 @@ class TaskBatch:
         """W N."""
         return self.observations.shape[0] * self.observations.shape[1]
 
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Observations, actions, returns and neighbours' weights."""
+        return self.observations, self.actions, self.returns, self.mean_weights
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> TaskBatch:
+        """The same with a function of each tensor."""
+        observations, actions, returns, mean_weights = map(function, self.tensors)
+        return TaskBatch(self.task, observations, actions, returns, mean_weights, self.weight)
+
     def to(self, device: torch.device) -> TaskBatch:
         """The same on a device."""
-        return TaskBatch(
-            self.task,
-            self.observations.to(device, non_blocking=True),
-            self.actions.to(device, non_blocking=True),
-            self.returns.to(device, non_blocking=True),
-            self.mean_weights.to(device, non_blocking=True),
-            self.weight,
-        )
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
 
 
 @dataclass(frozen=True)

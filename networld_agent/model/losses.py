@@ -13,7 +13,7 @@ from networld_agent.model.config import WorldModelConfig
 if TYPE_CHECKING:
     from networld_agent.model.world_model import WorldModel
 
-__all__ = ["joint_loss"]
+__all__ = ["joint_loss", "loss_names"]
 
 
 def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
@@ -34,7 +34,7 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     )
     task = torch.cat(
         [
-            torch.full((part.num_sequences,), model.tasks[part.task].index, device=x0.device)
+            torch.full((part.num_sequences,), model.task(part.task).index, device=x0.device)
             for part in batch.parts
         ]
     )
@@ -55,8 +55,13 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     if not config.mean_field:
         error = error[..., : config.latent_size]
     per_step = error.mean(2)
-    steps = torch.ones(per_step.shape[1], device=x0.device)
-    steps[0] = config.first_step_weight
+    # Filled, not assigned to: an assignment would send the number from the host.
+    steps = torch.cat(
+        [
+            per_step.new_full((1,), config.first_step_weight),
+            per_step.new_ones(per_step.shape[1] - 1),
+        ]
+    )
     losses = {"diffusion": (weights * (per_step @ (steps / steps.sum()))).sum()}
 
     classifier, inverse, planned, behaviour, reconstruction = [], [], [], [], []
@@ -103,6 +108,16 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
         losses["reconstruction"] = torch.stack(reconstruction).sum()
         total = total + config.reconstruction_weight * losses["reconstruction"]
     return {"loss": total, **losses}
+
+
+def loss_names(config: WorldModelConfig) -> tuple[str, ...]:
+    """Names of what `joint_loss` returns, in its order."""
+    parts = {
+        "planned_action": _plans_actions(config),
+        "behaviour": config.behaviour_weight > 0,
+        "reconstruction": config.reconstruction_weight > 0,
+    }
+    return "loss", "diffusion", "classifier", "inverse", *(n for n, on in parts.items() if on)
 
 
 def _plans_actions(config: WorldModelConfig) -> bool:

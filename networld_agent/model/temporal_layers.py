@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from networld_agent.model import norm_mish_kernels
+from networld_agent.model import cuda_layers, norm_mish_kernels
 
 __all__ = ["Downsample", "NormMish", "TemporalConv", "Upsample"]
 
@@ -95,14 +95,14 @@ class TemporalConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(T, B, Cin)` to `(T, B, Cout)`."""
-        if not x.is_cuda:
-            out: Tensor = _Convolution.apply(x.contiguous(), self.weight, self.bias)
-            return out
-        # One large product, which autocast and compilers understand; launches cost more there.
-        taps, half = len(self.weight), len(self.weight) // 2
-        padded = nn.functional.pad(x, (0, 0, 0, 0, half, half))
-        columns = torch.cat([padded[tap : tap + len(x)] for tap in range(taps)], -1)
-        return nn.functional.linear(columns, self.weight.flatten(0, 1).t(), self.bias)
+        if torch.compiler.is_compiling():
+            # Plain operations, which compilers understand.
+            columns = cuda_layers.columns(x, len(self.weight))
+            return nn.functional.linear(columns, self.weight.flatten(0, 1).t(), self.bias)
+        if x.is_cuda:
+            return cuda_layers.convolution(x, self.weight, self.bias)
+        out: Tensor = _Convolution.apply(x.contiguous(), self.weight, self.bias)
+        return out
 
 
 class _NormMish(torch.autograd.Function):
@@ -150,14 +150,20 @@ class NormMish(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.groups = groups
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(T, B, C)` to the same shape."""
+    def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        """`(T, B, C)` to the same shape, plus `(B, C)` or `(T, B, C)`."""
+        compiling = torch.compiler.is_compiling()
+        if x.is_cuda and not compiling:
+            found = cuda_layers.norm_mish(x, self.gain, self.bias, self.groups, added)
+            if found is not None:
+                return found
         single = x.device.type == "cpu" and x.dtype == self.gain.dtype == torch.float32
-        if single and not torch.compiler.is_compiling():
-            out: Tensor = _NormMish.apply(x.contiguous(), self.gain, self.bias, self.groups)
-            return out
-        y = nn.functional.group_norm(x.permute(1, 2, 0), self.groups, self.gain, self.bias)
-        return nn.functional.mish(y).permute(2, 0, 1)
+        if single and not compiling:
+            y: Tensor = _NormMish.apply(x.contiguous(), self.gain, self.bias, self.groups)
+        else:
+            y = nn.functional.group_norm(x.permute(1, 2, 0), self.groups, self.gain, self.bias)
+            y = nn.functional.mish(y).permute(2, 0, 1)
+        return y if added is None else y + added
 
 
 class Downsample(nn.Module):

@@ -59,8 +59,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """`(T, B, Cin)` to `(T, B, Cout)`, under conditions `(B, E)`."""
-        h = self.first_norm(self.first(x)) + self.condition(condition)
-        out: Tensor = self.second_norm(self.second(h)) + self.shortcut(x)
+        h = self.first_norm(self.first(x), self.condition(condition))
+        out: Tensor = self.second_norm(self.second(h), self.shortcut(x))
         return out
 
 

@@ -1,7 +1,8 @@
 """Training batches as a pure function of seed and step.
 
-Nothing is drawn from a running generator: a resumed run needs no generator state, and every process
-of a distributed run cuts its share out of one and the same batch.
+Nothing is drawn from a running generator. Every window of a step has a key of its own, and so has
+every sequence in it: a resumed run needs no generator state, every process of a distributed run
+draws its own share and nothing else, and a GPU draws for itself what a CPU would have sent.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
+from torch import Tensor
 
+from networld_agent.keyed_random import hashed, integers, normals, signed
 from networld_agent.model.batch import Batch, TaskBatch
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.training.windows import WindowSource
 
-__all__ = ["BatchSampler", "Share"]
+__all__ = ["BatchSampler", "Drawer", "Share", "discounted"]
+
+#: What a key is drawn for.
+_LEVEL, _WINDOW, _NOISE = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,11 @@ class BatchSampler:
         seed: int,
         share: Share | None = None,
     ) -> None:
-        self._sources, self._config, self._seed = tuple(sources), config, seed
+        self.sources, self.config, self._seed = tuple(sources), config, seed
         self._share = share or Share()
-        for source in sources:
-            source.starts(config.horizon)
         per_source = batch_size / len(sources)
         self.windows = [max(1, round(per_source / source.num_agents)) for source in sources]
+        self._drawer = self.drawer(torch.device("cpu"))
         if max(self.windows) < self._share.world:
             raise ValueError(
                 f"batch_size {batch_size} gives {max(self.windows)} joint windows, fewer than the "
@@ -64,39 +68,95 @@ class BatchSampler:
     @property
     def num_sequences(self) -> int:
         """Sequences per batch over all processes."""
-        pairs = zip(self.windows, self._sources, strict=True)
+        pairs = zip(self.windows, self.sources, strict=True)
         return sum(count * source.num_agents for count, source in pairs)
 
+    @property
+    def own_windows(self) -> list[int]:
+        """Windows of each source in this process's share of a batch."""
+        return [len(range(self._share.rank, n, self._share.world)) for n in self.windows]
+
+    def weight(self, index: int) -> float:
+        """Weight in the loss of each sequence of a source."""
+        sequences = self.windows[index] * self.sources[index].num_agents
+        return 1 / (len(self.sources) * sequences)
+
+    def drawer(self, device: torch.device) -> Drawer:
+        """What draws this process's share of every step on a device."""
+        return Drawer(self.sources, self.config, self.windows, self._seed, self._share, device)
+
     def __call__(self, step: int) -> Batch:
-        """The batch of a step, or this process's share of it."""
-        entropy = np.random.SeedSequence([self._seed, step])
-        rng = np.random.Generator(np.random.PCG64(entropy))
-        config, share = self._config, self._share
-        parts, rows, offset = [], [], 0
-        for source, count in zip(self._sources, self.windows, strict=True):
-            drawn = source.draw(count, config.horizon, rng)
-            mine = np.arange(share.rank, count, share.world)
-            agents = source.num_agents
-            rows.append((offset + mine[:, None] * agents + np.arange(agents)).ravel())
-            offset += count * agents
-            if not len(mine):
+        """The batch of a step, or this process's share of it, on the CPU."""
+        return Batch(self.windows_of(step), *self._drawer.noise(torch.tensor(step)))
+
+    def windows_of(self, step: int) -> tuple[TaskBatch, ...]:
+        """The windows of a step, without its noise."""
+        parts = []
+        drawn = self._drawer.places(torch.tensor(step))
+        for i, (source, (episodes, starts)) in enumerate(zip(self.sources, drawn, strict=True)):
+            if not len(starts):
                 continue
-            discount = config.gamma ** np.arange(config.horizon - 1)
-            dynamic = drawn.mean_weights.ndim == 4
+            places = list(zip(episodes.tolist(), starts.tolist(), strict=True))
+            windows = source.gather(places, self.config.horizon)
             parts.append(
                 TaskBatch(
                     source.task,
-                    torch.from_numpy(drawn.observations[mine]),
-                    torch.from_numpy(drawn.actions[mine]),
-                    torch.from_numpy(drawn.rewards[mine] @ discount),
-                    torch.from_numpy(drawn.mean_weights[mine] if dynamic else drawn.mean_weights),
-                    1 / (len(self._sources) * count * agents),
+                    torch.from_numpy(windows.observations),
+                    torch.from_numpy(windows.actions),
+                    discounted(torch.from_numpy(windows.rewards), self.config),
+                    torch.from_numpy(windows.mean_weights),
+                    self.weight(i),
                 )
             )
-        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        tau = torch.randint(config.diffusion_steps, (offset,), generator=generator)
-        noise = torch.randn(offset, config.horizon, 2 * config.latent_size, generator=generator)
-        if share.world > 1:
-            chosen = torch.from_numpy(np.concatenate(rows))
-            tau, noise = tau[chosen], noise[chosen]
-        return Batch(tuple(parts), tau, noise)
+        return tuple(parts)
+
+
+class Drawer:
+    """Draws steps on one device, without a word to the host; see `BatchSampler`."""
+
+    def __init__(
+        self,
+        sources: Sequence[WindowSource],
+        config: WorldModelConfig,
+        windows: Sequence[int],
+        seed: int,
+        share: Share,
+        device: torch.device,
+    ) -> None:
+        self._tables = [source.table(config.horizon, device) for source in sources]
+        self._agents = [torch.arange(source.num_agents, device=device) for source in sources]
+        self._levels = config.diffusion_steps
+        self._shape = (config.horizon, 2 * config.latent_size)
+        start = hashed(torch.zeros(1, dtype=torch.int64), signed(seed))
+        # Keys of the windows of all steps; those of one step hash its number into them.
+        self._keys = [
+            hashed(hashed(start, i), torch.arange(share.rank, count, share.world)).to(device)
+            for i, count in enumerate(windows)
+        ]
+
+    def places(self, step: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Per source, the `(W,)` episodes and the `(W,)` first steps of its windows.
+
+        Args:
+            step: int64 on the device.
+        """
+        return [
+            table.places(hashed(keys, step, _WINDOW))
+            for table, keys in zip(self._tables, self._keys, strict=True)
+        ]
+
+    def noise(self, step: Tensor) -> tuple[Tensor, Tensor]:
+        """Noise levels `(B,)` and standard normal numbers `(B, H, 2 D)` of all sequences."""
+        keys = torch.cat(
+            [
+                hashed(keys[:, None], step, _NOISE, agents).flatten()
+                for agents, keys in zip(self._agents, self._keys, strict=True)
+            ]
+        )
+        return integers(hashed(keys, _LEVEL), self._levels), normals(keys, 0, self._shape)
+
+
+def discounted(rewards: Tensor, config: WorldModelConfig) -> Tensor:
+    """Discounted sums `(W, N)` float64 of rewards `(W, N, H - 1)`."""
+    powers = torch.arange(rewards.shape[-1], device=rewards.device, dtype=torch.float64)
+    return (rewards.double() * config.gamma**powers).sum(-1)

@@ -36,7 +36,11 @@ class TrainingConfig:
         snapshots: evenly spaced saves of the averaged model in the run's `snapshots/STEP`, the last
             one at the end, to draw learning curves from; 0 for none.
         precision: "fp32", "bf16" (CUDA only), or "auto": bf16 on CUDA.
-        compile: whether torch.compile is used; minutes of warm-up.
+        compile: whether the loss is compiled (torch.compile); a minute or two of warm-up.
+        graph: whether a GPU records a step once and repeats it (CUDA graphs); not with several
+            processes.
+        data: "device" holds the data sets in the memory of the device, "host" streams windows to
+            it; "auto" holds them on a GPU that has the room. Batches are the same.
     """
 
     steps: int = 10_000
@@ -56,6 +60,8 @@ class TrainingConfig:
     snapshots: int = 0
     precision: str = "auto"
     compile: bool = False
+    graph: bool = True
+    data: str = "auto"
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
@@ -69,6 +75,8 @@ class TrainingConfig:
             elif kind is float:
                 object.__setattr__(self, name, check_real(name, value, 0))
         check_flag("compile", self.compile)
+        check_flag("graph", self.graph)
+        check_choice("data", self.data, ("auto", "device", "host"))
         check_real("ema_decay", self.ema_decay, 0, 1)
         check_choice("decay", self.decay, ("cosine", "none"))
         check_choice("precision", self.precision, ("auto", "fp32", "bf16"))

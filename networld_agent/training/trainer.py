@@ -6,19 +6,19 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from networld_agent.model.batch import Batch
 from networld_agent.model.world_model import WorldModel
 from networld_agent.progress import ProgressLine
 from networld_agent.training.batches import BatchSampler, Share
+from networld_agent.training.capture import Capture, CudaGraphs, GraphBackend
 from networld_agent.training.checkpoints import (
     load_checkpoint,
     optimizer_tensors,
@@ -26,16 +26,20 @@ from networld_agent.training.checkpoints import (
     save_checkpoint,
 )
 from networld_agent.training.config import TrainingConfig, learning_rate
-from networld_agent.training.distributed import sum_gradients, sum_values
 from networld_agent.training.ema import AveragedModel
+from networld_agent.training.feeds import Feed, open_feed
 from networld_agent.training.latent_health import latent_health
 from networld_agent.training.log import RunLog
+from networld_agent.training.precision import computes_in_half
+from networld_agent.training.step import Seen, TrainingStep
 from networld_agent.training.stop_requests import stop_requests
 
 __all__ = ["Trainer", "TrainingError"]
 
 #: Effective rank of the latents below which they hardly carry more than one number.
 _COLLAPSED = 1.5
+#: Steps between two looks whether another process was asked to stop.
+_LISTEN_EVERY = 10
 
 
 class TrainingError(ValueError):
@@ -52,8 +56,7 @@ class Counters:
         best_step: when it was seen.
         held_out: latest held-out loss; None before the first.
         worse: looks at held-out data since then.
-        sums: of losses since the last line of the log.
-        summed: steps in `sums`.
+        summed: steps since the last line of the log.
     """
 
     step: int = 0
@@ -61,7 +64,6 @@ class Counters:
     best_step: int = 0
     held_out: float | None = None
     worse: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
     summed: int = 0
 
 
@@ -78,6 +80,7 @@ class Trainer:
         validation: held-out batches; the averaged weights with the least loss on them win.
         slow: names of parameters that take `config.body_factor` of the learning rate.
         tensorboard: also write TensorBoard's files.
+        graphs: records steps; by default, CUDA's on a GPU, if `config.graph` says so.
 
     Raises:
         ValueError: if the precision does not fit the device.
@@ -94,9 +97,9 @@ class Trainer:
         validation: Sequence[Batch] = (),
         slow: frozenset[str] = frozenset(),
         tensorboard: bool = False,
+        graphs: GraphBackend | None = None,
     ) -> None:
-        if config.precision == "bf16" and device.type != "cuda":
-            raise ValueError("precision bf16 needs a CUDA device; use fp32 on a CPU.")
+        half = computes_in_half(config.precision, device)
         self.model = model.to(device)
         self.averaged = AveragedModel(model, config.ema_decay)
         self.counters = Counters()
@@ -104,19 +107,18 @@ class Trainer:
         self._sampler, self._config, self._folder = sampler, config, folder
         self._device, self._share = device, share or Share()
         self._validation = [batch.to(device) for batch in validation]
+        self._held_out = torch.zeros((), dtype=torch.float64, device=device)
         self._tensorboard = tensorboard
-        self._half = device.type == "cuda" and config.precision != "fp32"
-        named = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        self._names: dict[Tensor, str] = {p: name for name, p in named.items()}
-        self._parameters = list(named.values())
-        groups = [
-            {"params": [p for n, p in named.items() if n not in slow], "factor": 1.0},
-            {"params": [p for n, p in named.items() if n in slow], "factor": config.body_factor},
-        ]
-        groups = [group for group in groups if group["params"]]
-        self._optimizer = torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
-        if config.compile:
-            model.unet.compile()
+        self._half = half
+        several = self._share.world > 1
+        if graphs is None and device.type == "cuda" and config.graph and not several:
+            graphs = CudaGraphs()
+        recordable = device.type == "cuda" or graphs is not None
+        self._step = TrainingStep(
+            self.model, self.averaged, config, self._half, slow, several, recordable
+        )
+        self._graphs = graphs
+        self._judge = Capture(self._judge_held_out, "validation", graphs)
 
     # --------------------------------------------------------------------- run
     def run(self) -> bool:
@@ -134,78 +136,76 @@ class Trainer:
         if self._share.rank == 0:
             log = RunLog(self._folder, counters.step, self._tensorboard)
         progress = ProgressLine("steps")
-        with stop_requests() as stop, ThreadPoolExecutor(1) as reader:
-            upcoming = reader.submit(self._sampler, counters.step)
+        self.model.train()
+        with stop_requests() as stop, open_feed(self._sampler, self._device, config.data) as feed:
+            update = Capture(lambda: self._update(feed), "training", self._graphs)
             try:
                 while counters.step < config.steps and not self._finished_early():
-                    batch = upcoming.result()
-                    upcoming = reader.submit(self._sampler, counters.step + 1)
-                    stopped = self._step(batch, bool(stop))
+                    feed.prepare(counters.step)
+                    update()
+                    counters.step += 1
+                    counters.summed += 1
+                    if self._validation and counters.step % config.validate_every == 0:
+                        self._validate()
                     if log is not None:
-                        self._report(log, batch, progress)
+                        self._report(log, feed, progress)
                     self._take_snapshot()
-                    if stopped:
+                    if self._stopped(stop):
                         self.save()
                         return False
                     if counters.step % config.save_every == 0:
                         self.save()
             finally:
-                upcoming.cancel()
                 progress.close()
                 if log is not None:
                     log.close()
         self.save()
         return True
 
-    def _step(self, batch: Batch, stop: bool) -> bool:
-        """One optimiser step; returns whether any process was asked to stop."""
-        counters, config = self.counters, self._config
-        self.model.train()
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(config, counters.step) * group["factor"]
-        with torch.autocast("cuda", torch.bfloat16, enabled=self._half):
-            losses = self.model.loss(batch.to(self._device))
-        self._optimizer.zero_grad(set_to_none=True)
-        losses["loss"].backward()
-        values = torch.stack([value.detach() for value in losses.values()])
-        values = torch.cat([values, values.new_tensor([float(stop)])])
-        if self._share.world > 1:
-            values = sum_values(values)
-            sum_gradients(self._parameters)
-        *numbers, stop_requests = values.tolist()
-        if not all(map(math.isfinite, numbers)):
-            self._give_up(batch, dict(zip(losses, numbers, strict=True)))
-        if config.clip:
-            nn.utils.clip_grad_norm_(self._parameters, config.clip)
-        self._optimizer.step()
-        self.averaged.update(counters.step)
-        counters.step += 1
-        counters.summed += 1
-        for name, number in zip(losses, numbers, strict=True):
-            counters.sums[name] = counters.sums.get(name, 0.0) + number
-        if self._validation and counters.step % config.validate_every == 0:
-            self._validate()
-        return stop_requests > 0
+    def _update(self, feed: Feed) -> None:
+        step = None if self._step.recordable else self.counters.step
+        self._step(feed.batch(self._step.step), step)
 
-    def _give_up(self, batch: Batch, losses: dict[str, float]) -> None:
+    def _stopped(self, stop: list[int]) -> bool:
+        """Whether this process was asked to stop, or, at every tenth step, any other was."""
+        if self._share.world == 1:
+            return bool(stop)
+        if stop:
+            self._step.ask_to_stop()
+        return self.counters.step % _LISTEN_EVERY == 0 and self._look().stops > 0
+
+    def _look(self) -> Seen:
+        """What the steps so far have left on the device; waits for it.
+
+        Raises:
+            TrainingError: if a loss was not finite: nothing that came of it is kept.
+        """
+        seen = self._step.read()
+        if seen.bad_step is None:
+            return seen
+        batch = self._sampler(seen.bad_step)
         tensors = {"tau": batch.tau, "noise": batch.noise}
         for i, part in enumerate(batch.parts):
             for name in ("observations", "actions", "returns", "mean_weights"):
                 tensors[f"{i}.{part.task}.{name}"] = getattr(part, name)
-        path = self._folder / f"bad-batch-{self.counters.step}-{self._share.rank}.safetensors"
+        path = self._folder / f"bad-batch-{seen.bad_step}-{self._share.rank}.safetensors"
         safetensors.torch.save_file({k: v.contiguous() for k, v in tensors.items()}, path)
-        shown = ", ".join(f"{name} {value:g}" for name, value in losses.items())
+        shown = ", ".join(f"{name} {value:g}" for name, value in seen.bad_losses.items())
         raise TrainingError(
-            f"the loss is not finite at step {self.counters.step} ({shown}); its batch is saved "
-            f"in {path}."
+            f"the loss is not finite at step {seen.bad_step} ({shown}); its batch is saved in "
+            f"{path}."
         )
 
     # -------------------------------------------------------------- validation
     @torch.no_grad()
+    def _judge_held_out(self) -> None:
+        losses = [self.averaged.model.loss(batch)["loss"] for batch in self._validation]
+        self._held_out.copy_(torch.stack(losses).double().sum() / len(losses))
+
     def _validate(self) -> None:
         """Keeps the averaged weights if they are the best so far on held-out data."""
-        losses = [float(self.averaged.model.loss(batch)["loss"]) for batch in self._validation]
-        loss, counters = sum(losses) / len(losses), self.counters
+        self._judge()
+        loss, counters = float(self._held_out), self.counters
         if loss < counters.best:
             counters.best, counters.best_step, counters.worse = loss, counters.step, 0
             self._best = {k: v.clone() for k, v in self.averaged.model.state_dict().items()}
@@ -234,20 +234,23 @@ class Trainer:
             and count
             and step * count // config.steps > ((step - 1) * count // config.steps)
         ):
+            self._look()
             self.averaged.model.save(self._folder / "snapshots" / str(step))
 
-    def _report(self, log: RunLog, batch: Batch, progress: ProgressLine) -> None:
+    def _report(self, log: RunLog, feed: Feed, progress: ProgressLine) -> None:
         counters, config = self.counters, self._config
         progress("training", counters.step, config.steps)
         if counters.step % config.log_every and counters.step != config.steps:
             return
-        values = {name: total / counters.summed for name, total in counters.sums.items()}
+        sums = self._look().sums
+        values = {name: total / counters.summed for name, total in sums.items()}
         values["learning_rate"] = learning_rate(config, counters.step - 1)
         if counters.held_out is not None:
             values["held_out"] = counters.held_out
-        values |= latent_health(self.model, batch.to(self._device))
+        values |= latent_health(self.model, feed.batch(self._step.step - 1))
         log(counters.step, values | {"time": time.time()})
-        counters.sums, counters.summed = {}, 0
+        counters.summed = 0
+        self._step.reset()
         if counters.step < config.steps // 4:
             return  # young latents often pass through one direction
         for name, value in values.items():
@@ -260,6 +263,7 @@ class Trainer:
 
     def save(self) -> None:
         """Writes the checkpoint (first process only)."""
+        sums = self._look().sums
         if self._share.rank:
             return
         tensors: dict[str, Tensor] = {}
@@ -269,8 +273,8 @@ class Trainer:
             tensors[f"averaged.{name}"] = tensor
         for name, tensor in self._best.items():
             tensors[f"best.{name}"] = tensor
-        tensors |= optimizer_tensors(self._optimizer, self._names)
-        state: dict[str, Any] = dict(vars(self.counters))
+        tensors |= optimizer_tensors(self._step.optimizer, self._step.names)
+        state: dict[str, Any] = {**vars(self.counters), "sums": sums}
         # JSON has no infinity.
         state["best"] = None if math.isinf(self.counters.best) else self.counters.best
         save_checkpoint(self._folder, tensors, state)
@@ -288,6 +292,7 @@ class Trainer:
         self.model.load_state_dict(parts["model"])
         self.averaged.model.load_state_dict(parts["averaged"])
         self._best = parts["best"]
-        restore_optimizer(self._optimizer, self._names, tensors)
+        restore_optimizer(self._step.optimizer, self._step.names, tensors)
         best = math.inf if state["best"] is None else state["best"]
+        self._step.reset(state.pop("sums"), state["step"])
         self.counters = Counters(**{**state, "best": best})

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.metadata import ActionInfo
 from networld_agent.data.trajectory_weights import trajectory_weights
+from networld_agent.keyed_random import hashed, integers, signed, uniforms
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.symlog import limit_of, symlog
 from networld_agent.model.task_spec import ActionSpec, TaskSpec
 
-__all__ = ["JointWindows", "WindowSource", "held_out_split", "make_task_spec"]
+__all__ = ["JointWindows", "WindowSource", "WindowTable", "held_out_split", "make_task_spec"]
 
 #: Bins of standardised returns end at ten standard deviations, for every task alike.
 _STANDARD_LIMIT = 10.0
@@ -40,6 +42,45 @@ class JointWindows:
     actions: NDArray[Any]
     rewards: NDArray[np.float64]
     mean_weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class WindowTable:
+    """Where the windows of a source are, as tensors on one device.
+
+    Args:
+        episodes: `(S,)` episode of each segment.
+        first: `(S,)` its first observation.
+        counts: `(S,)` its windows.
+        ends: `(S,)` windows up to its end.
+        total: windows in all.
+        shares: `(S,)` float64, cumulative shares of the segments where some are preferred.
+    """
+
+    episodes: Tensor
+    first: Tensor
+    counts: Tensor
+    ends: Tensor
+    total: int
+    shares: Tensor | None = None
+
+    def places(self, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """The window that each key draws, all alike or by preference: its episode, its first step.
+
+        Args:
+            keys: `(W,)` int64.
+
+        Returns:
+            two `(W,)` int64 on the device of the table; equal keys draw equal windows anywhere.
+        """
+        if self.shares is None:
+            index = integers(keys, self.total)
+            rows = torch.searchsorted(self.ends, index, right=True)
+            offsets = index - (self.ends[rows] - self.counts[rows])
+        else:
+            rows = torch.searchsorted(self.shares, uniforms(keys), right=True)
+            offsets = integers(hashed(keys, 1), self.counts[rows])
+        return self.episodes[rows], self.first[rows] + offsets
 
 
 class WindowSource:
@@ -67,7 +108,8 @@ class WindowSource:
             means = [dataset.rewards[e, :, start : end - 1].mean() for e, start, end in segments]
             self._preferences = trajectory_weights(np.array(means), temperature)
         graph = dataset.graph
-        self._weights = None if graph is None else graph.mean_weights.astype(np.float32)
+        #: `(N, N)` rows that average over the neighbours; None where the graph changes.
+        self.mean_weights = None if graph is None else graph.mean_weights.astype(np.float32)
 
     @property
     def task(self) -> str:
@@ -94,28 +136,33 @@ class WindowSource:
             )
         return np.asarray(counts)
 
-    def draw(self, count: int, horizon: int, rng: np.random.Generator) -> JointWindows:
-        """Random windows, all alike or by preference; equal generators draw equal windows."""
+    def table(self, horizon: int, device: torch.device | None = None) -> WindowTable:
+        """The windows of a length, to be drawn on a device.
+
+        Raises:
+            ValueError: if there is none.
+        """
         counts = self.starts(horizon)
-        if self._preferences is None:
-            ends = np.cumsum(counts)
-            index = rng.integers(ends[-1], size=count)
-            rows = np.searchsorted(ends, index, side="right")
-            offsets = index - np.concatenate([[0], ends])[rows]
-        else:
-            shares = counts * self._preferences
-            rows = rng.choice(len(counts), size=count, p=shares / shares.sum())
-            offsets = rng.integers(counts[rows])
-        starts = self.segments[rows, 1] + offsets
-        places = list(zip(self.segments[rows, 0].tolist(), starts.tolist(), strict=True))
-        return self.gather(places, horizon)
+        shares = None
+        if self._preferences is not None:
+            cumulative = np.cumsum(counts * self._preferences)
+            shares = torch.from_numpy(cumulative / cumulative[-1]).to(device)
+        columns = (self.segments[:, 0], self.segments[:, 1], counts, np.cumsum(counts))
+        episodes, first, held, ends = (torch.from_numpy(c.copy()).to(device) for c in columns)
+        return WindowTable(episodes, first, held, ends, int(counts.sum()), shares)
+
+    def draw(self, count: int, horizon: int, seed: int) -> JointWindows:
+        """Random windows, all alike or by preference; equal seeds draw equal windows."""
+        keys = hashed(torch.full((count,), signed(seed)), torch.arange(count))
+        episodes, starts = self.table(horizon).places(keys)
+        return self.gather(list(zip(episodes.tolist(), starts.tolist(), strict=True)), horizon)
 
     def gather(self, places: Sequence[tuple[int, int]], horizon: int) -> JointWindows:
         """The windows at given pairs of episode and first step."""
         data = self.dataset
         last = horizon - 1
-        if self._weights is not None:
-            weights = self._weights
+        if self.mean_weights is not None:
+            weights = self.mean_weights
         else:
             adjacency = data.array("adjacency")
             heard = np.stack([adjacency[e, s : s + horizon] for e, s in places]).astype(np.float32)

@@ -133,7 +133,7 @@ def found(data):
 
 def test_segments_are_own_latents_and_the_neighbours_mean(data):
     model, source = tiny_model(), WindowSource(TrajectoryDataset.open(data))
-    drawn = source.draw(2, 8, np.random.default_rng(0))
+    drawn = source.draw(2, 8, seed=0)
     segments = encoded(model, "rb-v0", drawn).reshape(2, 8, 8, 16)
     z = model.encode("rb-v0", torch.from_numpy(drawn.observations))
     torch.testing.assert_close(segments[..., :8], z)

@@ -54,7 +54,7 @@ def test_labels_are_discounted_sums_of_the_rewards_in_the_window():
 
 def test_every_window_of_every_episode_can_be_drawn():
     data = dataset()
-    drawn = WindowSource(data).draw(4000, 36, np.random.default_rng(0))
+    drawn = WindowSource(data).draw(4000, 36, seed=0)
     starts = set(places_of(drawn.observations[:300], data, 36))
     assert starts == {(e, t) for e in range(5) for t in range(6)}
 
@@ -63,7 +63,7 @@ def test_segments_limit_what_is_drawn():
     data = dataset()
     source = WindowSource(data, [(1, 10, 20), (4, 0, 7)])
     assert source.starts(8).tolist() == [3, 0]
-    drawn = source.draw(50, 8, np.random.default_rng(0))
+    drawn = source.draw(50, 8, seed=0)
     assert set(places_of(drawn.observations, data, 8)) == {(1, 10), (1, 11), (1, 12)}
 
 
