@@ -4,10 +4,14 @@ import json
 import time
 
 import pytest
+import torch
 
 from benchmarks.speed.gpu import __main__ as command
-from benchmarks.speed.gpu import ceilings, runner, worker
-from benchmarks.speed.gpu.piece import NAMES, Row, choose_pieces
+from benchmarks.speed.gpu import ceilings, runner, training, worker
+from benchmarks.speed.gpu.kernels import busy_figures
+from benchmarks.speed.gpu.models import fresh_model
+from benchmarks.speed.gpu.piece import NAMES, Row, Setting, choose_pieces
+from benchmarks.speed.gpu.plain_model import PlainWorldModel
 from benchmarks.speed.gpu.record import Record, read_documents
 from benchmarks.speed.gpu.source import module_files
 from benchmarks.speed.gpu.tables import table_lines
@@ -219,3 +223,69 @@ def test_every_row_can_be_measured(name, tmp_path, monkeypatch):
     lines = table_lines(read_documents(tmp_path))
     assert any(line.startswith("|---") for line in lines)
     assert not any("failed" in line for line in lines)
+
+
+# -------------------------------------------------------------------------- training
+class Repeats:
+    """Records nothing: what is repeated is the work itself."""
+
+    recordings = 0
+
+    def warm_up(self, work):
+        work()
+
+    def record(self, work):
+        self.recordings += 1
+        return work
+
+
+def test_the_plain_network_computes_the_same_loss_and_gradients():
+    ours = fresh_model("smoke")
+    plain = PlainWorldModel(ours)
+    batch = training.sampler_of("smoke", quick=True)(0)
+    losses = [model.loss(batch)["loss"] for model in (ours, plain)]
+    for loss in losses:
+        loss.backward()
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-5, atol=0)
+    head = [model.classifier.head.weight.grad for model in (ours, plain)]
+    torch.testing.assert_close(head[1], head[0], rtol=1e-4, atol=1e-6)
+    encoder = [model.encoders["task0"] for model in (ours, plain)]
+    for one, other in zip(*(module.parameters() for module in encoder), strict=True):
+        torch.testing.assert_close(other.grad, one.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_a_recorded_step_is_timed_as_any_other():
+    variant = training.Variant("graph fp32", "fp32", graph=True)
+    graphs = Repeats()
+    figures = training.measure(Setting("cpu", "smoke", quick=True), variant, graphs)
+    assert graphs.recordings == 1
+    assert figures["steps_per_s"] > 0
+    assert figures["tflops"] == pytest.approx(
+        figures["operations_per_step"] * figures["steps_per_s"] / 1e12
+    )
+
+
+def test_a_step_that_is_not_recorded_is_no_measurement():
+    class Refuses(Repeats):
+        def record(self, work):
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    variant = training.Variant("graph fp32", "fp32", graph=True)
+    with pytest.raises(RuntimeError, match="was not recorded"):
+        training.measure(Setting("cpu", "smoke", quick=True), variant, Refuses())
+
+
+def test_busy_time_counts_overlaps_once_and_spans_of_python_not_at_all():
+    events = [
+        {"cat": "kernel", "name": "mm", "ts": 0.0, "dur": 10.0},
+        {"cat": "kernel", "name": "mm", "ts": 5.0, "dur": 10.0},
+        {"cat": "gpu_memcpy", "name": "copy", "ts": 30.0, "dur": 5.0},
+        {"cat": "gpu_user_annotation", "name": "step", "ts": 0.0, "dur": 100.0},
+        {"name": "process_name", "ph": "M"},
+    ]
+    found = busy_figures(events, 2)
+    assert found["busy_ms"] == pytest.approx(0.01)
+    assert found["kernels_per_step"] == 1.5
+    assert [kernel["name"] for kernel in found["kernels"]] == ["mm", "copy"]
+    assert found["kernels"][0] == {"name": "mm", "calls_per_step": 1.0, "ms_per_step": 0.01}
+    assert busy_figures([], 2)["busy_ms"] is None

@@ -16,6 +16,7 @@ __all__ = ["NAMES", "Piece", "Row", "Setting", "choose_pieces"]
 _KINDS: Final[dict[str, tuple[str, ...]]] = {
     "ceilings": (),
     "parity": (),
+    "training": ("paper", "cpu"),
     "planning": ("paper", "demo"),
     "loop": (),
     "baselines": (),
