@@ -53,7 +53,9 @@ def rows(setting: Setting) -> Sequence[Row]:
     ]
 
 
-def make_learner(method: str, task: str, device: str, quick: bool = False) -> Learner:
+def make_learner(
+    method: str, task: str, device: str, quick: bool = False, episodes: int = _EPISODES
+) -> Learner:
     """A learner of preset `paper` on random data of a task's shape.
 
     Args:
@@ -61,6 +63,7 @@ def make_learner(method: str, task: str, device: str, quick: bool = False) -> Le
         task: in `SHAPES`.
         device: to train on.
         quick: sizes of a test.
+        episodes: of the data.
     """
     protocol, name = PRESETS["paper"], task.removesuffix("-v0")
     options = [o for o in protocol.options_of(method, name) if not o.startswith("device=")]
@@ -69,7 +72,8 @@ def make_learner(method: str, task: str, device: str, quick: bool = False) -> Le
         options += _QUICK_MORE.get(method, ())
     method_class = BASELINES[method]
     config = method_class.config_type.from_overrides([*options, f"device={device}"])
-    data = OfflineData(random_dataset(task, 1 if quick else _EPISODES, 200 if quick else 5_000))
+    dataset = random_dataset(task, 1 if quick else episodes, 200 if quick else 5_000)
+    data = OfflineData(dataset)
     torch.manual_seed(0)
     return method_class().learner(data, ObservationScaling.of_data(data, False), config)
 

@@ -60,7 +60,10 @@ SHAPES: Final = {
 
 def ring(agents: int) -> NDArray[np.bool_]:
     """`(N, N)` adjacency of a ring with two neighbours on either side, as far as there are any."""
-    return ring_lattice(agents, min(2, (agents - 1) // 2))
+    adjacency = ring_lattice(agents, min(2, (agents - 1) // 2))
+    # What cannot change is the same graph at every decision.
+    adjacency.setflags(write=False)
+    return adjacency
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from benchmarks.speed.gpu.models import fresh_model
 from benchmarks.speed.gpu.piece import Row, Setting
-from benchmarks.speed.gpu.planning import planner_config
+from benchmarks.speed.gpu.planning import no_fallback, planner_config
 from networld_agent.evaluation.players import PlannerPlayer, check_fit
 from networld_agent.evaluation.worlds import Worlds, make_worlds
 from networld_agent.planning import Planner
@@ -58,8 +58,9 @@ def _play(
     observations = worlds.reset(seeds)
     player.begin(seeds)
     start = time.perf_counter()
-    for _ in range(_WARM_UP):
-        observations = worlds.step(player.act(worlds, observations)).observations
+    with no_fallback():
+        for _ in range(_WARM_UP):
+            observations = worlds.step(player.act(worlds, observations)).observations
     warm_up = time.perf_counter() - start
     return {"batch": batch, "warmup_s": warm_up, **_rounds(worlds, player, observations, seconds)}
 

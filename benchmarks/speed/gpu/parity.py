@@ -18,7 +18,7 @@ from benchmarks.speed.gpu.clocks import full_precision
 from benchmarks.speed.gpu.data import SHAPES, random_dataset, ring
 from benchmarks.speed.gpu.models import fresh_model
 from benchmarks.speed.gpu.piece import Row, Setting
-from benchmarks.speed.gpu.planning import planner_config
+from benchmarks.speed.gpu.planning import no_fallback, planner_config
 from networld_agent.config import PRESETS
 from networld_agent.planning import Planner
 from networld_agent.training.batches import BatchSampler
@@ -85,7 +85,7 @@ def _plan(device: str, preset: str, graphed: bool) -> dict[str, Any]:
     size, agents = SHAPES[task].observation_size, SHAPES[task].agents
     seen = np.random.default_rng(0).standard_normal((agents, size), np.float32)
     plain = planner_config(3, False)
-    with full_precision(True):
+    with no_fallback(), full_precision(True):
         planners = [
             Planner(fresh_model(preset, place).requires_grad_(False).eval(), task, how)
             for place, how in (("cpu", plain), (device, config))
