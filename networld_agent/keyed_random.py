@@ -77,26 +77,24 @@ def uniforms(keys: Tensor) -> Tensor:
     return _shifted(hashed(keys, 0), 11).double() * 2.0**-53
 
 
-def normals(keys: Tensor, draw: int, shape: tuple[int, ...]) -> Tensor:
-    """Standard normal numbers of one draw, by the method of Box and Muller.
+def normals(keys: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Standard normal numbers, by the method of Box and Muller.
 
     Args:
-        keys: `(R,)` int64 keys, one per row.
-        draw: which of the draws of a key this is, at least 0.
-        shape: of one row's numbers.
+        keys: `(...)` int64, one per draw.
+        shape: of one draw's numbers.
 
     Returns:
-        `(R, *shape)` float32; row r depends on `keys[r]` and `draw` alone.
+        `(..., *shape)` float32; each draw depends on its key alone.
     """
-    count = math.prod(shape)
+    count, base = math.prod(shape), keys.reshape(-1)
     pairs = (count + 1) // 2
-    base = hashed(hashed(torch.zeros_like(keys), keys), draw)
     halves = _halves if keys.device.type == "cpu" else _halves_by_torch
     uniform, angle = halves(base, pairs)
     radius = uniform.log_().mul_(-2.0).sqrt_()
     out = torch.cat([angle.cos(), angle.sin()], 1)
-    out.view(len(keys), 2, pairs).mul_(radius[:, None])
-    return out[:, :count].reshape(-1, *shape)
+    out.view(len(base), 2, pairs).mul_(radius[:, None])
+    return out[:, :count].reshape(*keys.shape, *shape)
 
 
 # Of the 64 bits of each pair of numbers one half is a uniform number, never 0, and the other an

@@ -18,7 +18,7 @@ from benchmarks.baselines.transitions import (
     TransitionBatch,
     TransitionSource,
 )
-from networld_agent.training.run_folder import pick_device
+from networld_agent.device import pick_device
 
 __all__ = ["BCConfig", "BCLearner", "BehaviourCloning"]
 

@@ -12,7 +12,7 @@ from benchmarks.baselines.networks import CategoricalActor
 from benchmarks.baselines.target_network import follow, frozen_copy
 from benchmarks.baselines.training_loop import Learner
 from benchmarks.baselines.transitions import TransitionBatch, TransitionSource
-from networld_agent.training.run_folder import pick_device
+from networld_agent.device import pick_device
 
 __all__ = ["DiscreteCQLLearner"]
 

@@ -24,13 +24,13 @@ from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, Of
 from benchmarks.baselines.observation_scaling import ObservationScaling
 from benchmarks.baselines.policy import BaselinePolicy, PolicySpec
 from benchmarks.baselines.training_loop import batch_generator
+from networld_agent.device import pick_device
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.task_spec import ActionSpec
 from networld_agent.planning.agent_noise import agent_normal, stream_keys
 from networld_agent.planning.samplers import SAMPLERS, sampler_steps, trailing_levels
 from networld_agent.training.config import TrainingConfig, learning_rate
 from networld_agent.training.ema import AveragedModel
-from networld_agent.training.run_folder import pick_device
 from wirelessenvs.checks import check_choice, check_int, check_real
 
 __all__ = ["DDConfig", "DDPolicy", "DecisionDiffuser"]

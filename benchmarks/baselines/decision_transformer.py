@@ -36,7 +36,7 @@ from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, Of
 from benchmarks.baselines.observation_scaling import ObservationScaling
 from benchmarks.baselines.policy import BaselinePolicy, PolicySpec
 from benchmarks.baselines.training_loop import batch_generator
-from networld_agent.training.run_folder import pick_device
+from networld_agent.device import pick_device
 from wirelessenvs.checks import check_choice, check_int, check_real
 
 __all__ = ["DTConfig", "DTPolicy", "DecisionTransformer"]

@@ -25,7 +25,7 @@ from benchmarks.baselines.transitions import (
     TransitionBatch,
     TransitionSource,
 )
-from networld_agent.training.run_folder import pick_device
+from networld_agent.device import pick_device
 from wirelessenvs.checks import check_real
 
 __all__ = ["IQLConfig", "IQLLearner", "ImplicitQLearning"]

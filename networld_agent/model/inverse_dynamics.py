@@ -125,8 +125,9 @@ class InverseDynamics(nn.Module):
 
         The likelihood alone would prefer integers that lie on a bin.
         """
-        low, high = float(self.low[component]), float(self.high[component])
-        integers = torch.arange(low, high + 1, device=logits.device)
+        # From the description: bounds read from a buffer would make a GPU wait.
+        low = float(self.action.start)
+        integers = torch.arange(low, low + self.action.sizes[component], device=logits.device)
         codes = self.bins.encode(integers)
         entropy = -(codes * torch.log(codes.clamp(min=1e-30))).sum(-1)
         likelihood = nn.functional.log_softmax(logits, -1) @ codes.T

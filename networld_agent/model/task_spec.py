@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from networld_agent.model.errors import ModelError
+from wirelessenvs.checks import check_int
 
 __all__ = ["ActionSpec", "TaskSpec"]
 
@@ -68,6 +69,7 @@ class TaskSpec:
         return_range: symlog of the greatest return bin, after both.
         guidance_scale: tuned on validation seeds; None before that.
         temperature: of the sampler's noise, tuned with it.
+        denoising_steps: of a plan, tuned with it.
         num_agents: of the data sets seen.
         observation_mean: `(d,)` of the entries as the encoder sees them, after symlog; empty where
             they are taken as they are.
@@ -87,6 +89,7 @@ class TaskSpec:
     num_agents: tuple[int, ...] = ()
     observation_mean: tuple[float, ...] = ()
     observation_std: tuple[float, ...] = ()
+    denoising_steps: int | None = None
 
     def __post_init__(self) -> None:
         sizes = {len(self.observation_mean), len(self.observation_std)}
@@ -98,10 +101,15 @@ class TaskSpec:
             math.isfinite(value) and value > 0 for value in self.observation_std
         ):
             raise ValueError("observation_mean must be finite and observation_std positive.")
+        if self.denoising_steps is not None:
+            check_int("denoising_steps", self.denoising_steps, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return dataclasses.asdict(self)
+        """As JSON values; a number of steps that was not tuned is left out, as before there was one."""
+        document = dataclasses.asdict(self)
+        if self.denoising_steps is None:
+            del document["denoising_steps"]
+        return document
 
     @classmethod
     def from_json(cls, document: Any) -> TaskSpec:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -22,14 +23,23 @@ from torch import Tensor
 __all__ = ["Guidance", "unit_rows"]
 
 
+#: A row whose root mean square is smaller is left shorter than 1, and a zero one zero.
+_LEAST: Final = 1e-20
+
+
 def unit_rows(gradient: Tensor) -> Tensor:
     """Scales every row to a root mean square of 1 over its free times; zero rows stay zero.
 
     Each row by itself: a norm over the batch would make agents depend on each other.
     """
+    return gradient / _size(gradient)
+
+
+def _size(gradient: Tensor) -> Tensor:
+    """`(R, 1, 1)` root mean square over the free times, at least `_LEAST`."""
     free = gradient[:, 1:]
-    size = free.square().mean((1, 2), keepdim=True).sqrt()
-    return torch.where(size > 1e-20, gradient / size.clamp_min(1e-20), 0.0)
+    norm = torch.linalg.vector_norm(free, dim=(1, 2), keepdim=True)
+    return (norm / math.sqrt(max(free[0].numel(), 1))).clamp_min(_LEAST)
 
 
 @dataclass(frozen=True)
@@ -44,15 +54,15 @@ class Guidance:
     scale: float
     normalize: bool = True
 
-    def shift(self, gradient: Tensor, alpha_bar: float) -> Tensor:
-        """What to add to the estimate of the clean plan; nothing at the present, which is clamped.
+    def steered(self, estimate: Tensor, gradient: Tensor, alpha_bar: float) -> Tensor:
+        """The estimate of the clean plan, moved; what it says of the present is overwritten later.
 
         Args:
+            estimate: `(R, H, 2D)`.
             gradient: `(R, H, 2D)` of the predicted return.
             alpha_bar: squared signal share of the level.
         """
-        variance = 1.0 - alpha_bar
-        gradient = torch.cat([torch.zeros_like(gradient[:, :1]), gradient[:, 1:]], 1)
+        step = self.scale * (1.0 - alpha_bar)
         if self.normalize:
-            return self.scale * variance * unit_rows(gradient)
-        return self.scale * variance / math.sqrt(alpha_bar) * gradient
+            return estimate + gradient * (step / _size(gradient))
+        return estimate + step / math.sqrt(alpha_bar) * gradient

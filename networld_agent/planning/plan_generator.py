@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from networld_agent.planning.agent_noise import agent_normal, stream_keys
+from networld_agent.planning.agent_noise import draw_keys, normal, stream_keys
 from networld_agent.planning.guidance import Guidance
+from networld_agent.planning.plan_networks import PlanNetwork, PlanNetworks
 from networld_agent.planning.planner_config import (
     DEFAULT_GUIDANCE_SCALE,
+    DEFAULT_STEPS,
     DEFAULT_TEMPERATURE,
     PlannerConfig,
 )
@@ -32,6 +34,8 @@ def shifted(plan: Tensor, steps: int) -> Tensor:
 class PlanGenerator:
     """Plans of one task from a world model. Rows are agents, each for itself.
 
+    What is tuned for the task is read at construction, weights at every call of `generate`.
+
     Args:
         model: the world model.
         task: name of the task.
@@ -42,9 +46,18 @@ class PlanGenerator:
     """
 
     def __init__(self, model: PlanningModel, task: str, config: PlannerConfig) -> None:
-        self.model, self.config, self._task = model, config, model.tasks[task]
-        self._alpha_bar = model.schedule.alpha_bar.detach().double().cpu()
-        levels = trailing_levels(len(self._alpha_bar), config.steps, config.spacing)
+        self.model, self.config = model, config
+        spec = model.tasks[task]
+        self._alpha_bar = model.schedule.alpha_bar.detach().double().cpu().tolist()
+        steps = config.steps or spec.denoising_steps or DEFAULT_STEPS
+        if config.steps is None:
+            steps = min(steps, len(self._alpha_bar))
+        self.steps = steps
+        if config.warm_start > steps:
+            raise ValueError(
+                f"warm_start must be at most the {steps} steps of a plan, got {config.warm_start}."
+            )
+        levels = trailing_levels(len(self._alpha_bar), steps, config.spacing)
         self._cold = sampler_steps(config.sampler, self._alpha_bar, levels)
         warm = levels[len(levels) - config.warm_start :]
         self._warm = sampler_steps(config.sampler, self._alpha_bar, warm)
@@ -55,15 +68,17 @@ class PlanGenerator:
             )
         scale = config.guidance_scale
         if scale is None:
-            stored = self._task.guidance_scale
+            stored = spec.guidance_scale
             scale = DEFAULT_GUIDANCE_SCALE if stored is None else stored
         temperature = config.temperature
         if temperature is None:
-            temperature = self._task.temperature
+            temperature = spec.temperature
         self.temperature = DEFAULT_TEMPERATURE if temperature is None else temperature
         self.guidance = Guidance(scale, config.normalize_gradient)
         steered = levels[: len(levels) - config.unguided_steps]
         self._steered = frozenset(steered if config.guided and scale > 0 else ())
+        # Finished plans are rated as seen at the least noisy level, 0.
+        self._networks = PlanNetworks(model, task, sorted({0, *levels}))
 
     def generate(
         self, own: Tensor, neighbors: Tensor, keys: Tensor, previous: Tensor | None = None
@@ -80,57 +95,75 @@ class PlanGenerator:
         Returns:
             `(R, H, 2D)`.
         """
+        self.refresh(len(own))
+        warm = previous is not None
+        return self.plans(own, neighbors, self.noise_keys(keys, warm), previous)
+
+    def refresh(self, rows: int) -> bool:
+        """Prepares for this many rows and reads weights that have changed since.
+
+        Returns:
+            Whether captured graphs of `plans` must be forgotten.
+        """
+        return self._networks.refresh(rows * self.config.samples)
+
+    def noise_keys(self, keys: Tensor, warm: bool) -> Tensor:
+        """`(R, S, K)` keys of every draw of S candidates, from the keys `(R,)` of a decision."""
+        steps = self._warm if warm else self._cold
+        draws = [0, *(index + 1 for index, step in enumerate(steps) if step.noise)]
+        count = self.config.samples
+        if count > 1:
+            keys = stream_keys(keys[:, None], torch.arange(count, device=keys.device)).flatten()
+        return draw_keys(keys, draws).reshape(-1, count, len(draws))
+
+    def plans(
+        self, own: Tensor, neighbors: Tensor, noise_keys: Tensor, previous: Tensor | None = None
+    ) -> Tensor:
+        """As `generate`, as a function of tensors that can be captured in a CUDA graph."""
         count = self.config.samples
         present = torch.cat([own, neighbors], 1)
         if count > 1:
             # Row-major in rows: candidate c of row r is row r * count + c.
             present = present.repeat_interleave(count, 0)
-            candidate = torch.arange(count, device=keys.device)
-            keys = stream_keys(keys[:, None], candidate).flatten()
             if previous is not None:
                 previous = previous.repeat_interleave(count, 0)
-        plans = self._draw(present, keys, previous)
+        plans = self._draw(present, noise_keys.flatten(0, 1), previous)
         if count == 1:
             return plans
         rows = len(plans) // count
-        ratings = self.rate(plans).reshape(rows, count)
-        best = ratings.argmax(1)
-        return plans.reshape(rows, count, *plans.shape[1:])[
-            torch.arange(rows, device=best.device), best
-        ]
+        best = self.rate(plans).reshape(rows, count).argmax(1)
+        return plans[torch.arange(0, len(plans), count, device=best.device) + best]
 
     def rate(self, plans: Tensor) -> Tensor:
         """`(R,)` predicted returns of finished plans, as seen at the least noisy level."""
         with torch.no_grad():
-            return self.model.predicted_return(plans, *self._labels(plans, 0))
+            return self._networks.of(len(plans)).predicted_return(plans, 0)
 
-    def _draw(self, present: Tensor, keys: Tensor, previous: Tensor | None) -> Tensor:
+    def _draw(self, present: Tensor, noise_keys: Tensor, previous: Tensor | None) -> Tensor:
         shape = (self.model.config.horizon, present.shape[1])
-        temperature = self.temperature
-
-        def noise(draw: int) -> Tensor:
-            return temperature * agent_normal(keys, draw, shape)
-
-        def clamp(x: Tensor) -> Tensor:
-            # A copy: `x` may be an estimate that the sampler still needs as it was.
-            x = x.clone()
-            x[:, 0] = present
-            return x
-
-        steps, start = self._cold, noise(0)
+        # All draws of the decision at once.
+        noise = (self.temperature * normal(noise_keys.t().contiguous(), shape)).unbind()
+        steps, start = self._cold, noise[0]
         if previous is not None:
             steps = self._warm
-            start = noised(previous, start, float(self._alpha_bar[steps[0].level]))
+            start = noised(previous, start, self._alpha_bar[steps[0].level])
+        further = iter(noise[1:])
+
+        def clamp(x: Tensor) -> Tensor:
+            return torch.cat([present[:, None], x[:, 1:]], 1)
+
+        network = self._networks.of(len(present))
         with torch.no_grad():
-            return sample(steps, start, self._estimate, lambda i: noise(i + 1), clamp)
+            return sample(
+                steps,
+                start,
+                lambda x, step: self._estimate(network, x, step),
+                lambda _: next(further),
+                clamp,
+            )
 
-    def _estimate(self, x: Tensor, step: SamplerStep) -> Tensor:
-        tau, task = self._labels(x, step.level)
+    def _estimate(self, network: PlanNetwork, x: Tensor, step: SamplerStep) -> Tensor:
         if step.level not in self._steered:
-            return self.model.denoise(x, tau, task)
-        x0, gradient = self.model.denoise_with_gradient(x, tau, task)
-        return x0 + self.guidance.shift(gradient, float(self._alpha_bar[step.level]))
-
-    def _labels(self, x: Tensor, level: int) -> tuple[Tensor, Tensor]:
-        tau = torch.full((len(x),), level, dtype=torch.long, device=x.device)
-        return tau, torch.full_like(tau, self._task.index)
+            return network.denoise(x, step.level)
+        x0, gradient = network.denoise_with_gradient(x, step.level)
+        return self.guidance.steered(x0, gradient, self._alpha_bar[step.level])

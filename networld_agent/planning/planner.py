@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from networld_agent.planning.agent_noise import stream_keys
-from networld_agent.planning.agreement import most_agreed
-from networld_agent.planning.messages import FLOAT_BYTES, MessageCount, adjacency_of, mean_weights
-from networld_agent.planning.plan_generator import PlanGenerator, shifted
-from networld_agent.planning.planner_config import DEFAULT_VOTES, PlannerConfig
+from networld_agent.planning.decision import Decision
+from networld_agent.planning.messages import FLOAT_BYTES, MessageCount
+from networld_agent.planning.neighbors import NeighborCache, Neighbors
+from networld_agent.planning.plan_generator import PlanGenerator
+from networld_agent.planning.planner_config import PlannerConfig
 from networld_agent.planning.planning_model import PlanningModel
 from wirelessenvs.checks import check_choice
 
@@ -54,15 +55,22 @@ class Planner:
             task = names[0]
         self.model, self.task = model, task
         self._spec = model.tasks[check_choice("task", task, names)]
-        self.generator = PlanGenerator(model, task, self.config)
-        votes = self.config.votes
-        if votes is None:
-            votes = DEFAULT_VOTES if self.generator.temperature == 1 else 1
-        self.votes = votes
+        self._decision = Decision(model, task, self.config)
         self._device = model.schedule.alpha_bar.device
         self._latent_size = model.config.latent_size
         self.messages = MessageCount(FLOAT_BYTES * self._latent_size)
+        self._neighbors = NeighborCache(self._device)
         self._shape: tuple[int, int] | None = None
+
+    @property
+    def generator(self) -> PlanGenerator:
+        """What draws the plans."""
+        return self._decision.generator
+
+    @property
+    def votes(self) -> int:
+        """Plans drawn per agent and decision."""
+        return self._decision.votes
 
     @classmethod
     def load(
@@ -128,22 +136,11 @@ class Planner:
         if single:
             array = array[None]
         num_envs, num_agents = array.shape[:2]
-        adjacency = adjacency_of(graph, num_envs, num_agents)
+        neighbors = self._neighbors.of(graph, num_envs, num_agents)
         self._bind(num_envs, num_agents)
-        rows = torch.from_numpy(array).reshape(-1, array.shape[2]).to(self._device)
-        with torch.no_grad():
-            own = self.model.encode(self.task, rows)
-            self._plan_where_due(own, adjacency)
-            position = torch.as_tensor(self._position, device=self._device)
-            following = self._plans[
-                torch.arange(len(rows), device=self._device),
-                position.repeat_interleave(num_agents) + 1,
-                : self._latent_size,
-            ]
-            actions = self.model.decode_actions(self.task, own, following, self.config.decoding)
+        result = self._actions(torch.from_numpy(array), neighbors).cpu().numpy()
         self._position += 1
         self.messages.agent_steps += num_envs * num_agents
-        result = actions.cpu().numpy()
         result = result.reshape(num_envs, num_agents, *result.shape[1:])
         result = result.astype(np.float64 if result.dtype.kind == "f" else np.int64)
         return result[0] if single else result
@@ -155,60 +152,73 @@ class Planner:
             raise RuntimeError("there are no plans before the first call of act.")
         return self._plans.reshape(*self._shape, *self._plans.shape[1:]).clone()
 
-    def _plan_where_due(self, own: Tensor, adjacency: NDArray[np.bool_]) -> None:
+    def _actions(self, observations: Tensor, neighbors: Neighbors) -> Tensor:
+        """Actions `(B N, ...)`; plans anew where a plan is missing or has been executed."""
         fresh = self._position < 0
         due = fresh | (self._position >= self.config.execute)
-        if not due.any():
-            return
-        num_envs, num_agents = adjacency.shape[:2]
-        if self.model.config.mean_field:
-            self.messages.count_round(adjacency[due])
-        latents = own.reshape(num_envs, num_agents, -1)
         cold = due if self.config.warm_start == 0 else fresh
-        for envs, warm in ((np.flatnonzero(cold), False), (np.flatnonzero(due & ~cold), True)):
-            if envs.size == 0:
-                continue
-            chosen = torch.as_tensor(envs, device=self._device)
-            # The one exchange: every agent's latent, to those who hear it.
-            weights = mean_weights(adjacency[envs], self._device)
-            heard = self.model.mean_field(latents[chosen], weights)
-            keys = stream_keys(
-                torch.tensor(self.config.seed, device=self._device),
-                self._env_keys[chosen, None],
-                torch.as_tensor(self._decision[envs], device=self._device)[:, None],
-                torch.arange(num_agents, device=self._device),
-            )
-            plans = self._plans.reshape(num_envs, num_agents, *self._plans.shape[1:])
-            previous = shifted(plans[chosen].flatten(0, 1), self.config.execute) if warm else None
-            plans[chosen] = self._agreed(
-                latents[chosen].flatten(0, 1), heard.flatten(0, 1), keys.flatten(), previous
-            ).reshape(len(envs), num_agents, *plans.shape[2:])
         self._position[due] = 0
-        self._decision[due] += 1
+        found = [
+            (envs, act(observations if envs.size == len(due) else observations[envs], envs))
+            for envs, act in (
+                (np.flatnonzero(cold), lambda seen, envs: self._plan(seen, envs, neighbors, False)),
+                (
+                    np.flatnonzero(due & ~cold),
+                    lambda seen, envs: self._plan(seen, envs, neighbors, True),
+                ),
+                (np.flatnonzero(~due), self._follow),
+            )
+            if envs.size
+        ]
+        self._decisions[due] += 1
+        if len(found) == 1:
+            return found[0][1]
+        # Environments know nothing of each other: each part is a batch of its own.
+        first = found[0][1]
+        joined = first.new_empty(len(due), observations.shape[1], *first.shape[1:])
+        for envs, actions in found:
+            joined[torch.from_numpy(envs)] = actions.reshape(len(envs), *joined.shape[1:])
+        return joined.flatten(0, 1)
 
-    def _agreed(
-        self, own: Tensor, neighbors: Tensor, keys: Tensor, previous: Tensor | None
+    def _plan(
+        self, observations: Tensor, envs: NDArray[np.int64], neighbors: Neighbors, warm: bool
     ) -> Tensor:
-        """`(R, H, 2D)` plans, each the one of several whose first action all agree on most."""
-        votes = self.votes
-        if votes == 1:
-            return self.generator.generate(own, neighbors, keys, previous)
-        # Row-major in rows: vote v of row r is row r * votes + v.
-        own, neighbors = (rows.repeat_interleave(votes, 0) for rows in (own, neighbors))
-        keys = stream_keys(keys[:, None], torch.arange(votes, device=keys.device)).flatten()
-        if previous is not None:
-            previous = previous.repeat_interleave(votes, 0)
-        plans = self.generator.generate(own, neighbors, keys, previous)
-        following = plans[:, 1, : self._latent_size]
-        actions = self.model.decode_actions(self.task, own, following, self.config.decoding)
-        chosen = most_agreed(
-            self.model.inverse(self.task),
-            own[::votes],
-            following.reshape(-1, votes, self._latent_size),
-            actions.reshape(-1, votes, *actions.shape[1:]),
+        """First actions of new plans in these environments."""
+        num_envs, num_agents = observations.shape[:2]
+        whole = num_envs == len(self._position)
+        hears = self.model.config.mean_field
+        if hears:
+            neighbors = neighbors if whole else neighbors.of(envs)
+            alike = num_envs // len(neighbors.broadcasts)
+            self.messages.count_round(
+                alike * int(neighbors.broadcasts.sum()), alike * int(neighbors.receptions.sum())
+            )
+        keys = stream_keys(
+            torch.from_numpy(self._decisions[envs])[:, None],
+            torch.arange(num_agents),
+            start=self._env_keys[torch.from_numpy(envs), None],
         )
-        rows = torch.arange(len(chosen), device=chosen.device)
-        return plans[rows * votes + chosen]
+        chosen = torch.from_numpy(envs).to(self._device)
+        plans = self._plans.reshape(-1, num_agents, *self._plans.shape[1:])
+        previous = None
+        if warm:
+            previous = self._plans if whole else plans[chosen].flatten(0, 1)
+        actions, drawn = self._decision.plan(
+            observations, keys, neighbors.tensors if hears else (), previous
+        )
+        if whole:
+            self._plans.copy_(drawn)
+        else:
+            plans[chosen] = drawn.reshape(num_envs, *plans.shape[1:])
+        return actions
+
+    def _follow(self, observations: Tensor, envs: NDArray[np.int64]) -> Tensor:
+        """Actions that lead on along the plans of these environments."""
+        agents = observations.shape[1]
+        rows = torch.from_numpy((envs[:, None] * agents + np.arange(agents)).ravel())
+        times = torch.from_numpy(np.repeat(self._position[envs] + 1, agents))
+        following = self._plans[rows.to(self._device), times.to(self._device), : self._latent_size]
+        return self._decision.follow(observations, following)
 
     def _bind(self, num_envs: int, num_agents: int) -> None:
         shape = (num_envs, num_agents)
@@ -222,9 +232,11 @@ class Planner:
         seeds = range(num_envs) if self._seeds is None else self._seeds
         if len(seeds) != num_envs:
             raise ValueError(f"reset was given {len(seeds)} seeds for {num_envs} environments.")
-        self._env_keys = torch.tensor(list(seeds), dtype=torch.int64, device=self._device)
+        # On the CPU: for the few numbers of a key, a GPU's launches would take longer.
+        seeds = torch.tensor(list(seeds), dtype=torch.int64)
+        self._env_keys = stream_keys(torch.tensor(self.config.seed), seeds)
         self._position = np.full(num_envs, -1)
-        self._decision = np.zeros(num_envs, np.int64)
+        self._decisions = np.zeros(num_envs, np.int64)
         self._plans = torch.zeros(
             num_envs * num_agents, self.model.config.horizon, 2 * self._latent_size,
             device=self._device,

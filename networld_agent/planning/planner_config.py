@@ -11,14 +11,19 @@ from wirelessenvs.checks import check_choice, check_flag, check_int, check_real
 __all__ = [
     "DECODINGS",
     "DEFAULT_GUIDANCE_SCALE",
+    "DEFAULT_STEPS",
     "DEFAULT_TEMPERATURE",
     "DEFAULT_VOTES",
+    "GRAPHS",
     "PLAN_MODES",
     "PlannerConfig",
 ]
 
 PLAN_MODES: Final = ("guide", "select", "both", "none")
 DECODINGS: Final = ("mean", "mode")
+GRAPHS: Final = ("auto", "off")
+#: Denoising steps where none were tuned.
+DEFAULT_STEPS: Final = 3
 #: Where none was tuned: a step of a tenth of the latents' spread.
 DEFAULT_GUIDANCE_SCALE: Final = 0.1
 #: Until one has been tuned for the task.
@@ -33,7 +38,8 @@ class PlannerConfig:
 
     Args:
         sampler: "ddim", "dpm" (DPM-Solver++ 2M) or "ddpm".
-        steps: noise levels visited per plan, at most those of the model's schedule.
+        steps: noise levels visited per plan, at most those of the model's schedule; None takes what
+            was tuned for the task, else 3.
         spacing: 1 visits evenly spaced levels; above 1, they crowd towards the clean end.
         plan_mode: "guide" steers one sample by the classifier; "select" draws `candidates` samples
             unsteered and follows the one that the classifier rates best; "both" does both; "none"
@@ -55,10 +61,14 @@ class PlannerConfig:
             plans show all that the data does, and 1 below.
         decoding: "mean" or "mode" of the inverse dynamics; None takes the model's own choice.
         seed: of the plans' noise.
+        graph: "auto" captures each decision as a CUDA graph where the model lies on a GPU, once per
+            number of environments and agents; "off" launches its kernels one by one.
+        tf32: on a GPU, whether matrix products may round their factors to 10 bits of mantissa:
+            quicker for many agents, and plans differ from those of a CPU in their third digit.
     """
 
     sampler: str = "ddim"
-    steps: int = 3
+    steps: int | None = None
     spacing: float = 1.0
     plan_mode: str = "guide"
     candidates: int = 8
@@ -71,10 +81,13 @@ class PlannerConfig:
     votes: int | None = None
     decoding: str | None = None
     seed: int = 0
+    graph: str = "auto"
+    tf32: bool = False
 
     def __post_init__(self) -> None:
         check_choice("sampler", self.sampler, SAMPLERS)
-        check_int("steps", self.steps, 1)
+        if self.steps is not None:
+            check_int("steps", self.steps, 1)
         check_real("spacing", self.spacing, 0.1, 10)
         check_choice("plan_mode", self.plan_mode, PLAN_MODES)
         check_int("candidates", self.candidates, 1)
@@ -91,6 +104,8 @@ class PlannerConfig:
         if self.decoding is not None:
             check_choice("decoding", self.decoding, DECODINGS)
         check_int("seed", self.seed, 0, 2**63 - 1)
+        check_choice("graph", self.graph, GRAPHS)
+        check_flag("tf32", self.tf32)
 
     @property
     def guided(self) -> bool:

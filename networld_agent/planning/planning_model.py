@@ -35,6 +35,10 @@ class PlanningTask(Protocol):
     def temperature(self) -> float | None:
         """The temperature tuned for this task; None before that."""
 
+    @property
+    def denoising_steps(self) -> int | None:
+        """The steps of a plan tuned for this task; None before that."""
+
 
 class NoiseSchedule(Protocol):
     """Signal shares of the noise levels."""
@@ -81,11 +85,8 @@ class PlanningModel(Protocol):
     def encode(self, task: str, observations: Tensor) -> Tensor:
         """Latents `(R, D)` of observations `(R, d)`."""
 
-    def mean_field(self, z: Tensor, mean_weights: Tensor) -> Tensor:
-        """Means of the neighbours' latents `(B, N, D)`, by rows of weights `(B, N, N)`."""
-
     def denoise(self, x: Tensor, tau: Tensor, task: Tensor) -> Tensor:
-        """Estimate `(R, H, 2D)` of the clean plan; `tau` and `task` are `(R,)` integers."""
+        """Estimate `(R, H, 2D)` of the clean plan; `tau` and `task` are `(1,)` integers."""
 
     def predicted_return(self, x: Tensor, tau: Tensor, task: Tensor) -> Tensor:
         """Expected discounted return `(R,)` of a noisy plan, differentiable in it."""

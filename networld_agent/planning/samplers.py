@@ -150,7 +150,9 @@ def sample(
         x = clamp(x)
         x0 = denoise(x, step)
         target = x0 if step.blend == 0.0 or last is None else torch.lerp(last, x0, 1 + step.blend)
-        x = step.carry * x + step.estimate * target
+        # The step to the clean level carries nothing over.
+        moved = target if step.estimate == 1.0 else step.estimate * target
+        x = torch.add(moved, x, alpha=step.carry) if step.carry else moved
         if step.noise:
             x = x + step.noise * draw_noise(index)
         last = x0

@@ -153,7 +153,7 @@ class Drawer:
                 for agents, keys in zip(self._agents, self._keys, strict=True)
             ]
         )
-        return integers(hashed(keys, _LEVEL), self._levels), normals(keys, 0, self._shape)
+        return integers(hashed(keys, _LEVEL), self._levels), normals(keys, self._shape)
 
 
 def discounted(rewards: Tensor, config: WorldModelConfig) -> Tensor:

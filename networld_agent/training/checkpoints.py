@@ -76,10 +76,17 @@ def restore_optimizer(
 ) -> None:
     """Puts back what `optimizer_tensors` took."""
     by_name = {name: parameter for parameter, name in names.items()}
+    # Adam counts its steps on the CPU unless a GPU must not wait for the count.
+    counted_there = {
+        parameter
+        for group in optimizer.param_groups
+        if group.get("fused") or group.get("capturable")
+        for parameter in group["params"]
+    }
     for key, value in tensors.items():
         if not key.startswith("adam."):
             continue
         _, moment, name = key.split(".", 2)
         parameter = by_name[name]
-        # Adam's own counter lives on the CPU unless the optimiser is fused on a GPU.
-        optimizer.state[parameter][moment] = value.to(parameter.device)
+        there = moment != "step" or parameter in counted_there
+        optimizer.state[parameter][moment] = value.to(parameter.device if there else "cpu")

@@ -18,25 +18,7 @@ from networld_agent.model.files import write_whole
 from networld_agent.training.config import TrainingConfig
 from networld_agent.training.windows import WindowSource
 
-__all__ = ["describe_source", "pick_device", "prepare_folder"]
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of a `--device` option; "auto" is CUDA where there is one.
-
-    Raises:
-        ValueError: if it does not exist.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise ValueError(f"--device {name!r} cannot be used on this machine.") from None
-    if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
-    return device
+__all__ = ["describe_source", "prepare_folder"]
 
 
 def describe_source(source: WindowSource) -> dict[str, Any]:

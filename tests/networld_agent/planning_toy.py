@@ -29,6 +29,7 @@ class ToyTask:
     observation_size: int = 3
     guidance_scale: float | None = 0.5
     temperature: float | None = None
+    denoising_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,6 @@ class ToyModel:
 
     def encode(self, task: str, observations: torch.Tensor) -> torch.Tensor:
         return observations
-
-    def mean_field(self, z: torch.Tensor, mean_weights: torch.Tensor) -> torch.Tensor:
-        return mean_weights @ z
 
     def prior(self, x: torch.Tensor) -> torch.Tensor:
         fade = 0.9 ** torch.arange(self.config.horizon)

@@ -1,5 +1,6 @@
 """Keyed random numbers: what they depend on, how they are distributed, and that devices agree."""
 
+import itertools
 import math
 
 import pytest
@@ -66,7 +67,7 @@ def test_bounds_may_differ_from_key_to_key():
 
 
 def test_normals_are_standard_normal_and_independent():
-    x = normals(hashed(ZERO, torch.arange(2000)), 0, (64,)).double()
+    x = normals(hashed(ZERO, torch.arange(2000)), (64,)).double()
     assert x.mean().item() == pytest.approx(0, abs=0.01)
     assert x.std().item() == pytest.approx(1, abs=0.01)
     assert (x**4).mean().item() == pytest.approx(3, abs=0.06)
@@ -76,13 +77,14 @@ def test_normals_are_standard_normal_and_independent():
     assert x.isfinite().all()
 
 
-def test_a_row_of_normals_depends_on_its_key_and_draw_alone():
-    keys = torch.tensor([3, -8, 2**50])
-    whole = normals(keys, 4, (5, 3))
-    assert whole.shape == (3, 5, 3)
-    for row, key in enumerate(keys):
-        assert torch.equal(normals(key[None], 4, (5, 3))[0], whole[row])
-    assert not torch.equal(normals(keys, 5, (5, 3)), whole)
+def test_a_draw_of_normals_depends_on_its_key_alone():
+    keys = torch.tensor([[3, -8, 2**50], [0, 1, 3]])
+    whole = normals(keys, (5, 3))
+    assert whole.shape == (2, 3, 5, 3)
+    for index in itertools.product(range(2), range(3)):
+        assert torch.equal(normals(keys[index], (5, 3)), whole[index])
+    assert torch.equal(whole[0, 0], whole[1, 2])
+    assert not torch.equal(whole[0, 0], whole[0, 1])
 
 
 def test_the_hash_of_the_cpu_gives_the_keys_of_other_devices():

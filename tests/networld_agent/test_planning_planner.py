@@ -65,9 +65,10 @@ def test_stronger_guidance_gives_higher_predicted_returns():
 def test_normalised_guidance_does_not_depend_on_the_unit_of_reward():
     gradient = torch.randn(6, 8, 4)
     gradient[:, 0] = 0
-    guidance = Guidance(0.7)
+    guidance, estimate = Guidance(0.7), torch.randn(6, 8, 4)
     torch.testing.assert_close(
-        guidance.shift(gradient * 1e-6, 0.3), guidance.shift(gradient * 1e5, 0.3)
+        guidance.steered(estimate, gradient * 1e-6, 0.3),
+        guidance.steered(estimate, gradient * 1e5, 0.3),
     )
 
 
@@ -295,7 +296,7 @@ def test_options_that_do_not_fit_the_model_are_refused(options, sentence):
 
 @pytest.mark.parametrize("options", [
     {"sampler": "euler"}, {"steps": 0}, {"plan_mode": "best"}, {"candidates": 0},
-    {"guidance_scale": -1.0}, {"warm_start": 6}, {"execute": 0}, {"temperature": 1.5},
+    {"guidance_scale": -1.0}, {"steps": 5, "warm_start": 6}, {"execute": 0}, {"temperature": 1.5},
     {"votes": 0}, {"decoding": "median"}, {"guidance_scale": float("nan")},
 ])  # fmt: skip
 def test_wrong_options_are_refused_by_name(options):

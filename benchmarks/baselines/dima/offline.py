@@ -22,7 +22,7 @@ from benchmarks.baselines.mappo.ppo import TeamPPO
 from benchmarks.baselines.observation_scaling import ObservationScaling
 from benchmarks.baselines.policy import BaselinePolicy, PolicySpec
 from benchmarks.baselines.training_loop import batch_generator
-from networld_agent.training.run_folder import pick_device
+from networld_agent.device import pick_device
 
 __all__ = ["Dima", "DimaPolicy", "OfflineConfig"]
 

@@ -24,7 +24,7 @@ from benchmarks.baselines.mappo.running_scaling import RunningScaling
 from benchmarks.baselines.mappo.team_env import TeamEnv
 from benchmarks.baselines.policy import PolicySpec
 from benchmarks.baselines.training_loop import batch_generator
-from networld_agent.training.run_folder import pick_device
+from networld_agent.device import pick_device
 
 __all__ = ["DimaLearner", "OnlineDimaPolicy", "world_spec"]
 

@@ -16,7 +16,7 @@ from benchmarks.baselines.mappo.ppo import Experience, TeamPPO
 from benchmarks.baselines.mappo.running_scaling import RunningScaling
 from benchmarks.baselines.mappo.team_env import TeamEnv
 from benchmarks.baselines.policy import PolicySpec
-from networld_agent.training.run_folder import pick_device
+from networld_agent.device import pick_device
 
 __all__ = ["MappoLearner"]
 

@@ -1,0 +1,168 @@
+"""What a decision computes, as functions of tensors alone: a GPU replays them as one launch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from networld_agent.cuda_graph import CudaGraphs, GraphBackend, GraphedFunction, TensorFunction
+from networld_agent.planning.agent_noise import stream_keys
+from networld_agent.planning.agreement import most_agreed
+from networld_agent.planning.neighbors import heard_means
+from networld_agent.planning.plan_generator import PlanGenerator, shifted
+from networld_agent.planning.planner_config import DEFAULT_VOTES, PlannerConfig
+from networld_agent.planning.planning_model import PlanningModel
+
+__all__ = ["Decision"]
+
+
+class Decision:
+    """Observations in, actions and plans out, for B environments of N agents each.
+
+    Results may lie in memory that the next call overwrites.
+
+    Args:
+        model: a world model.
+        task: name of the task.
+        config: how to plan.
+        backend: captures what is computed; None takes CUDA graphs where the model lies on a GPU,
+            if the options ask for it.
+    """
+
+    def __init__(
+        self,
+        model: PlanningModel,
+        task: str,
+        config: PlannerConfig,
+        backend: GraphBackend | None = None,
+    ) -> None:
+        self._model, self._task, self._config = model, task, config
+        self.generator = PlanGenerator(model, task, config)
+        votes = config.votes
+        if votes is None:
+            votes = DEFAULT_VOTES if self.generator.temperature == 1 else 1
+        self.votes = votes
+        self._device = model.schedule.alpha_bar.device
+        if backend is None and config.graph == "auto" and self._device.type == "cuda":
+            backend = CudaGraphs(self._device)
+        functions = (self.planned, self.continued, self.followed)
+        self._graphs = [
+            GraphedFunction(function, backend, name="The planner's decision")
+            for function in functions
+            if backend is not None
+        ]
+        chosen: Sequence[TensorFunction] = self._graphs or functions
+        self._planned, self._continued, self._followed = chosen
+
+    def plan(
+        self,
+        observations: Tensor,
+        keys: Tensor,
+        neighbors: tuple[Tensor, ...],
+        previous: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """New plans and their first actions.
+
+        Args:
+            observations: `(B, N, d)`.
+            keys: `(B, N)` int64 on the CPU, of each agent's noise in this decision.
+            neighbors: as for `heard_means`.
+            previous: `(B N, H, 2D)` last plans, to start from; None starts from noise.
+
+        Returns:
+            Actions `(B N, ...)` and plans `(B N, H, 2D)`.
+        """
+        keys = keys.flatten()
+        if self.votes > 1:
+            # Row-major in rows: vote v of row r is row r * votes + v.
+            keys = stream_keys(keys[:, None], torch.arange(self.votes)).flatten()
+        noise_keys = self.generator.noise_keys(keys, previous is not None)
+        if self.generator.refresh(len(keys)):
+            for graph in self._graphs:
+                graph.forget()
+        if previous is None:
+            actions, plans = self._planned(observations, noise_keys, *neighbors)
+        else:
+            actions, plans = self._continued(observations, noise_keys, previous, *neighbors)
+        return actions, plans
+
+    def follow(self, observations: Tensor, following: Tensor) -> Tensor:
+        """Actions `(B N, ...)` from observations `(B, N, d)` to planned latents `(B N, D)`."""
+        return self._followed(observations, following)[0]
+
+    # What follows is captured: no value may be read on the host or copied from it.
+    @torch.no_grad()
+    def planned(
+        self, observations: Tensor, noise_keys: Tensor, *neighbors: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """`plan` from pure noise."""
+        return self._computed(observations, noise_keys, None, neighbors)
+
+    @torch.no_grad()
+    def continued(
+        self, observations: Tensor, noise_keys: Tensor, previous: Tensor, *neighbors: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """`plan` from the last plans."""
+        start = shifted(previous, self._config.execute)
+        return self._computed(observations, noise_keys, start, neighbors)
+
+    @torch.no_grad()
+    def followed(self, observations: Tensor, following: Tensor) -> tuple[Tensor]:
+        """As `follow`."""
+        with self._precision():
+            own = self._model.encode(self._task, observations.flatten(0, 1))
+            return (self._decoded(own, following),)
+
+    def _computed(
+        self,
+        observations: Tensor,
+        noise_keys: Tensor,
+        start: Tensor | None,
+        neighbors: tuple[Tensor, ...],
+    ) -> tuple[Tensor, Tensor]:
+        with self._precision():
+            own = self._model.encode(self._task, observations.flatten(0, 1))
+            # The one exchange: every agent's latent, to those who hear it.
+            latents = own.reshape(*observations.shape[:2], -1)
+            heard = heard_means(latents, neighbors).flatten(0, 1)
+            if self.votes > 1:
+                own, heard = (rows.repeat_interleave(self.votes, 0) for rows in (own, heard))
+                if start is not None:
+                    start = start.repeat_interleave(self.votes, 0)
+            plans = self.generator.plans(own, heard, noise_keys, start)
+            following = plans[:, 1, : own.shape[1]]
+            actions = self._decoded(own, following)
+            return self._agreed(own, following, actions, plans) if self.votes > 1 else (
+                actions, plans
+            )  # fmt: skip
+
+    def _agreed(
+        self, own: Tensor, following: Tensor, actions: Tensor, plans: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Of several plans, the one whose first action all agree on most."""
+        votes = self.votes
+        chosen = most_agreed(
+            self._model.inverse(self._task),
+            own[::votes],
+            following.reshape(-1, votes, following.shape[1]),
+            actions.reshape(-1, votes, *actions.shape[1:]),
+        )
+        rows = torch.arange(0, len(plans), votes, device=chosen.device) + chosen
+        return actions[rows], plans[rows]
+
+    def _decoded(self, own: Tensor, following: Tensor) -> Tensor:
+        return self._model.decode_actions(self._task, own, following, self._config.decoding)
+
+    @contextlib.contextmanager
+    def _precision(self) -> Iterator[None]:
+        """Lets the GPU round factors of matrix products, if the options say so."""
+        matmul = torch.backends.cuda.matmul
+        before = matmul.allow_tf32
+        matmul.allow_tf32 = before or self._config.tf32
+        try:
+            yield
+        finally:
+            matmul.allow_tf32 = before
