@@ -104,7 +104,7 @@ class Rates:
                 return Seconds(_between(points, rows), True)
         work = _plan_operations(network)
         scaled = Operations(work.flops * rows, work.calls)
-        return Seconds(EAGER.seconds(scaled), False)
+        return Seconds(RECORDED.seconds(scaled), False)
 
     def decision(self, method: str, task: str, rows: float) -> Seconds:
         """One decision of a baseline, on a core, for all agents of all environments together."""

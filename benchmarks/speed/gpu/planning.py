@@ -6,13 +6,12 @@ every step of the sampler is guided. The graph is a ring of 2 + 2 neighbours.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -26,18 +25,14 @@ __all__ = ["no_fallback", "planner_config", "rows"]
 
 _TASK = "cbf-v0"
 _AGENTS, _STEPS = (19, 190, 1_000, 10_000), (1, 3, 5)
-#: Option of the planner that repeats a decision as one CUDA graph.
-_GRAPH = "graph"
+#: Whether a decision is one graph, and whether products may be rounded, by name.
+_HOW: Final = {"eager": (False, False), "graph": (True, False), "graph tf32": (True, True)}
 
 
-def planner_config(steps: int, graphed: bool) -> PlannerConfig | None:
-    """Guided at every step; None if this planner has no graphs."""
-    options: dict[str, Any] = {"steps": steps, "unguided_steps": 0}
-    if _GRAPH in [field.name for field in dataclasses.fields(PlannerConfig)]:
-        options[_GRAPH] = "auto" if graphed else "off"
-    elif graphed:
-        return None
-    return PlannerConfig(**options)
+def planner_config(steps: int, graphed: bool, tf32: bool = False) -> PlannerConfig:
+    """Guided at every step; as one graph, or operation by operation."""
+    graph = "auto" if graphed else "off"
+    return PlannerConfig(steps=steps, unguided_steps=0, graph=graph, tf32=tf32)
 
 
 @contextmanager
@@ -49,27 +44,24 @@ def no_fallback() -> Iterator[None]:
 
 
 def rows(setting: Setting) -> Sequence[Row]:
-    """One for every number of agents and steps, eager and graphed."""
+    """One for every number of agents and steps, and each way to plan."""
     agents = (5, 19) if setting.quick else _AGENTS
     seconds = 0.2 if setting.quick else 1.5
     return [
         Row(
-            f"{count} agents, {steps} steps, {'graph' if graphed else 'eager'}",
+            f"{count} agents, {steps} steps, {how}",
             seconds * (1 if count < 1_000 else 3),
-            partial(_decide, setting, count, steps, graphed, seconds),
+            partial(_decide, setting, count, planner_config(steps, *options), seconds),
         )
         for count in agents
         for steps in _STEPS
-        for graphed in (False, True)
+        for how, options in _HOW.items()
     ]
 
 
-def _decide(
-    setting: Setting, agents: int, steps: int, graphed: bool, seconds: float
-) -> dict[str, Any]:
-    config = planner_config(steps, graphed)
-    if config is None or (graphed and setting.device == "cpu"):
-        return {"skipped": "no graph of the planner here."}
+def _decide(setting: Setting, agents: int, config: PlannerConfig, seconds: float) -> dict[str, Any]:
+    if config.graph == "auto" and setting.device == "cpu":
+        return {"skipped": "graphs are for CUDA."}
     rng, graph = np.random.default_rng(0), ring(agents)
     size = SHAPES[_TASK].observation_size
     seen = [rng.standard_normal((agents, size), np.float32) for _ in range(8)]
