@@ -58,6 +58,7 @@ SHAPES: Final = {
 }
 
 
+@cache
 def ring(agents: int) -> NDArray[np.bool_]:
     """`(N, N)` adjacency of a ring with two neighbours on either side, as far as there are any."""
     adjacency = ring_lattice(agents, min(2, (agents - 1) // 2))

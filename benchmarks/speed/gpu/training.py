@@ -67,7 +67,7 @@ class Variant:
     plain: bool = False
     graph: bool = False
     compiled: bool = False
-    seconds: float = 15
+    seconds: float = 10
 
 
 VARIANTS: Final = (
