@@ -39,6 +39,8 @@ from wirelessenvs.machine import machine_lines
 __all__ = ["main", "run_protocol"]
 
 _LOCK: Final = ".lock"
+#: Figures of `python -m benchmarks.speed.gpu` that come with the code.
+_MEASURED: Final = Path(__file__).parent / "results" / "gpu"
 
 
 class FailedJobsError(ValueError):
@@ -166,6 +168,19 @@ def _default_workers() -> int:
     return max(1, min(available_cores(), int(memory / 1e9)))
 
 
+def _plan(protocol: Protocol, folder: Path, out: Path) -> None:
+    if protocol.name != "paper":
+        raise ValueError("--plan is for --preset paper: the others are for CPUs.")
+    # Counting what is not measured imports all methods.
+    from benchmarks.costs.plan import plan_lines
+    from benchmarks.speed.gpu.record import read_documents
+
+    documents = read_documents(_MEASURED)
+    if folder != _MEASURED:
+        documents |= read_documents(folder)
+    print("\n".join(plan_lines(protocol, documents, out)))
+
+
 def _command(options: argparse.Namespace) -> None:
     check_known("preset", [options.preset], tuple(PRESETS))
     workers = _default_workers() if options.jobs is None else check_int("--jobs", options.jobs, 1)
@@ -174,6 +189,9 @@ def _command(options: argparse.Namespace) -> None:
         check_real("--minutes", minutes, 0, 1e6, low_open=True)
     out = options.out or Path("runs") / f"benchmark-{options.preset}"
     protocol = PRESETS[options.preset]
+    if options.plan is not None:
+        _plan(protocol, options.plan, out)
+        return
     seeds = None if options.seeds is None else check_int("--seeds", options.seeds, 1)
     if seeds is not None and seeds > protocol.seeds:
         protocol = dataclasses.replace(protocol, seeds=seeds)
@@ -222,6 +240,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="run on a Ray cluster whose nodes share the folder; without ADDRESS a local one",
     )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="list the jobs and their state")
+    parser.add_argument(
+        "--plan", nargs="?", type=Path, const=_MEASURED, metavar="FOLDER",
+        help="print what preset paper costs on one GPU and in which order to run it, from the "
+        "figures of python -m benchmarks.speed.gpu in FOLDER (default: those in the repository)",
+    )  # fmt: skip
     return run(_command, parser.parse_args(arguments))
 
 

@@ -107,8 +107,8 @@ class PlainUNet(nn.Module):
         last.weight.data = ours.out.weight.data[:, :, None].clone()
         last.bias.data = ours.out.bias.data.clone()
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """`(B, channels, H)` to the same shape."""
+    def features(self, x: Tensor, condition: Tensor) -> list[Tensor]:
+        """What every level passes on, fine first, `(B, C, T)`, of `(B, channels, H)`."""
         skips = []
         for level, blocks in enumerate(self.down):
             if level:
@@ -116,15 +116,24 @@ class PlainUNet(nn.Module):
             for block in blocks:  # type: ignore[union-attr]
                 x = block(x, condition)
             skips.append(x)
+        return skips
+
+    def output(self, skips: list[Tensor], condition: Tensor) -> Tensor:
+        """The way up, `(B, channels, H)`, from `features`."""
+        x = skips[-1]
         for block in self.middle:
             x = block(x, condition)
-        for blocks, upsample in zip(self.up, self.upsample, strict=True):
-            x = torch.cat([x, skips.pop()], 1)
+        for blocks, upsample, skip in zip(self.up, self.upsample, skips[:0:-1], strict=True):
+            x = torch.cat([x, skip], 1)
             for block in blocks:  # type: ignore[union-attr]
                 x = block(x, condition)
             x = upsample(x)
         out: Tensor = self.last(x)
         return out
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """`(B, channels, H)` to the same shape."""
+        return self.output(self.features(x, condition), condition)
 
 
 def copy_convolution(conv: Any, norm: Any, target: Any) -> None:

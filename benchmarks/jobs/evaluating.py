@@ -13,18 +13,18 @@ from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_
 from networld_agent.evaluation.worlds import Worlds
 from wirelessenvs.tasks import get_task
 
-__all__ = ["curve", "evaluate", "tuned_options"]
+__all__ = ["BATCH", "TIMED_STEPS", "curve", "evaluate", "tuned_options"]
 
 #: Episodes played at once.
-_BATCH = 64
+BATCH = 64
 #: Decisions of a single network that latency is measured on.
-_TIMED_STEPS = 20
+TIMED_STEPS = 20
 
 
 def evaluate(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:  # noqa: ARG001
     """Plays the test worlds: the same seeds and openings for every method."""
     seeds = group_seeds(TEST_SEEDS, None, 1, settings["episodes"])
-    worlds = make_job_worlds(settings, whole_batch(len(seeds), _BATCH))
+    worlds = make_job_worlds(settings, whole_batch(len(seeds), BATCH))
     path = inputs.get("policy")
     player = _player(settings, worlds, path, tuned_options(settings, path))
     played = play(worlds, player, seeds, settings["steps"], settings["warm_up"])
@@ -44,7 +44,7 @@ def evaluate(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) ->
 def curve(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:  # noqa: ARG001
     """Plays every snapshot in the first test worlds."""
     seeds = group_seeds(TEST_SEEDS, None, 1, settings["episodes"])
-    worlds = make_job_worlds(settings, whole_batch(len(seeds), _BATCH))
+    worlds = make_job_worlds(settings, whole_batch(len(seeds), BATCH))
     path = inputs["policy"]
     tuned = tuned_options(settings, path)
     points = []
@@ -64,10 +64,10 @@ def _snapshots(path: Path) -> list[Path]:
 
 def _latency(settings: dict[str, Any], path: Path | None) -> float:
     """Milliseconds per joint decision of one network, all its agents on this processor."""
-    worlds = make_job_worlds({**settings, "steps": _TIMED_STEPS}, 1)
+    worlds = make_job_worlds({**settings, "steps": TIMED_STEPS}, 1)
     player = _player(settings, worlds, path, tuned_options(settings, path))
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, 1)
-    return 1000 * play(worlds, player, seeds, _TIMED_STEPS, settings["warm_up"]).seconds_per_step
+    return 1000 * play(worlds, player, seeds, TIMED_STEPS, settings["warm_up"]).seconds_per_step
 
 
 def _player(

@@ -13,11 +13,11 @@ from networld_agent.data import TrajectoryDataset
 from networld_agent.evaluation.episodes import play
 from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
 
-__all__ = ["fit"]
+__all__ = ["TARGETS", "fit"]
 
 #: Returns to ask for, where NetWorld has three to seven trials: in shares of the way to the data's
 #: best from its mean (DT), or from 0 (DD).
-_TARGETS: Final = {
+TARGETS: Final = {
     "dt": (0.0, 0.4, 0.7, 1.0, 1.3, 1.6),
     "dd": (0.55, 0.7, 0.85, 1.0, 1.15, 1.3),
 }
@@ -58,7 +58,7 @@ def _tune(policy: Any, tuning: dict[str, Any]) -> dict[str, float]:
     mean = float(policy.spec.extra["return_offset"]) if policy.name == "dt" else 0.0
     best = policy.target_return
     rewards: dict[float, float] = {}
-    for share in _TARGETS[policy.name]:
+    for share in TARGETS[policy.name]:
         policy.target_return = target = mean + share * (best - mean)
         played = play(worlds, policy, seeds, tuning["steps"], tuning["warm_up"])
         rewards[target] = float(played.rewards.mean())

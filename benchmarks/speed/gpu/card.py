@@ -1,0 +1,75 @@
+"""The device that is measured, and the versions that drive it."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wirelessenvs.machine import cpu_name, machine_lines
+
+__all__ = ["choose_device", "describe_machine"]
+
+
+def choose_device(name: str) -> str:
+    """The device of a `--device` option: "auto" is CUDA where there is one.
+
+    Raises:
+        ValueError: if it is asked for and not there.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch finds no GPU here; use --device cpu.")
+    return name
+
+
+def describe_machine(device: str) -> dict[str, Any]:
+    """Card, driver, CUDA, versions and git revision, as JSON values."""
+    about: dict[str, Any] = {"card": cpu_name()}
+    if device == "cuda":
+        properties = torch.cuda.get_device_properties(0)
+        about = {
+            "card": torch.cuda.get_device_name(0),
+            "memory_gb": properties.total_memory / 1e9,
+            "compute_capability": f"{properties.major}.{properties.minor}",
+            "cuda": torch.version.cuda,
+            "driver": _answer(
+                ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
+            ),
+            "triton": _version("triton"),
+        }
+    revision = _answer(["git", "describe", "--always", "--dirty", "--abbrev=40"])
+    return {
+        **about,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "machine": machine_lines(("torch", "numpy", "numba")),
+        "git_revision": revision,
+    }
+
+
+def _version(package: str) -> str | None:
+    with suppress(PackageNotFoundError):
+        return version(package)
+    return None
+
+
+def _answer(command: list[str]) -> str | None:
+    """The first line that a program prints; None if it is not there or fails."""
+    try:
+        answer = subprocess.run(
+            command,
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip().partition("\n")[0] or None

@@ -1,0 +1,103 @@
+"""The process of one piece: a fault of the driver or a hang takes nothing else with it.
+
+python -m benchmarks.speed.gpu.worker '{"kind": "ceilings", ...}': started by the runner.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed.gpu.card import describe_machine
+from benchmarks.speed.gpu.piece import Piece, Row, Setting
+from benchmarks.speed.gpu.record import Record
+
+__all__ = ["Order", "main", "measure"]
+
+#: A row that takes this many times as long as stated, and a minute, hangs.
+_PATIENCE, _LEAST_S = 6.0, 60.0
+
+
+class Order:
+    """What a worker is told, as one word of its command line.
+
+    Args:
+        piece: to measure.
+        out: folder of the files.
+        since: time of the run: rows that failed before are tried again.
+        command: line of the whole run, for the files.
+    """
+
+    def __init__(self, piece: Piece, out: Path, since: float, command: str) -> None:
+        self.piece, self.out, self.since, self.command = piece, out, since, command
+
+    def to_word(self) -> str:
+        """For the command line."""
+        setting = self.piece.setting
+        piece = (self.piece.kind, setting.device, setting.preset, setting.quick)
+        return json.dumps([*piece, str(self.out), self.since, self.command])
+
+    @classmethod
+    def from_word(cls, word: str) -> Order:
+        """As `to_word` wrote it."""
+        kind, device, preset, quick, out, since, command = json.loads(word)
+        return cls(Piece(kind, Setting(device, preset, quick)), Path(out), since, command)
+
+
+def to_do(record: Record, rows: Sequence[Row], since: float) -> list[Row]:
+    """Rows that are neither measured nor were tried in this run."""
+    return [
+        row
+        for row in rows
+        if not record.has(row.name) and record.rows.get(row.name, {}).get("begun", 0.0) < since
+    ]
+
+
+def measure(record: Record, rows: Sequence[Row]) -> bool:
+    """Measures rows until one fails; returns whether none did.
+
+    After a fault the driver may refuse everything else: the rest is for another process.
+    """
+    for row in rows:
+        begun = time.time()
+        # If this process dies, this is what it leaves.
+        unfinished = "the process ended while it was measured: see what it printed."
+        record.put(row.name, {"begun": begun, "error": unfinished})
+        limit = max(_LEAST_S, _PATIENCE * row.seconds)
+        faulthandler.dump_traceback_later(limit, exit=True, file=sys.__stderr__ or sys.stderr)
+        start = time.perf_counter()
+        try:
+            figures: dict[str, Any] = row.work()
+        except Exception as error:
+            sentence = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            record.put(row.name, {"begun": begun, "error": sentence})
+            _say(record, row, sentence)
+            return False
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+        seconds = time.perf_counter() - start
+        record.put(row.name, {"begun": begun, "seconds": seconds, "figures": figures})
+        _say(record, row, figures.get("skipped", f"{seconds:.1f} s"))
+    return True
+
+
+def _say(record: Record, row: Row, what: str) -> None:
+    print(f"{record.about['piece']}, {row.name}: {what}", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The process; returns its exit status: 0 all rows are measured, 1 one failed."""
+    (word,) = sys.argv[1:] if arguments is None else arguments
+    order = Order.from_word(word)
+    machine = describe_machine(order.piece.setting.device)
+    record = Record.open(order.out, order.piece, machine, order.command)
+    return 0 if measure(record, to_do(record, order.piece.rows(), order.since)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
