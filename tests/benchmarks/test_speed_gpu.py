@@ -234,9 +234,9 @@ class Repeats:
     def warm_up(self, work):
         work()
 
-    def record(self, work):
+    def capture(self, work):
         self.recordings += 1
-        return work
+        return None, work
 
 
 def test_the_plain_network_computes_the_same_loss_and_gradients():
@@ -267,7 +267,7 @@ def test_a_recorded_step_is_timed_as_any_other():
 
 def test_a_step_that_is_not_recorded_is_no_measurement():
     class Refuses(Repeats):
-        def record(self, work):
+        def capture(self, work):
             raise RuntimeError("operation not permitted when stream is capturing")
 
     variant = training.Variant("graph fp32", "fp32", graph=True)
