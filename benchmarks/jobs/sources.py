@@ -75,7 +75,12 @@ _PLAYED: Final = {
         "networld_agent/cuda_graph.py",
         "networld_agent/keyed_random.py",
     ),
-    "baseline": ("networld_agent/model/task_spec.py", "networld_agent/model/symlog.py"),
+    "baseline": (
+        "networld_agent/model/task_spec.py",
+        "networld_agent/model/symlog.py",
+        "networld_agent/device.py",
+        "networld_agent/keyed_random.py",
+    ),
     "policy": (),
 }
 #: Modules of the baselines; those of other methods do not count.
