@@ -2,8 +2,8 @@
 
 Launched one by one, group normalisation, Mish and what is added to them read and write each array
 a dozen times, and in bfloat16 the normalisation alone falls back to float32. Here a sample stays in
-registers from its mean to its last sum. Arrays are `(T, B, C)`, contiguous, of float32 or bfloat16;
-sums are float32.
+registers from its mean to its last sum. Arrays are `(T, B, C)`, or `(B, T, C)` where rows come
+first, contiguous, of float32 or bfloat16; sums are float32.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def _group_means(x, T: tl.constexpr, C: tl.constexpr, G: tl.constexpr):  # type:
 
 @triton.jit
 def _forward(  # type: ignore[no-untyped-def]
-    x, gain, bias, added, out, B,
+    x, gain, bias, added, out, time_stride, stride, added_stride,
     T: tl.constexpr, C: tl.constexpr, G: tl.constexpr, ADDED: tl.constexpr, EPSILON: tl.constexpr,
 ):  # fmt: skip
     sample = tl.program_id(0)
     t, c = tl.arange(0, T)[:, None], tl.arange(0, C)[None, :]
-    place = (t * B + sample) * C + c
+    place = t * time_stride + sample * stride + c
     v = tl.load(x + place).to(tl.float32)
     v = v - _group_means(v, T, C, G)
     v = v * tl.rsqrt(_group_means(v * v, T, C, G) + EPSILON)
@@ -53,7 +53,7 @@ def _forward(  # type: ignore[no-untyped-def]
     n = w * (w + 2.0)
     y = tl.where(y > 20.0, y, y * (n / (n + 2.0)))
     if ADDED == 1:
-        y += tl.load(added + sample * C + c).to(tl.float32)
+        y += tl.load(added + sample * added_stride + c).to(tl.float32)
     if ADDED == 2:
         y += tl.load(added + place).to(tl.float32)
     tl.store(out + place, y.to(out.dtype.element_ty))
@@ -61,7 +61,7 @@ def _forward(  # type: ignore[no-untyped-def]
 
 @triton.jit
 def _backward(  # type: ignore[no-untyped-def]
-    grad, x, gain, bias, grad_x, grad_added, partial, B,
+    grad, x, gain, bias, grad_x, grad_added, partial, B, time_stride, stride,
     T: tl.constexpr, C: tl.constexpr, G: tl.constexpr, ADDED: tl.constexpr, EPSILON: tl.constexpr,
 ):  # fmt: skip
     t, c = tl.arange(0, T)[:, None], tl.arange(0, C)[None, :]
@@ -71,7 +71,7 @@ def _backward(  # type: ignore[no-untyped-def]
     bias_sum = tl.zeros((C,), tl.float32)
     first, step = tl.program_id(0), tl.num_programs(0)
     for sample in range(first, B, step):
-        place = (t * B + sample) * C + c
+        place = t * time_stride + sample * stride + c
         g = tl.load(grad + place).to(tl.float32)
         if ADDED == 1:
             added_row = grad_added + sample * C + tl.arange(0, C)
@@ -113,22 +113,35 @@ def _columns(  # type: ignore[no-untyped-def]
         tl.store(target + tap * C, v, mask=inside)
 
 
-def _kind(dimensions: int) -> int:
-    """How the kernels add: nothing, `(B, C)` at all times, or `(T, B, C)`."""
-    return max(dimensions - 1, 0)
-
-
 def _warps(time: int, channels: int) -> int:
     return 8 if time * channels >= 4096 else 4
 
 
-def norm_mish(x: Tensor, gain: Tensor, bias: Tensor, groups: int, added: Tensor | None) -> Tensor:
-    """Mish of x `(T, B, C)`, normalised in groups, plus `(B, C)` or `(T, B, C)`."""
-    time, batch, channels = x.shape
+def _sizes(x: Tensor, rows_first: bool) -> tuple[int, int, int, int, int]:
+    """T, B, C, and the strides of time and sample."""
+    first, second, channels = x.shape
+    if rows_first:
+        return second, first, channels, channels, second * channels
+    return first, second, channels, second * channels, channels
+
+
+def norm_mish(
+    x: Tensor,
+    gain: Tensor,
+    bias: Tensor,
+    groups: int,
+    added: Tensor | None,
+    rows_first: bool = False,
+) -> Tensor:
+    """Mish of x, normalised in groups, plus `(C,)`, `(B, C)` or an array like x."""
+    time, batch, channels, time_stride, stride = _sizes(x, rows_first)
     out = torch.empty_like(x)
-    kind = 0 if added is None else _kind(added.dim())
+    kind, added_stride = 0, 0
+    if added is not None:
+        kind = 2 if added.dim() == 3 else 1
+        added_stride = channels if added.dim() == 2 else 0
     _forward[(batch,)](
-        x, gain, bias, x if added is None else added, out, batch,
+        x, gain, bias, x if added is None else added, out, time_stride, stride, added_stride,
         time, channels, groups, kind, _EPSILON, num_warps=_warps(time, channels),
     )  # fmt: skip
     return out
@@ -142,19 +155,24 @@ def norm_mish_gradients(
     groups: int,
     added: tuple[torch.Size, torch.dtype] | None,
     weights: bool,
+    rows_first: bool = False,
 ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
-    """Gradients of x, of gain and bias if asked for, and of what was added (shape and type)."""
-    time, batch, channels = x.shape
+    """Gradients of x, of gain and bias if asked for, and of what was added.
+
+    The latter is `(B, C)` or like x; its shape and type are given.
+    """
+    time, batch, channels, time_stride, stride = _sizes(x, rows_first)
     grad_x = torch.empty_like(x)
-    kind = 0 if added is None else _kind(len(added[0]))
-    grad_added = None
+    kind, grad_added = 0, None
     if added is not None:
+        kind = 2 if len(added[0]) == 3 else 1
         grad_added = grad if kind == 2 else torch.empty(added[0], dtype=added[1], device=x.device)
     programs = min(batch, _MOST_PROGRAMS)
     partial = torch.empty(programs, 2, channels, device=x.device)
     _backward[(programs,)](
         grad, x, gain, bias, grad_x, grad if grad_added is None else grad_added, partial, batch,
-        time, channels, groups, kind, _EPSILON, num_warps=_warps(time, channels),
+        time_stride, stride, time, channels, groups, kind, _EPSILON,
+        num_warps=_warps(time, channels),
     )  # fmt: skip
     if not weights:
         return grad_x, None, None, grad_added

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-__all__ = ["autocast_to", "columns", "convolution", "norm_mish"]
+__all__ = ["autocast_to", "columns", "convolution", "kernels_of_triton", "norm_mish"]
 
 
 @cache
-def _kernels() -> ModuleType | None:
+def kernels_of_triton() -> ModuleType | None:
+    """`cuda_kernels`, where Triton is installed."""
     try:
         from networld_agent.model import cuda_kernels
     except ImportError:
@@ -35,7 +36,11 @@ def autocast_to(x: Tensor) -> torch.dtype:
 
 def columns(x: Tensor, taps: int) -> Tensor:
     """The `taps` times around each time of x `(T, B, C)`, zeros outside: `(T, B, taps C)`."""
-    if x.is_cuda and not torch.compiler.is_compiling() and (kernels := _kernels()) is not None:
+    if (
+        x.is_cuda
+        and not torch.compiler.is_compiling()
+        and (kernels := kernels_of_triton()) is not None
+    ):
         out: Tensor = kernels.columns(x, taps)
         return out
     half = taps // 2
@@ -81,7 +86,7 @@ class _NormMish(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, gain: Tensor, bias: Tensor, groups: int, added: Tensor | None
     ) -> Tensor:
-        kernels = _kernels()
+        kernels = kernels_of_triton()
         assert kernels is not None
         ctx.save_for_backward(x, gain, bias)
         ctx.groups = groups
@@ -92,7 +97,7 @@ class _NormMish(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        kernels = _kernels()
+        kernels = kernels_of_triton()
         assert kernels is not None
         x, gain, bias = ctx.saved_tensors
         weights = any(ctx.needs_input_grad[1:3])
@@ -109,7 +114,7 @@ def norm_mish(
 
     None where there is no kernel for it.
     """
-    kernels = _kernels()
+    kernels = kernels_of_triton()
     if kernels is None or not kernels.fits(x.shape[0], x.shape[2], groups):
         return None
     if added is not None:

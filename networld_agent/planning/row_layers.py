@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from networld_agent.model.cuda_layers import kernels_of_triton
 from networld_agent.planning import row_kernels
 
 __all__ = ["RowNormMish"]
@@ -21,8 +23,8 @@ def _compiled(x: Tensor) -> bool:
 class RowNormMish:
     """Group normalisation, then Mish, with the weights of one layer, which stay where they are.
 
-    On a CPU a compiled loop, elsewhere a few operations of PyTorch. Nothing is kept for the way
-    back, which recomputes what it needs from the input.
+    On a CPU a compiled loop, on a GPU a kernel of Triton or a few operations of PyTorch. Nothing is
+    kept for the way back, which recomputes what it needs from the input.
 
     Args:
         gain: `(C,)` of the layer.
@@ -50,6 +52,11 @@ class RowNormMish:
                 x.numpy(), *self._arrays, self._groups, shift, rest, out.numpy()
             )  # fmt: skip
             return out
+        if (kernels := self._kernels(x)) is not None:
+            found: Tensor = kernels.norm_mish(
+                x, self._gain, self._bias, self._groups, more, rows_first=True
+            )
+            return found
         y = nn.functional.mish(self._affine(self._normal(x)[0])).transpose(1, 2)
         target = self._split(out)
         if more is None:
@@ -66,6 +73,11 @@ class RowNormMish:
                 grad.numpy(), x.numpy(), *self._arrays, self._groups, out.numpy()
             )  # fmt: skip
             return out
+        if (kernels := self._kernels(x)) is not None:
+            found: Tensor = kernels.norm_mish_gradients(
+                grad, x, self._gain, self._bias, self._groups, None, False, rows_first=True
+            )[0]
+            return found
         normal, grouped, mean, deviation = self._normal(x)
         slope = torch.ops.aten.mish_backward(
             self._split(grad).transpose(1, 2), self._affine(normal)
@@ -76,6 +88,12 @@ class RowNormMish:
         )[0]  # fmt: skip
         self._split(out).copy_(gradient.transpose(1, 2))
         return out
+
+    def _kernels(self, x: Tensor) -> ModuleType | None:
+        """Triton's kernels, if x lies on a GPU and they take its shape."""
+        if not x.is_cuda or (kernels := kernels_of_triton()) is None:
+            return None
+        return kernels if kernels.fits(x.shape[1], x.shape[2], self._groups) else None
 
     def _split(self, x: Tensor) -> Tensor:
         """`(..., C)` as `(..., G, C / G)`."""
