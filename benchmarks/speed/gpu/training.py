@@ -31,9 +31,10 @@ from benchmarks.speed.gpu.models import fresh_model
 from benchmarks.speed.gpu.piece import Row, Setting
 from benchmarks.speed.gpu.plain_model import PlainStep, PlainWorldModel
 from networld_agent.config import PRESETS
+from networld_agent.cuda_graph import CudaGraphs, GraphBackend
 from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler
-from networld_agent.training.capture import Capture, CudaGraphs, GraphBackend
+from networld_agent.training.capture import Capture
 from networld_agent.training.config import TrainingConfig
 from networld_agent.training.ema import AveragedModel
 from networld_agent.training.feeds import open_feed
@@ -121,7 +122,7 @@ def measure(
     if device == "cpu" and variant.precision == "bf16":
         return {"skipped": "bf16 is for CUDA."}
     work = _plain_steps if variant.plain else _our_steps
-    backend = (graphs or CudaGraphs()) if variant.graph else None
+    backend = (graphs or CudaGraphs(torch.device(device))) if variant.graph else None
     seconds = 0.3 if setting.quick else 3.0
     with full_precision(variant.precision == "fp32"), peak_memory(device) as memory:
         begun = time.perf_counter()
