@@ -14,7 +14,8 @@ planner's U-Net (horizon 32, 64 channels, four levels of two blocks, 4 M weights
 * ours: 5 guided steps; as shipped; unsteered; warm-started from the last plan; best of 8.
 
 Further tables: one decision of every preset; cost per agent in a batch of 1,000 against one of 19;
-and, with a trained model, latency against return by number of denoising steps.
+few agents with the unrolled network that is shipped for them against the model layer by layer; and,
+with a trained model, latency against return by number of denoising steps.
 """
 
 from __future__ import annotations
@@ -246,6 +247,24 @@ def batching(rounds: int) -> dict[str, dict[str, float]]:
     return found
 
 
+def unrolled(rounds: int) -> dict[str, dict[str, float]]:
+    """Decisions of preset demo at equal steps: layer by layer, and as few agents have them."""
+    model = fresh_model(PRESETS["demo"].model).requires_grad_(False)
+    found = {}
+    for agents in (8, NUM_AGENTS, 190, 1000):
+        layered, shipped = (Planner(model, config=PlannerConfig(steps=3)) for _ in range(2))
+        # No number of rows is few.
+        layered.generator._networks._most_rows = 0
+        works = {"layers": decide(layered, agents), "shipped": decide(shipped, agents)}
+        times = alternate(works, rounds)
+        found[f"{agents} agents"] = {
+            "layers_ms": times["layers"]["median_ms"],
+            "shipped_ms": times["shipped"]["median_ms"],
+            "ratio": times["layers"]["median_ms"] / times["shipped"]["median_ms"],
+        }
+    return found
+
+
 def curve(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Reward and latency of a trained model by sampler and number of steps."""
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, options.episodes)
@@ -303,6 +322,8 @@ def _benchmark(options: argparse.Namespace) -> None:
         show(f"{NUM_AGENTS} agents, guided planner as shipped", tables["presets"])
         tables["batching"] = batching(options.rounds)
         show("preset demo, agents in one batch", tables["batching"])
+        tables["unrolled"] = unrolled(options.rounds)
+        show("preset demo, 3 steps: layer by layer, and as shipped", tables["unrolled"])
     if options.json is not None:
         write_figures(
             options.json,

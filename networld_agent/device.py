@@ -9,10 +9,14 @@ import torch
 __all__ = ["pick_device"]
 
 
-def pick_device(name: str) -> torch.device:
+def pick_device(name: str, tf32: bool = True) -> torch.device:
     """The device of a `--device` option; "auto" is CUDA where there is one.
 
     Of several processes of `torchrun` each takes the GPU of its own number.
+
+    Args:
+        name: auto, cpu, cuda or cuda:NUMBER.
+        tf32: whether float32 products of this process may be rounded to TF32 on a GPU from now on.
 
     Raises:
         ValueError: if it does not exist.
@@ -37,5 +41,6 @@ def pick_device(name: str) -> torch.device:
         raise ValueError(
             f"--device {str(device)!r} cannot be used on this machine: torch finds {cards}."
         ) from None
-    torch.set_float32_matmul_precision("high")
+    if tf32:
+        torch.set_float32_matmul_precision("high")
     return device

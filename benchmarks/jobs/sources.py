@@ -43,6 +43,9 @@ _MODEL: Final = (
     "networld_agent/model",
     "networld_agent/training",
     "networld_agent/config.py",
+    "networld_agent/cuda_graph.py",
+    "networld_agent/device.py",
+    "networld_agent/keyed_random.py",
     "networld_agent/pretrain.py",
 )
 _PLAY: Final = ("wirelessenvs", "networld_agent/evaluation", "networld_agent/collecting")
@@ -59,14 +62,25 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "fit": (
         *_DATA, *_PLAY, "networld_agent/model/task_spec.py", "networld_agent/model/symlog.py",
         "networld_agent/model/files.py", "networld_agent/training/windows.py",
+        "networld_agent/device.py", "networld_agent/keyed_random.py",
         "benchmarks/jobs/fitting.py", "benchmarks/jobs/worlds.py",
     ),
     "evaluate": (*_PLAY, "benchmarks/jobs/evaluating.py", "benchmarks/jobs/worlds.py"),
 }  # fmt: skip
 #: Of evaluation, by what is played.
 _PLAYED: Final = {
-    "networld": ("networld_agent/planning", "networld_agent/model"),
-    "baseline": ("networld_agent/model/task_spec.py", "networld_agent/model/symlog.py"),
+    "networld": (
+        "networld_agent/planning",
+        "networld_agent/model",
+        "networld_agent/cuda_graph.py",
+        "networld_agent/keyed_random.py",
+    ),
+    "baseline": (
+        "networld_agent/model/task_spec.py",
+        "networld_agent/model/symlog.py",
+        "networld_agent/device.py",
+        "networld_agent/keyed_random.py",
+    ),
     "policy": (),
 }
 #: Modules of the baselines; those of other methods do not count.
@@ -77,7 +91,7 @@ _BASELINE_MODULES: Final = {
 #: Of NetWorld, what a baseline's own modules build on.
 _BASELINE_PARTS: Final = {
     "dd": (
-        "networld_agent/model", "networld_agent/planning/agent_noise.py",
+        "networld_agent/model", "networld_agent/keyed_random.py",
         "networld_agent/planning/samplers.py", "networld_agent/training/config.py",
         "networld_agent/training/ema.py",
     ),

@@ -158,10 +158,10 @@ class Decision:
 
     @contextlib.contextmanager
     def _precision(self) -> Iterator[None]:
-        """Lets the GPU round factors of matrix products, if the options say so."""
+        """Lets a GPU round factors of matrix products if the options say so, and only then."""
         matmul = torch.backends.cuda.matmul
         before = matmul.allow_tf32
-        matmul.allow_tf32 = before or self._config.tf32
+        matmul.allow_tf32 = self._config.tf32
         try:
             yield
         finally:

@@ -94,7 +94,7 @@ class Planner:
         """
         from networld_agent.model.world_model import WorldModel
 
-        return cls(WorldModel.load(path, pick_device(device)), task, config)
+        return cls(WorldModel.load(path, pick_device(device, tf32=False)), task, config)
 
     def reset(
         self, seeds: Sequence[int] | None = None, mask: NDArray[np.bool_] | None = None

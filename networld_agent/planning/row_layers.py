@@ -32,6 +32,8 @@ class RowNormMish:
 
     def __init__(self, gain: Tensor, bias: Tensor, groups: int) -> None:
         self._gain, self._bias, self._groups = gain.detach(), bias.detach(), groups
+        # Views of the same memory, made once.
+        self._arrays = (self._gain.numpy(), self._bias.numpy()) if _compiled(gain) else ()
 
     def forward(self, x: Tensor, more: Tensor | None = None) -> Tensor:
         """`(R, T, C)` to the same shape.
@@ -45,8 +47,7 @@ class RowNormMish:
             shift = more.numpy() if more is not None and more.ndim == 1 else None
             rest = more.numpy() if more is not None and more.ndim == 3 else None
             row_kernels.forward(
-                x.numpy(), self._gain.numpy(), self._bias.numpy(), self._groups, shift, rest,
-                out.numpy(),
+                x.numpy(), *self._arrays, self._groups, shift, rest, out.numpy()
             )  # fmt: skip
             return out
         y = nn.functional.mish(self._affine(self._normal(x)[0])).transpose(1, 2)
@@ -62,8 +63,7 @@ class RowNormMish:
         out = torch.empty_like(x)
         if _compiled(x):
             row_kernels.backward(
-                grad.numpy(), x.numpy(), self._gain.numpy(), self._bias.numpy(), self._groups,
-                out.numpy(),
+                grad.numpy(), x.numpy(), *self._arrays, self._groups, out.numpy()
             )  # fmt: skip
             return out
         normal, grouped, mean, deviation = self._normal(x)

@@ -65,7 +65,8 @@ def test_guidance(other, normalize):
         gradient = torch.randn(20, 8, 4)
         gradient[3] = 0
         gradient[4] *= 1e-12
-        return Guidance(0.7, normalize).shift(gradient.to(device), 0.01)
+        estimate = torch.randn(20, 8, 4)
+        return Guidance(0.7, normalize).steered(estimate.to(device), gradient.to(device), 0.01)
 
     assert_parity(work, other)
 

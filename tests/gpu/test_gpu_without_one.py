@@ -12,7 +12,7 @@ from training_cases import QUICK, tiny_model
 from benchmarks.baselines import fit as fit_baseline
 from benchmarks.baselines.dima import fit as fit_dima
 from benchmarks.baselines.mappo import train as train_mappo
-from networld_agent import adapt, diagnose, pretrain
+from networld_agent import adapt, diagnose, evaluate, pretrain
 from networld_agent.device import pick_device
 from networld_agent.planning import Planner
 from networld_agent.training.distributed import process_group
@@ -61,6 +61,10 @@ def test_a_planner_takes_a_gpu_where_there_is_one(monkeypatch):
 
     chosen, model = [], tiny_model()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("networld_agent.device.torch.zeros", lambda *_, device: None)
+    monkeypatch.setattr(
+        torch, "set_float32_matmul_precision", lambda _: pytest.fail("a planner sets its own")
+    )
     monkeypatch.setattr(WorldModel, "load", lambda _, device: chosen.append(device) or model)
     Planner.load("somewhere", "rb-v0")
     Planner.load("somewhere", "rb-v0", device="cpu")
@@ -93,13 +97,16 @@ def commands(tmp_path, device):
         "pretrain": (pretrain, ["--data", data, *QUICK, *out, *chosen]),
         "adapt": (adapt, ["--model", model, "--data", data, *out, *chosen]),
         "diagnose": (diagnose, ["--model", model, "--data", data, *out, *chosen]),
+        "evaluate": (evaluate, ["--model", model, "--env", "rb-v0", *chosen]),
         "baseline": (fit_baseline, ["--method", "bc", "--data", stored, *out, *setting]),
         "dima": (fit_dima, ["--data", stored, *out, "--set", "model=tiny", *setting]),
         "mappo": (train_mappo, [*world, *setting]),
     }
 
 
-@pytest.mark.parametrize("name", ["pretrain", "adapt", "diagnose", "baseline", "dima", "mappo"])
+@pytest.mark.parametrize(
+    "name", ["pretrain", "adapt", "diagnose", "evaluate", "baseline", "dima", "mappo"]
+)
 @pytest.mark.parametrize("device", ["cuda", pytest.param(ABSENT, marks=pytest.mark.gpu), "cuda:x"])
 def test_a_device_that_is_not_there_is_named_in_one_sentence(device, name, tmp_path, capsys):
     if device == "cuda" and torch.cuda.is_available():
@@ -115,5 +122,5 @@ def test_a_device_that_is_not_there_is_named_in_one_sentence(device, name, tmp_p
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_planner_without_a_gpu_says_so(tmp_path):
     tiny_model().save(tmp_path)
-    with pytest.raises(ValueError, match="torch finds no GPU: use 'cpu'"):
+    with pytest.raises(ValueError, match="torch finds no GPU"):
         Planner.load(tmp_path, "rb-v0", device="cuda")

@@ -71,6 +71,27 @@ def test_weights_that_are_written_to_are_seen_by_what_was_captured(plain_operati
         torch.testing.assert_close(plans, drawn, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("rounded", [False, True])
+def test_products_are_rounded_if_the_options_say_so_whatever_training_set(monkeypatch, rounded):
+    seen = []
+    model = tiny_model()
+    encode = model.encode
+
+    def noted(*arguments):
+        seen.append(torch.backends.cuda.matmul.allow_tf32)
+        return encode(*arguments)
+
+    monkeypatch.setattr(model, "encode", noted)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        played(Planner(model, config=PlannerConfig(tf32=rounded)), steps=1)
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert set(seen) == {rounded}
+
+
 @pytest.mark.parametrize("classifier", ["shared", "separate"])
 @pytest.mark.parametrize("prediction", ["x0", "velocity", "noise"])
 @pytest.mark.parametrize("compiled", [True, False])
