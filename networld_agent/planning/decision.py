@@ -159,10 +159,9 @@ class Decision:
     @contextlib.contextmanager
     def _precision(self) -> Iterator[None]:
         """Lets a GPU round factors of matrix products if the options say so, and only then."""
-        matmul = torch.backends.cuda.matmul
-        before = matmul.allow_tf32
-        matmul.allow_tf32 = self._config.tf32
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high" if self._config.tf32 else "highest")
         try:
             yield
         finally:
-            matmul.allow_tf32 = before
+            torch.set_float32_matmul_precision(before)
