@@ -23,11 +23,15 @@ def place(request):
 
 
 @pytest.fixture(autouse=True)
-def _full_precision(monkeypatch):
-    """Products in whole float32, whatever a command sets when it picks a GPU."""
+def _full_precision():
+    """Products in whole float32, whatever a command sets when it picks a GPU.
+
+    Patched apart from the tests' own `monkeypatch`, which must be undone first: it would bring this
+    patch back for all tests that follow.
+    """
     before = torch.get_float32_matmul_precision()
     _set_precision("highest")
-    with monkeypatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(torch, "set_float32_matmul_precision", lambda _: None)
         yield
     _set_precision(before)
