@@ -123,14 +123,19 @@ def _halves(base: Tensor, pairs: int) -> tuple[Tensor, Tensor]:
 _options: Any = {"cache": True, "nogil": True}
 
 
+@njit(inline="always", **_options)
+def _finalised(x):  # type: ignore[no-untyped-def]
+    """`_mix` on uint64."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
 @vectorize(["int64(int64, int64)"], cache=True)
 def _fold(key, part):  # type: ignore[no-untyped-def]
     """One part hashed into a key; see `_hashed_by_torch`."""
     golden = np.uint64(0x9E3779B97F4A7C15)
-    x = np.uint64(key ^ part) * golden + golden
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.int64(x ^ (x >> np.uint64(31)))
+    return np.int64(_finalised(np.uint64(key ^ part) * golden + golden))
 
 
 @njit(**_options)
@@ -141,9 +146,6 @@ def _write_halves(base, uniform, angle):  # type: ignore[no-untyped-def]
         state = np.uint64(base[r])
         for i in range(pairs):
             state += np.uint64(0x9E3779B97F4A7C15)
-            x = state
-            x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            x = x ^ (x >> np.uint64(31))
+            x = _finalised(state)
             uniform[r, i] = (np.float32(np.int64(x >> np.uint64(40))) + half) * unit
             angle[r, i] = np.float32(np.int64(x & np.uint64(0xFFFFFF))) * turn

@@ -73,6 +73,7 @@ _PLAYED: Final = {
         "networld_agent/planning",
         "networld_agent/model",
         "networld_agent/cuda_graph.py",
+        "networld_agent/device.py",
         "networld_agent/keyed_random.py",
     ),
     "baseline": (

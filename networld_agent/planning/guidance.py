@@ -20,23 +20,18 @@ from typing import Final
 import torch
 from torch import Tensor
 
-__all__ = ["Guidance", "unit_rows"]
+__all__ = ["Guidance"]
 
 
 #: A row whose root mean square is smaller is left shorter than 1, and a zero one zero.
 _LEAST: Final = 1e-20
 
 
-def unit_rows(gradient: Tensor) -> Tensor:
-    """Scales every row to a root mean square of 1 over its free times; zero rows stay zero.
-
-    Each row by itself: a norm over the batch would make agents depend on each other.
-    """
-    return gradient / _size(gradient)
-
-
 def _size(gradient: Tensor) -> Tensor:
-    """`(R, 1, 1)` root mean square over the free times, at least `_LEAST`."""
+    """`(R, 1, 1)` root mean square over the free times, at least `_LEAST`.
+
+    Of each row by itself: a norm over the batch would make agents depend on each other.
+    """
     free = gradient[:, 1:]
     norm = torch.linalg.vector_norm(free, dim=(1, 2), keepdim=True)
     return (norm / math.sqrt(max(free[0].numel(), 1))).clamp_min(_LEAST)

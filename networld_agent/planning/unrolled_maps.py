@@ -1,8 +1,8 @@
 """Linear layers over a short segment as one matrix each.
 
 A segment of 8 steps and 32 channels is 256 numbers. What a convolution, halving or doubling does to
-it is a matrix of 256 by 256, a good half of it zeros; one product with that matrix takes a fifth of
-the time of a convolution's five, because each of those is too small to be worth its call.
+it is a matrix of 256 by 256, a good half of it zeros; one product with that matrix takes less time
+than a convolution's five, each of which is too small to be worth its call.
 """
 
 from __future__ import annotations

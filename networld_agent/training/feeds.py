@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from networld_agent.training.resident import ResidentBatches, resident_bytes
 
 __all__ = ["Feed", "HostFeed", "ResidentFeed", "StreamedFeed", "open_feed"]
 
+T = TypeVar("T")
 #: Share of a device's free memory that data may take; the rest is for the network.
 _MOST_MEMORY = 0.5
 
@@ -67,25 +68,30 @@ class HostFeed:
     def prepare(self, step: int) -> None:
         """Waits for the batch of a step, and has the next one drawn."""
         self._batch = self._ahead.take(step)
+        self._ahead.ask(step + 1)
 
     def batch(self, step: Tensor) -> Batch:  # noqa: ARG002
         """The batch of the step that was prepared."""
         return self._batch
 
 
-class _Ahead:
-    """Batches of a sampler, one step ahead."""
+class _Ahead(Generic[T]):
+    """What a thread makes of the next step while this one is trained."""
 
-    def __init__(self, sampler: BatchSampler, reader: ThreadPoolExecutor) -> None:
-        self._sampler, self._reader = sampler, reader
-        self._upcoming: tuple[int, Future[Batch]] | None = None
+    def __init__(self, make: Callable[[int], T], reader: ThreadPoolExecutor) -> None:
+        self._make, self._reader = make, reader
+        self._upcoming: tuple[int, Future[T]] | None = None
 
-    def take(self, step: int) -> Batch:
+    def ask(self, step: int) -> None:
+        """Has that of a step made."""
+        self._upcoming = step, self._reader.submit(self._make, step)
+
+    def take(self, step: int) -> T:
+        """Waits for that of a step, whether it was asked for or not."""
         if self._upcoming is None or self._upcoming[0] != step:
-            self._upcoming = step, self._reader.submit(self._sampler, step)
-        batch = self._upcoming[1].result()
-        self._upcoming = step + 1, self._reader.submit(self._sampler, step + 1)
-        return batch
+            self.ask(step)
+        assert self._upcoming is not None
+        return self._upcoming[1].result()
 
 
 class StreamedFeed:
@@ -103,19 +109,17 @@ class StreamedFeed:
     def __init__(
         self, sampler: BatchSampler, device: torch.device, reader: ThreadPoolExecutor
     ) -> None:
-        self._sampler, self._device, self._reader = sampler, device, reader
+        self._sampler, self._device = sampler, device
+        self._ahead = _Ahead(self._send, reader)
         self._draw = sampler.drawer(device)
         self._cuda = device.type == "cuda"
         self._stream = torch.cuda.Stream(device) if self._cuda else None
         self._taken: torch.cuda.Event | None = None
-        self._upcoming: tuple[int, Future[_Sent]] | None = None
         self._static: tuple[TaskBatch, ...] = ()
 
     def prepare(self, step: int) -> None:
         """Moves what was sent for a step to where the step reads it; has the next one sent."""
-        if self._upcoming is None or self._upcoming[0] != step:
-            self._upcoming = step, self._reader.submit(self._send, step)
-        parts, arrived = self._upcoming[1].result()
+        parts, arrived = self._ahead.take(step)
         if arrived is not None:
             torch.cuda.current_stream(self._device).wait_event(arrived)
         if not self._static:
@@ -127,7 +131,8 @@ class StreamedFeed:
         if self._cuda:
             self._taken = torch.cuda.Event()
             self._taken.record(torch.cuda.current_stream(self._device))
-        self._upcoming = step + 1, self._reader.submit(self._send, step + 1)
+        # Only now: what is sent next must wait for what was taken.
+        self._ahead.ask(step + 1)
 
     def batch(self, step: Tensor) -> Batch:
         """The windows that were prepared, with the noise of the step."""

@@ -18,7 +18,7 @@ from networld_agent.model.files import write_whole
 from networld_agent.training.config import TrainingConfig
 from networld_agent.training.windows import WindowSource
 
-__all__ = ["describe_source", "prepare_folder"]
+__all__ = ["describe_source", "git_revision", "prepare_folder"]
 
 
 def describe_source(source: WindowSource) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def prepare_folder(folder: Path, settings: dict[str, Any]) -> None:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-    document = {"settings": wanted, "versions": versions, "git_revision": _git_revision()}
+    document = {"settings": wanted, "versions": versions, "git_revision": git_revision()}
     write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
 
 
@@ -90,7 +90,7 @@ def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
     return f"{name} is {shown[0]} there, {shown[1]} here"
 
 
-def _git_revision() -> str | None:
+def git_revision() -> str | None:
     """Revision of the checkout that this package runs from, if it does."""
     try:
         answer = subprocess.run(

@@ -84,13 +84,13 @@ class TrainingStep:
         self.optimizer = torch.optim.Adam(
             [group for group in groups if group["params"]], fused=True, capturable=self.recordable
         )
-        # It warns of steps that are not recorded, as the first ones cannot be.
-        warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")
         self._loss: Callable[[Batch], dict[str, Tensor]] = model.loss
         if config.compile:
             self._loss = torch.compile(model.loss, fullgraph=True, dynamic=False)
         self._rates: Tensor | None = None
         if self.recordable:
+            # Adam warns of steps that are not recorded, as the first ones cannot be.
+            warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")
             rates = [learning_rate(config, step) for step in range(config.steps)]
             self._rates = torch.tensor(rates, device=self._device)
         self.step = torch.zeros((), dtype=torch.int64, device=self._device)

@@ -110,13 +110,12 @@ class Trainer:
         self._validation = [batch.to(device) for batch in validation]
         self._held_out = torch.zeros((), dtype=torch.float64, device=device)
         self._tensorboard = tensorboard
-        self._half = half
         several = self._share.world > 1
         if graphs is None and device.type == "cuda" and config.graph and not several:
             graphs = CudaGraphs(device)
         recordable = device.type == "cuda" or graphs is not None
         self._step = TrainingStep(
-            self.model, self.averaged, config, self._half, slow, several, recordable
+            self.model, self.averaged, config, half, slow, several, recordable
         )
         self._graphs = graphs
         self._judge = Capture(self._judge_held_out, "validation", graphs)

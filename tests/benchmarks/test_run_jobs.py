@@ -172,6 +172,20 @@ def test_what_a_baseline_imports_from_networld_counts(kind, method):
     assert not missing
 
 
+@pytest.mark.parametrize("kind", ["pretrain", "adapt", "evaluate"])
+def test_what_networld_trains_and_plans_with_counts(kind):
+    counted = {path.relative_to(ROOT).as_posix() for path in source_files(kind, "networld")}
+    part = "planning" if kind == "evaluate" else "training"
+    imported = {
+        name.replace(".", "/") + ".py"
+        for path in (ROOT / "networld_agent" / part).glob("*.py")
+        for name in sources._imported(ast.parse(path.read_bytes()))
+        if name.startswith("networld_agent.")
+    }
+    free = {f"networld_agent/{name}" for name in NO_RESULT | {"training/latent_health.py"}}
+    assert not {name for name in imported - counted - free if (ROOT / name).is_file()}
+
+
 def test_a_method_whose_code_is_not_known_is_refused():
     with pytest.raises(ValueError, match="no code is known of the method 'ppo'"):
         source_files("fit", "ppo")

@@ -8,6 +8,7 @@ import torch
 from device_cases import CONFIG, parts
 
 from networld_agent.training import feeds
+from networld_agent.training.capture import Capture
 from networld_agent.training.ema import AveragedModel
 from networld_agent.training.resident import ResidentBatches
 from networld_agent.training.step import TrainingStep
@@ -67,8 +68,6 @@ def test_a_recorded_step_is_one_launch():
     model, sampler = parts(*TASKS)
     trainer = Trainer(model, sampler, CONFIG, Path(), CUDA)
     with feeds.open_feed(sampler, CUDA, "device") as feed:
-        from networld_agent.training.capture import Capture
-
         update = Capture(lambda: trainer._update(feed), "training", trainer._graphs)
         for _ in range(5):
             update()

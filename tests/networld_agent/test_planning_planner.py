@@ -7,7 +7,7 @@ from planning_toy import SPREAD, ToyModel, ToyTask
 
 from networld_agent.keyed_random import stream_keys
 from networld_agent.planning import Planner, PlannerConfig
-from networld_agent.planning.guidance import Guidance, unit_rows
+from networld_agent.planning.guidance import Guidance
 from networld_agent.planning.plan_generator import PlanGenerator, shifted
 from networld_agent.planning.planner_config import DEFAULT_GUIDANCE_SCALE
 
@@ -70,6 +70,11 @@ def test_normalised_guidance_does_not_depend_on_the_unit_of_reward():
         guidance.steered(estimate, gradient * 1e-6, 0.3),
         guidance.steered(estimate, gradient * 1e5, 0.3),
     )
+
+
+def unit_rows(gradient):
+    """What a step of scale 1 moves plans by, where nothing of them is signal."""
+    return Guidance(1.0).steered(torch.zeros_like(gradient), gradient, 0.0)
 
 
 def test_unit_rows_scale_each_row_by_itself():

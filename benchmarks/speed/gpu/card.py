@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from networld_agent.training.run_folder import git_revision
 from wirelessenvs.machine import cpu_name, machine_lines
 
 __all__ = ["choose_device", "describe_machine"]
@@ -43,13 +44,12 @@ def describe_machine(device: str) -> dict[str, Any]:
             ),
             "triton": _version("triton"),
         }
-    revision = _answer(["git", "describe", "--always", "--dirty", "--abbrev=40"])
     return {
         **about,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "machine": machine_lines(("torch", "numpy", "numba")),
-        "git_revision": revision,
+        "git_revision": git_revision(),
     }
 
 
