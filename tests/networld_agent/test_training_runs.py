@@ -283,15 +283,16 @@ def test_effective_rank_counts_directions():
     assert effective_rank(torch.ones(100, 16)) == 0
 
 
-def test_averaged_weights_follow_the_formula():
+@pytest.mark.parametrize("number", [int, torch.tensor], ids=["number", "tensor"])
+def test_averaged_weights_follow_the_formula(number):
     model = tiny_model()
     averaged = AveragedModel(model, 0.9)
     start = averaged.model.unet.out.weight.clone()
     with torch.no_grad():
         model.unet.out.weight += 1
-    averaged.update(10**6)
+    averaged.update(number(10**6))
     torch.testing.assert_close(averaged.model.unet.out.weight, start + 0.1)
-    averaged.update(0)
+    averaged.update(number(0))
     torch.testing.assert_close(averaged.model.unet.out.weight, start + 0.1 + 0.9 * 0.9)
 
 
