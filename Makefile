@@ -49,7 +49,7 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-peers
 	$(BIN)/python -m wirelessenvs.bench
-	$(BIN)/python benchmarks/environments.py
+	$(BIN)/python benchmarks/speed/environments.py
 
 pictures: $(VENV)/.installed-render
 	$(BIN)/python -m wirelessenvs.play cbf-v0 --policy fp --steps 12 --fps 2 --gif docs/images/cbf.gif

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.reporting.page import write_report
-from benchmarks.reporting.results import read
-from benchmarks.reporting.terminal import terminal_text
+from benchmarks.experiment.reporting.page import write_report
+from benchmarks.experiment.reporting.results import read
+from benchmarks.experiment.reporting.terminal import terminal_text
 from wirelessenvs.command import run
 
 __all__ = ["main"]

@@ -21,16 +21,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.jobs.experiment import write_experiment
-from benchmarks.jobs.graph import build
-from benchmarks.jobs.job import Job, with_inputs
-from benchmarks.jobs.overview import overview_lines
-from benchmarks.jobs.pools import LocalPool, Pool
-from benchmarks.jobs.ray_pool import RayPool
-from benchmarks.jobs.scheduler import Outcome, Scheduler, drop_damaged, finished_jobs
-from benchmarks.jobs.store import Store, locked
-from benchmarks.presets import PRESETS
-from benchmarks.protocol import Protocol, check_known
+from benchmarks.experiment.jobs.experiment import write_experiment
+from benchmarks.experiment.jobs.graph import build
+from benchmarks.experiment.jobs.job import Job, with_inputs
+from benchmarks.experiment.jobs.overview import overview_lines
+from benchmarks.experiment.jobs.pools import LocalPool, Pool
+from benchmarks.experiment.jobs.ray_pool import RayPool
+from benchmarks.experiment.jobs.scheduler import Outcome, Scheduler, drop_damaged, finished_jobs
+from benchmarks.experiment.jobs.store import Store, locked
+from benchmarks.experiment.presets import PRESETS
+from benchmarks.experiment.protocol import Protocol, check_known
 from networld_agent.collecting.run import available_cores
 from wirelessenvs.checks import check_int, check_real
 from wirelessenvs.command import run
@@ -172,7 +172,7 @@ def _plan(protocol: Protocol, folder: Path, out: Path) -> None:
     if protocol.name != "paper":
         raise ValueError("--plan is for --preset paper: the others are for CPUs.")
     # Counting what is not measured imports all methods.
-    from benchmarks.costs.plan import plan_lines
+    from benchmarks.experiment.costs.plan import plan_lines
     from benchmarks.speed.gpu.record import read_documents
 
     documents = read_documents(_MEASURED)

@@ -25,10 +25,10 @@ from networld_agent.diagnostics.page import diagnostics_page, verdicts
 from networld_agent.evaluate import planner_config
 from networld_agent.evaluation.players import check_fit
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
-from networld_agent.evaluation.worlds import worlds_of
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner
 from networld_agent.training.windows import WindowSource
+from networld_agent.worlds.make import worlds_of
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import check_targets, run, whole_file
 from wirelessenvs.machine import machine_lines

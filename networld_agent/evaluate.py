@@ -28,8 +28,9 @@ from networld_agent.evaluation.players import (
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
 from networld_agent.evaluation.table import Row, as_csv, as_json, make_rows, printed
 from networld_agent.evaluation.tuning import best_trial, store_trial, tune_planner
-from networld_agent.evaluation.worlds import Worlds, make_worlds
 from networld_agent.planning import Planner, PlannerConfig
+from networld_agent.worlds.interface import Worlds
+from networld_agent.worlds.make import make_worlds
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import (
     Progress,

@@ -16,9 +16,14 @@ import importlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.baselines.interface import Baseline, BaselineConfig, BaselinePolicy, OfflineData
-from benchmarks.baselines.policy import read_method
-from networld_agent.model.errors import ModelError
+from benchmarks.baselines.shared.interface import (
+    Baseline,
+    BaselineConfig,
+    BaselinePolicy,
+    OfflineData,
+)
+from benchmarks.baselines.shared.policy import read_method
+from networld_agent.errors import ModelError
 from wirelessenvs.checks import check_choice
 
 __all__ = [
@@ -33,10 +38,10 @@ __all__ = [
 
 _PLACES = {
     "bc": "benchmarks.baselines.bc:BehaviourCloning",
-    "cql": "benchmarks.baselines.cql:ConservativeQLearning",
+    "cql": "benchmarks.baselines.cql.method:ConservativeQLearning",
     "iql": "benchmarks.baselines.iql:ImplicitQLearning",
-    "dt": "benchmarks.baselines.decision_transformer:DecisionTransformer",
-    "dd": "benchmarks.baselines.decision_diffuser:DecisionDiffuser",
+    "dt": "benchmarks.baselines.dt.method:DecisionTransformer",
+    "dd": "benchmarks.baselines.dd.method:DecisionDiffuser",
 }
 
 

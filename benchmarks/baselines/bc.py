@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmarks.baselines.actor_policy import ActorPolicy
-from benchmarks.baselines.config import TrajectoryConfig
-from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, OfflineData
-from benchmarks.baselines.networks import make_actor
-from benchmarks.baselines.observation_scaling import ObservationScaling
-from benchmarks.baselines.transitions import (
+from benchmarks.baselines.shared.actor_policy import ActorPolicy
+from benchmarks.baselines.shared.config import TrajectoryConfig
+from benchmarks.baselines.shared.interface import Baseline, BaselineConfig, Learner, OfflineData
+from benchmarks.baselines.shared.networks import make_actor
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.transitions import (
     OfflineTransitions,
     TransitionBatch,
     TransitionSource,

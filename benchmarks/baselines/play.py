@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.baselines import BaselinePolicy, load_policy
-from benchmarks.baselines.action_codec import spec_of_space
+from benchmarks.baselines.shared.action_codec import spec_of_space
 from networld_agent.evaluate import reference_policies
 from networld_agent.evaluation.episodes import Episodes, play
 from networld_agent.evaluation.players import Player, PolicyPlayer, RandomPlayer
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
 from networld_agent.evaluation.table import make_rows, printed
-from networld_agent.evaluation.worlds import Worlds, make_worlds
+from networld_agent.worlds.interface import Worlds
+from networld_agent.worlds.make import make_worlds
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import Progress, add_config_options, parse_overrides, run
 from wirelessenvs.machine import machine_lines

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from networld_agent.evaluation.json_values import finite_or_null
-from networld_agent.model.files import write_whole
+from networld_agent.storage import write_whole
 
 __all__ = ["remembered"]
 

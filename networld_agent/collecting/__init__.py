@@ -1,7 +1,8 @@
 """Collection of offline data: settings, tiers, sources of episodes, workers."""
 
 from networld_agent.collecting.run import collect
-from networld_agent.collecting.settings import CollectionSettings, EpisodeSource, make_source
+from networld_agent.collecting.settings import CollectionSettings
+from networld_agent.collecting.sources import EpisodeSource, make_source
 from networld_agent.collecting.tiers import MIXED_SHARES, TIERS
 
 __all__ = [

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 import networld_agent
 import wirelessenvs
 from networld_agent.collecting.action_forms import action_forms
-from networld_agent.collecting.randomness import BLOCK, RandomActions, task_sampler
 from networld_agent.collecting.settings import CollectionSettings
 from networld_agent.collecting.spaces import action_info, action_size, observation_info
 from networld_agent.collecting.tiers import tier_policy
 from networld_agent.data.files import Chunk
 from networld_agent.data.labels import action_labels, metric_labels, observation_labels
 from networld_agent.data.metadata import Description
+from networld_agent.worlds.randomness import BLOCK, RandomActions, task_sampler
 from wirelessenvs.policy import Information, Policy, Privileged
 from wirelessenvs.simulator import Simulator
 from wirelessenvs.tasks import get_task, make_policy

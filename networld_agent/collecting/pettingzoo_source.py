@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,41 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 import networld_agent
-from networld_agent.collecting.randomness import (
-    BLOCK,
-    RandomActions,
-    episode_generator,
-    space_sampler,
-)
 from networld_agent.collecting.settings import CollectionSettings
 from networld_agent.collecting.spaces import action_info, action_size, observation_info
 from networld_agent.data.files import Chunk
 from networld_agent.data.labels import action_labels, observation_labels
 from networld_agent.data.metadata import Description, Quantity
+from networld_agent.worlds.pettingzoo import load
+from networld_agent.worlds.randomness import (
+    BLOCK,
+    RandomActions,
+    episode_generator,
+    space_sampler,
+)
 from wirelessenvs.graph import NeighborGraph
 
-__all__ = ["PettingZooSource", "load"]
+__all__ = ["PettingZooSource"]
 
 #: Bytes of steps held before they are handed on.
 BUFFER_BYTES = 48_000_000
-
-
-def load(reference: str, what: str) -> Callable[..., Any]:
-    """The object that `module:name` names.
-
-    Raises:
-        ValueError: if there is none that can be called.
-    """
-    module, _, name = reference.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{what} {reference!r} cannot be loaded: {error}.") from None
-    if not callable(found):
-        raise ValueError(f"{what} {reference!r} cannot be called.")
-    return found
 
 
 class PettingZooSource:

@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from networld_agent.collecting.settings import CollectionSettings, make_source
+from networld_agent.collecting.settings import CollectionSettings
+from networld_agent.collecting.sources import make_source
 from networld_agent.data.files import ArrayFiles
 from networld_agent.data.layout import ArrayLayout
 from networld_agent.data.writer import DatasetWriter

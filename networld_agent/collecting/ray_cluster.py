@@ -7,7 +7,8 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from networld_agent.collecting.settings import CollectionSettings, make_source
+from networld_agent.collecting.settings import CollectionSettings
+from networld_agent.collecting.sources import make_source
 from networld_agent.data.files import Chunk
 from networld_agent.data.writer import DatasetWriter
 

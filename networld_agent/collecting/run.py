@@ -8,7 +8,8 @@ from pathlib import Path
 
 from networld_agent.collecting.blocks import plan_blocks
 from networld_agent.collecting.processes import play_in_processes
-from networld_agent.collecting.settings import CollectionSettings, make_source
+from networld_agent.collecting.settings import CollectionSettings
+from networld_agent.collecting.sources import make_source
 from networld_agent.data.errors import DatasetError
 from networld_agent.data.metadata import Metadata
 from networld_agent.data.writer import DatasetWriter, first_difference

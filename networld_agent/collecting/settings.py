@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from networld_agent.collecting.tiers import default_seed, episode_policies
-from networld_agent.data.files import Chunk
-from networld_agent.data.metadata import Description
 from wirelessenvs.checks import check_int, check_real
 from wirelessenvs.seeds import EVALUATION_SEEDS, is_reserved
 
-__all__ = ["CollectionSettings", "EpisodeSource", "make_source"]
+__all__ = ["CollectionSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,30 +75,3 @@ class CollectionSettings:
     def episode_policies(self) -> tuple[str, ...]:
         """`(E,)` tier or policy of every episode."""
         return episode_policies(self.policy, self.episodes)
-
-
-class EpisodeSource(Protocol):
-    """Plays episodes of a collection; any source made from the same settings gives the same."""
-
-    def describe(self) -> Description:
-        """The data set that these settings give."""
-        ...
-
-    def play(self, episodes: tuple[int, ...]) -> Iterator[Chunk]:
-        """The episodes with these indices, in pieces of bounded size."""
-        ...
-
-
-def make_source(settings: CollectionSettings) -> EpisodeSource:
-    """The source for the environment of the settings.
-
-    Raises:
-        ValueError: if environment or policy do not exist or cannot play.
-    """
-    if settings.foreign:
-        from networld_agent.collecting.pettingzoo_source import PettingZooSource
-
-        return PettingZooSource(settings)
-    from networld_agent.collecting.batch_source import BatchSource
-
-    return BatchSource(settings)

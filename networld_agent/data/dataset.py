@@ -164,7 +164,7 @@ class TrajectoryDataset:
                 f"the environment is made by {task!r}, code that this data set names: pass "
                 "trusted=True if you trust it."
             )
-        from networld_agent.collecting.pettingzoo_source import load
+        from networld_agent.worlds.pettingzoo import load
 
         return load(environment["factory"], "factory")(**environment["arguments"])
 

@@ -23,7 +23,6 @@ from networld_agent.evaluation.episodes import Episodes, play
 from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer
 from networld_agent.evaluation.scores import bootstrap_interval
-from networld_agent.evaluation.worlds import Worlds
 from networld_agent.keyed_random import stream_keys
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
@@ -32,6 +31,7 @@ from networld_agent.planning.planning_model import PlanningModel
 from networld_agent.planning.samplers import noised
 from networld_agent.training.latent_health import effective_rank
 from networld_agent.training.windows import JointWindows, WindowSource
+from networld_agent.worlds.interface import Worlds
 
 __all__ = [
     "Lift",

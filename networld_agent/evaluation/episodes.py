@@ -11,9 +11,9 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from networld_agent.collecting.randomness import Sampler
 from networld_agent.evaluation.players import Player
-from networld_agent.evaluation.worlds import Worlds
+from networld_agent.worlds.interface import Worlds
+from networld_agent.worlds.randomness import Sampler
 
 __all__ = ["Episodes", "opening_actions", "play", "same_actions", "whole_batch"]
 

@@ -9,8 +9,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from networld_agent.evaluation.worlds import Worlds
 from networld_agent.planning import Planner
+from networld_agent.worlds.interface import Worlds
 from wirelessenvs.policy import Policy
 from wirelessenvs.tasks import make_policy
 

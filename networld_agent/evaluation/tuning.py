@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from networld_agent.evaluation.episodes import play
 from networld_agent.evaluation.players import PlannerPlayer
 from networld_agent.evaluation.scores import bootstrap_interval
-from networld_agent.evaluation.worlds import Worlds
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
 from networld_agent.planning.planner_config import DEFAULT_STEPS
+from networld_agent.worlds.interface import Worlds
 
 __all__ = [
     "FEWER_STEPS",

@@ -9,9 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,49 +17,23 @@ import safetensors.torch
 import torch
 
 from networld_agent import __version__
+from networld_agent.errors import ModelError
 from networld_agent.model.config import WorldModelConfig
-from networld_agent.model.errors import ModelError
 from networld_agent.model.task_spec import TaskSpec
 from networld_agent.model.world_model import WorldModel
+from networld_agent.storage import checksum, read_document, read_tensors, write_whole
 
 __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
-    "checksum",
     "load_model",
-    "read_document",
-    "read_tensors",
     "save_model",
-    "write_whole",
 ]
 
 FORMAT: Final = "networld-model"
 FORMAT_VERSION: Final = 1
 
 _WEIGHTS = re.compile(r"model-[0-9a-f]{16}\.safetensors")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file that is there whole or not at all, even after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def checksum(document: dict[str, Any]) -> str:
-    """SHA-256 of a JSON object, whatever its spaces and order of keys."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def save_model(model: WorldModel, folder: Path) -> Path:
@@ -89,32 +61,6 @@ def save_model(model: WorldModel, folder: Path) -> Path:
         if _WEIGHTS.fullmatch(old.name) and old.name != file:
             old.unlink()
     return folder
-
-
-def read_document(path: Path, what: str) -> dict[str, Any]:
-    """The checked JSON object of a file that ends in its own checksum.
-
-    Raises:
-        ModelError: naming the file and its fault.
-    """
-    try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise ModelError(f"{path}: the file is missing: {path.parent} is no {what}.") from None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):
-        raise ModelError(f"{path}: is not valid JSON: the file is damaged.") from None
-    if not isinstance(document, dict) or "sha256" not in document:
-        raise ModelError(f"{path}: is no description of a {what}.")
-    stated = document.pop("sha256")
-    try:
-        fits = stated == checksum(document)
-    except (ValueError, RecursionError):
-        fits = False
-    if not fits:
-        raise ModelError(f"{path}: does not fit its checksum: the file was changed.")
-    return document
 
 
 def load_model(folder: Path, device: str | torch.device = "cpu") -> WorldModel:
@@ -148,28 +94,6 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> WorldModel:
     state = read_tensors(folder / file, size, digest)
     _fill(model, state, folder / file)
     return model.to(device).requires_grad_(False).eval()
-
-
-def read_tensors(path: Path, size: int, digest: str) -> dict[str, torch.Tensor]:
-    """Tensors of a file whose size and checksum are known.
-
-    Raises:
-        ModelError: naming the file and its fault.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"{path}: the file is missing.") from None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}.") from None
-    if len(data) != size:
-        raise ModelError(f"{path}: has {len(data)} bytes instead of {size}: the file is cut.")
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise ModelError(f"{path}: does not fit its checksum: the file was changed.")
-    try:
-        return dict(safetensors.torch.load(data))
-    except Exception as error:
-        raise ModelError(f"{path}: holds no tensors that can be read: {error}.") from None
 
 
 def _fill(model: WorldModel, state: dict[str, torch.Tensor], path: Path) -> None:

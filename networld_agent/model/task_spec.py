@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from networld_agent.model.errors import ModelError
+from networld_agent.errors import ModelError
 from wirelessenvs.checks import check_int
 
 __all__ = ["ActionSpec", "TaskSpec"]

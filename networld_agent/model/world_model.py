@@ -14,10 +14,10 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from networld_agent.errors import ModelError
 from networld_agent.model.batch import Batch
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.diffusion import Schedule
-from networld_agent.model.errors import ModelError
 from networld_agent.model.inverse_dynamics import InverseDynamics
 from networld_agent.model.losses import joint_loss
 from networld_agent.model.return_classifier import ReturnClassifier

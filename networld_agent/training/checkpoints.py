@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from networld_agent.model.files import checksum, read_document, read_tensors, write_whole
+from networld_agent.storage import checksum, read_document, read_tensors, write_whole
 
 __all__ = ["load_checkpoint", "optimizer_tensors", "restore_optimizer", "save_checkpoint"]
 

@@ -14,7 +14,7 @@ import torch
 
 from networld_agent import __version__
 from networld_agent.data import TrajectoryDataset
-from networld_agent.model.files import write_whole
+from networld_agent.storage import write_whole
 from networld_agent.training.config import TrainingConfig
 from networld_agent.training.windows import WindowSource
 

@@ -11,8 +11,8 @@ from parity import Other, assert_close, on_side
 from torch import Tensor, nn
 
 from benchmarks.baselines import make_baseline
-from benchmarks.baselines.observation_scaling import ObservationScaling
-from benchmarks.baselines.training_loop import Learner
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.training_loop import Learner
 
 __all__ = ["assert_updates_agree", "learner_of", "moved", "on_cpu", "state_of", "updates"]
 

@@ -15,7 +15,6 @@ from learner_cases import assert_updates_agree, moved, on_cpu, state_of
 from model_cases import gradients_of
 from parity import CPU, Other, assert_close, assert_parity, on_side
 
-from benchmarks.baselines.action_codec import ActionCodec
 from benchmarks.baselines.dima.imagination import critic_size, imagine, improve
 from benchmarks.baselines.dima.memory import Start
 from benchmarks.baselines.dima.offline import Dima, OfflineConfig
@@ -25,8 +24,9 @@ from benchmarks.baselines.dima.sequences import Context
 from benchmarks.baselines.dima.state_normaliser import StateNormaliser
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.ppo import TeamPPO
-from benchmarks.baselines.mappo.wireless_team import WirelessTeam
-from benchmarks.baselines.observation_scaling import ObservationScaling
+from benchmarks.baselines.online.wireless_team import WirelessTeam
+from benchmarks.baselines.shared.action_codec import ActionCodec
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from networld_agent.model.task_spec import ActionSpec
 from wirelessenvs.tasks import get_task
 

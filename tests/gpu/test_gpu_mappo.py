@@ -10,15 +10,15 @@ import torch
 from learner_cases import assert_updates_agree, moved, on_cpu, state_of
 from parity import CPU, assert_parity
 
-from benchmarks.baselines.action_codec import ActionCodec
-from benchmarks.baselines.learner_state import learner_tensors, restore_learner
 from benchmarks.baselines.mappo.advantages import generalised_advantages
 from benchmarks.baselines.mappo.config import MappoConfig
 from benchmarks.baselines.mappo.learner import MappoLearner
 from benchmarks.baselines.mappo.ppo import Experience, TeamPPO
-from benchmarks.baselines.mappo.running_scaling import RunningScaling
 from benchmarks.baselines.mappo.value_normaliser import ValueNormaliser
-from benchmarks.baselines.mappo.wireless_team import WirelessTeam
+from benchmarks.baselines.online.running_scaling import RunningScaling
+from benchmarks.baselines.online.wireless_team import WirelessTeam
+from benchmarks.baselines.shared.action_codec import ActionCodec
+from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
 from networld_agent.model.task_spec import ActionSpec
 from wirelessenvs.tasks import get_task
 

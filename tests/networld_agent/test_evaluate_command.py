@@ -16,9 +16,9 @@ from networld_agent.evaluate import main, planner_config
 from networld_agent.evaluation.episodes import opening_actions, play, same_actions
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer, RandomPlayer, check_fit
 from networld_agent.evaluation.tuning import Trial, best_trial, store_trial, tune_planner
-from networld_agent.evaluation.worlds import make_worlds
 from networld_agent.model import ActionSpec, TaskSpec, WorldModel
 from networld_agent.planning import Planner, PlannerConfig
+from networld_agent.worlds.make import make_worlds
 
 torch.set_num_threads(1)
 SEEDS = [1_000_000, 1_000_001, 1_000_002, 1_000_003]

@@ -26,9 +26,9 @@ from networld_agent.diagnostics.measurements import (
 )
 from networld_agent.diagnostics.page import verdicts
 from networld_agent.diagnostics.rank_correlation import rank_correlation
-from networld_agent.evaluation.worlds import worlds_of
 from networld_agent.planning import PlannerConfig
 from networld_agent.training.windows import WindowSource
+from networld_agent.worlds.make import worlds_of
 
 torch.set_num_threads(1)
 FADE = 0.8

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from training_cases import DISCRETE, tiny_model
 
 from networld_agent.model import ModelError, WorldModel
-from networld_agent.model.files import checksum
+from networld_agent.storage import checksum
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.baselines.action_codec import ActionCodec
 from benchmarks.baselines.dima.memory import Indices, Memory, Rows
-from benchmarks.baselines.offline_data import OfflineData
+from benchmarks.baselines.shared.action_codec import ActionCodec
+from benchmarks.baselines.shared.offline_data import OfflineData
 
 __all__ = ["DatasetMemory"]
 

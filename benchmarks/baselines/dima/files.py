@@ -16,8 +16,8 @@ from torch import Tensor
 from benchmarks.baselines.dima.config import DimaConfig
 from benchmarks.baselines.dima.sequences import WorldSpec
 from networld_agent import __version__
-from networld_agent.model.errors import ModelError
-from networld_agent.model.files import checksum, read_document, read_tensors, write_whole
+from networld_agent.errors import ModelError
+from networld_agent.storage import checksum, read_document, read_tensors, write_whole
 
 __all__ = ["load_world_model", "save_world_model"]
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.baselines.dima.offline import Dima, OfflineConfig
-from benchmarks.baselines.interface import OfflineData
-from benchmarks.baselines.mappo.command import add_training, config_of
+from benchmarks.baselines.online.options import add_training, config_of
+from benchmarks.baselines.shared.interface import OfflineData
 from networld_agent.data import TrajectoryDataset
 from wirelessenvs.command import run
 

@@ -11,7 +11,7 @@ from benchmarks.baselines.dima.memory import Start
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.advantages import lambda_returns
 from benchmarks.baselines.mappo.ppo import Experience, TeamPPO
-from benchmarks.baselines.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 
 __all__ = ["Imagined", "critic_size", "imagine", "improve"]
 

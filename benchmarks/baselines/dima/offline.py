@@ -9,19 +9,19 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from benchmarks.baselines.action_codec import ActionCodec
 from benchmarks.baselines.dima.dataset_memory import DatasetMemory
 from benchmarks.baselines.dima.imagination import critic_size, imagine, improve
 from benchmarks.baselines.dima.memory import Start
 from benchmarks.baselines.dima.policy_config import ImaginationConfig
 from benchmarks.baselines.dima.sequences import Sequences, WorldSpec
 from benchmarks.baselines.dima.world_model import WorldModel
-from benchmarks.baselines.interface import Baseline, BaselineConfig, Learner, OfflineData
 from benchmarks.baselines.mappo.policy import TeamPolicy
 from benchmarks.baselines.mappo.ppo import TeamPPO
-from benchmarks.baselines.observation_scaling import ObservationScaling
-from benchmarks.baselines.policy import BaselinePolicy, PolicySpec
-from benchmarks.baselines.training_loop import batch_generator
+from benchmarks.baselines.shared.action_codec import ActionCodec
+from benchmarks.baselines.shared.interface import Baseline, BaselineConfig, Learner, OfflineData
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.policy import BaselinePolicy, PolicySpec
+from benchmarks.baselines.shared.training_loop import batch_generator
 from networld_agent.device import pick_device
 
 __all__ = ["Dima", "DimaPolicy", "OfflineConfig"]

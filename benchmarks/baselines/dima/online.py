@@ -10,20 +10,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from benchmarks.baselines.config import BaselineConfig
 from benchmarks.baselines.dima.imagination import critic_size, imagine, improve
 from benchmarks.baselines.dima.policy_config import OnlineConfig
 from benchmarks.baselines.dima.replay import Replay
 from benchmarks.baselines.dima.sequences import WorldSpec
 from benchmarks.baselines.dima.world_model import WorldModel
-from benchmarks.baselines.mappo.collector import Collector, Rollout
-from benchmarks.baselines.mappo.online_training import OnlineLearner
 from benchmarks.baselines.mappo.policy import TeamPolicy
 from benchmarks.baselines.mappo.ppo import TeamPPO
-from benchmarks.baselines.mappo.running_scaling import RunningScaling
-from benchmarks.baselines.mappo.team_env import TeamEnv
-from benchmarks.baselines.policy import PolicySpec
-from benchmarks.baselines.training_loop import batch_generator
+from benchmarks.baselines.online.collector import Collector, Rollout
+from benchmarks.baselines.online.online_training import OnlineLearner
+from benchmarks.baselines.online.running_scaling import RunningScaling
+from benchmarks.baselines.online.team_env import TeamEnv
+from benchmarks.baselines.shared.config import BaselineConfig
+from benchmarks.baselines.shared.policy import PolicySpec
+from benchmarks.baselines.shared.training_loop import batch_generator
 from networld_agent.device import pick_device
 
 __all__ = ["DimaLearner", "OnlineDimaPolicy", "world_spec"]

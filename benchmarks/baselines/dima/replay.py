@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.baselines.dima.memory import Indices, Memory, Rows
-from benchmarks.baselines.mappo.collector import Rollout
-from benchmarks.baselines.mappo.team_env import TeamEnv
-from networld_agent.model.errors import ModelError
-from networld_agent.model.files import write_whole
+from benchmarks.baselines.online.collector import Rollout
+from benchmarks.baselines.online.team_env import TeamEnv
+from networld_agent.errors import ModelError
+from networld_agent.storage import write_whole
 
 __all__ = ["Replay"]
 

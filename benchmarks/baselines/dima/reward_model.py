@@ -5,10 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from benchmarks.baselines.causal_transformer import CausalTransformer, KeyValueCache, rotation
 from benchmarks.baselines.dima.action_embedding import JointActions
 from benchmarks.baselines.dima.config import RewardConfig
 from benchmarks.baselines.dima.sequences import WorldSpec
+from benchmarks.baselines.shared.causal_transformer import (
+    CausalTransformer,
+    KeyValueCache,
+    rotation,
+)
 
 __all__ = ["RewardModel", "episode_mask"]
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from benchmarks.baselines.dima.config import PRESETS
 from benchmarks.baselines.dima.online import DimaLearner
 from benchmarks.baselines.dima.policy_config import OnlineConfig
-from benchmarks.baselines.mappo.command import (
+from benchmarks.baselines.online.options import (
     add_environment,
     add_evaluation,
     add_training,
@@ -21,8 +21,8 @@ from benchmarks.baselines.mappo.command import (
     evaluation_of,
     setting_of,
 )
-from benchmarks.baselines.mappo.run import evaluate_run, report, train_run
-from benchmarks.baselines.mappo.teams import make_team
+from benchmarks.baselines.online.run import evaluate_run, report, train_run
+from benchmarks.baselines.online.teams import make_team
 from wirelessenvs.command import run
 
 __all__ = ["main"]

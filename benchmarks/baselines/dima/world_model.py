@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from benchmarks.baselines.causal_transformer import KeyValueCache
 from benchmarks.baselines.dima.config import BatchShape, DimaConfig
 from benchmarks.baselines.dima.denoiser import Denoiser
 from benchmarks.baselines.dima.denoiser_network import Matrices
@@ -26,7 +25,8 @@ from benchmarks.baselines.dima.reward_model import RewardModel
 from benchmarks.baselines.dima.sequences import Context, Sequences, WorldSpec
 from benchmarks.baselines.dima.state_decoder import StateDecoder
 from benchmarks.baselines.dima.state_normaliser import StateNormaliser
-from networld_agent.model.errors import ModelError
+from benchmarks.baselines.shared.causal_transformer import KeyValueCache
+from networld_agent.errors import ModelError
 from networld_agent.training.checkpoints import optimizer_tensors, restore_optimizer
 from wirelessenvs.checks import check_names
 
@@ -71,7 +71,7 @@ class WorldModel(nn.Module):
     """A learned environment.
 
     Random numbers are torch's global ones: seed these before each call for runs that can be
-    repeated or resumed (`torch.manual_seed`, as `benchmarks.baselines.training_loop` does).
+    repeated or resumed (`torch.manual_seed`, as `benchmarks.baselines.shared.training_loop` does).
 
     Args:
         spec: of the environment.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from benchmarks.baselines.action_codec import ActionCodec
+from benchmarks.baselines.shared.action_codec import ActionCodec
 
 __all__ = ["TeamActor", "trunk"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.baselines.config import BaselineConfig
+from benchmarks.baselines.shared.config import BaselineConfig
 from wirelessenvs.checks import check_real
 
 __all__ = ["MappoConfig", "PpoConfig"]

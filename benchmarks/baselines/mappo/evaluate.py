@@ -10,14 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.baselines.mappo.command import (
+from benchmarks.baselines.online.evaluation import load_team_policy, score_policy
+from benchmarks.baselines.online.options import (
     add_environment,
     add_evaluation,
     evaluation_of,
     setting_of,
 )
-from benchmarks.baselines.mappo.evaluation import load_team_policy, score_policy
-from benchmarks.baselines.mappo.run import report
+from benchmarks.baselines.online.run import report
 from wirelessenvs.command import run
 
 __all__ = ["main"]

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.mappo.advantages import generalised_advantages
-from benchmarks.baselines.mappo.collector import Collector, Rollout
 from benchmarks.baselines.mappo.config import MappoConfig
-from benchmarks.baselines.mappo.online_training import OnlineLearner
 from benchmarks.baselines.mappo.policy import MappoPolicy
 from benchmarks.baselines.mappo.ppo import Experience, TeamPPO
-from benchmarks.baselines.mappo.running_scaling import RunningScaling
-from benchmarks.baselines.mappo.team_env import TeamEnv
-from benchmarks.baselines.policy import PolicySpec
+from benchmarks.baselines.online.collector import Collector, Rollout
+from benchmarks.baselines.online.online_training import OnlineLearner
+from benchmarks.baselines.online.running_scaling import RunningScaling
+from benchmarks.baselines.online.team_env import TeamEnv
+from benchmarks.baselines.shared.policy import PolicySpec
 from networld_agent.device import pick_device
 
 __all__ = ["MappoLearner"]

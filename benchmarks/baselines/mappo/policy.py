@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from benchmarks.baselines.config import BaselineConfig
 from benchmarks.baselines.mappo.actor import TeamActor
 from benchmarks.baselines.mappo.config import MappoConfig, PpoConfig
-from benchmarks.baselines.policy import BaselinePolicy
+from benchmarks.baselines.shared.config import BaselineConfig
+from benchmarks.baselines.shared.policy import BaselinePolicy
 
 __all__ = ["MappoPolicy", "TeamPolicy"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmarks.baselines.action_codec import ActionCodec
 from benchmarks.baselines.mappo.actor import TeamActor
 from benchmarks.baselines.mappo.config import PpoConfig
 from benchmarks.baselines.mappo.critic import Critic
 from benchmarks.baselines.mappo.value_normaliser import ValueNormaliser
+from benchmarks.baselines.shared.action_codec import ActionCodec
 
 __all__ = ["Experience", "TeamPPO", "clipped_objective"]
 

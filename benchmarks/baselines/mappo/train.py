@@ -9,7 +9,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks.baselines.mappo.command import (
+from benchmarks.baselines.mappo.config import MappoConfig
+from benchmarks.baselines.mappo.learner import MappoLearner
+from benchmarks.baselines.online.options import (
     add_environment,
     add_evaluation,
     add_training,
@@ -17,10 +19,8 @@ from benchmarks.baselines.mappo.command import (
     evaluation_of,
     setting_of,
 )
-from benchmarks.baselines.mappo.config import MappoConfig
-from benchmarks.baselines.mappo.learner import MappoLearner
-from benchmarks.baselines.mappo.run import evaluate_run, report, train_run
-from benchmarks.baselines.mappo.teams import make_team
+from benchmarks.baselines.online.run import evaluate_run, report, train_run
+from benchmarks.baselines.online.teams import make_team
 from wirelessenvs.command import run
 
 __all__ = ["main"]

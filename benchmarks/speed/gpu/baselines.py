@@ -15,11 +15,11 @@ from typing import Any, Final
 import torch
 
 from benchmarks.baselines import BASELINES, OfflineData
-from benchmarks.baselines.interface import Learner
-from benchmarks.baselines.observation_scaling import ObservationScaling
-from benchmarks.baselines.torch_threads import torch_threads
-from benchmarks.presets import PRESETS
-from benchmarks.protocol import CENTRAL
+from benchmarks.baselines.shared.interface import Learner
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.torch_threads import torch_threads
+from benchmarks.experiment.methods import CENTRAL
+from benchmarks.experiment.presets import PRESETS
 from benchmarks.speed.gpu.clocks import synchronize
 from benchmarks.speed.gpu.data import SHAPES, random_dataset
 from benchmarks.speed.gpu.piece import Row, Setting

@@ -14,8 +14,9 @@ from benchmarks.speed.gpu.models import fresh_model
 from benchmarks.speed.gpu.piece import Row, Setting
 from benchmarks.speed.gpu.planning import no_fallback, planner_config
 from networld_agent.evaluation.players import PlannerPlayer, check_fit
-from networld_agent.evaluation.worlds import Worlds, make_worlds
 from networld_agent.planning import Planner
+from networld_agent.worlds.interface import Worlds
+from networld_agent.worlds.make import make_worlds
 
 __all__ = ["rows"]
 

@@ -4,7 +4,7 @@ import pytest
 from baseline_cases import files_of, tiny_data
 
 from benchmarks.baselines import fit, load_policy, play
-from benchmarks.baselines.validation import compared
+from benchmarks.validation.beside_d3rlpy import compared
 
 
 def command(out, *more, method="bc"):

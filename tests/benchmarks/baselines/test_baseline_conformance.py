@@ -9,9 +9,9 @@ import torch
 from baseline_cases import METHODS, TASKS, files_of, killed_fit, tiny_config, tiny_data
 
 from benchmarks.baselines import load_policy, make_baseline
+from networld_agent.errors import ModelError
 from networld_agent.evaluation.episodes import play
-from networld_agent.evaluation.worlds import make_worlds
-from networld_agent.model.errors import ModelError
+from networld_agent.worlds.make import make_worlds
 
 KINDS = ("discrete", "box")
 pytestmark = pytest.mark.parametrize("name", METHODS)

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.baselines import BASELINES, OfflineData, make_baseline
-from benchmarks.baselines.action_codec import ActionCodec, spec_of_space
 from benchmarks.baselines.bc import BCConfig
-from benchmarks.baselines.cql import CQLConfig
+from benchmarks.baselines.cql.method import CQLConfig
 from benchmarks.baselines.iql import IQLConfig
-from benchmarks.baselines.networks import Ensemble, SquashedGaussianActor, TanhMeanActor, mlp
-from benchmarks.baselines.observation_scaling import ObservationScaling
-from benchmarks.baselines.transitions import OfflineTransitions
+from benchmarks.baselines.shared.action_codec import ActionCodec, spec_of_space
+from benchmarks.baselines.shared.networks import Ensemble, SquashedGaussianActor, TanhMeanActor, mlp
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.transitions import OfflineTransitions
 from networld_agent.data.trajectory_weights import trajectory_weights
 from networld_agent.model.task_spec import ActionSpec
 

@@ -7,9 +7,9 @@ import torch
 from baseline_cases import tiny_config
 from torch import nn
 
-from benchmarks.baselines.learner_state import learner_tensors, restore_learner
-from benchmarks.baselines.torch_threads import torch_threads
-from benchmarks.baselines.training_loop import DivergenceError, Learner, add_values, train
+from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
+from benchmarks.baselines.shared.torch_threads import torch_threads
+from benchmarks.baselines.shared.training_loop import DivergenceError, Learner, add_values, train
 
 
 class TwoOptimizers(Learner):

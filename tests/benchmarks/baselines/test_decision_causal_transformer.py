@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.baselines.causal_transformer import (
+from benchmarks.baselines.shared.causal_transformer import (
     ByteDropout,
     CausalTransformer,
     KeyValueCache,

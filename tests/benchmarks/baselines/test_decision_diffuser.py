@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from benchmarks.baselines import OfflineData, load_policy, make_baseline
-from benchmarks.baselines.classifier_free_guidance import ReturnConditioning, guided_estimate
-from benchmarks.baselines.decision_diffuser import DDConfig, DDLearner
-from benchmarks.baselines.decision_diffuser_network import DecisionDiffuserNetwork, DiffuserLoss
-from benchmarks.baselines.decision_returns import scoped_rewards
-from benchmarks.baselines.decision_segments import Segments, segment_returns
-from benchmarks.baselines.observation_scaling import ObservationScaling
+from benchmarks.baselines.dd.guidance import ReturnConditioning, guided_estimate
+from benchmarks.baselines.dd.method import DDConfig, DDLearner
+from benchmarks.baselines.dd.network import DecisionDiffuserNetwork, DiffuserLoss
+from benchmarks.baselines.dd.segments import Segments, segment_returns
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.returns import scoped_rewards
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.data import TrajectoryDataset
 from networld_agent.model.config import WorldModelConfig

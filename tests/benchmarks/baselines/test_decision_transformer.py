@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from benchmarks.baselines import OfflineData, load_policy, make_baseline
-from benchmarks.baselines.decision_returns import (
+from benchmarks.baselines.dt.method import DTConfig, DTLearner
+from benchmarks.baselines.dt.windows import DecisionWindows
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.returns import (
     ReturnScale,
     discounted_means,
     scoped_rewards,
     window_means,
 )
-from benchmarks.baselines.decision_transformer import DTConfig, DTLearner
-from benchmarks.baselines.decision_windows import DecisionWindows
-from benchmarks.baselines.observation_scaling import ObservationScaling
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.data import TrajectoryDataset
 

@@ -11,7 +11,7 @@ from benchmarks.baselines.dima.config import DenoiserConfig
 from benchmarks.baselines.dima.sequences import WorldSpec
 from benchmarks.baselines.dima.state_normaliser import StateNormaliser
 from benchmarks.baselines.dima.world_model import ImaginedStep
-from benchmarks.baselines.mappo.team_env import TeamEnv
+from benchmarks.baselines.online.team_env import TeamEnv
 from networld_agent.model.task_spec import ActionSpec
 
 SPEC = WorldSpec("linear", num_agents=2, state_size=3, observation_size=3, action_size=2)

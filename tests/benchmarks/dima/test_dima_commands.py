@@ -5,11 +5,13 @@ import json
 import pytest
 from dima_cases import tiny
 
-from benchmarks.baselines.dima import diagnose, slopes, speed
-from benchmarks.baselines.dima.checks import AgentEffects, Prediction
-from benchmarks.baselines.dima.diagnostics_page import Diagnosis, diagnosis_page, verdicts
-from benchmarks.baselines.dima.policy_checks import Agreement, Play, RewardEffects
 from benchmarks.baselines.mappo import train as train_mappo
+from benchmarks.speed import dima as speed
+from benchmarks.studies.dima_diagnosis import command as diagnose
+from benchmarks.studies.dima_diagnosis import slopes
+from benchmarks.studies.dima_diagnosis.model_checks import AgentEffects, Prediction
+from benchmarks.studies.dima_diagnosis.page import Diagnosis, diagnosis_page, verdicts
+from benchmarks.studies.dima_diagnosis.policy_checks import Agreement, Play, RewardEffects
 
 SMALL = ["--env", "rb-v0", "--preset", "tiny", "--episodes", "3", "--steps", "30"]
 

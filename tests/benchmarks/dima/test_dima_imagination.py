@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.action_codec import ActionCodec
 from benchmarks.baselines.dima.imagination import critic_size, imagine, improve
 from benchmarks.baselines.dima.memory import Start
 from benchmarks.baselines.dima.policy_config import ImaginationConfig
 from benchmarks.baselines.dima.sequences import Context, WorldSpec
 from benchmarks.baselines.dima.world_model import ImaginedStep
 from benchmarks.baselines.mappo.ppo import TeamPPO
-from benchmarks.baselines.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.action_codec import ActionCodec
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from networld_agent.model.task_spec import ActionSpec
 
 

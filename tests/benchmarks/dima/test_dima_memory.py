@@ -7,8 +7,8 @@ import torch
 from benchmarks.baselines.dima.config import BatchShape
 from benchmarks.baselines.dima.dataset_memory import DatasetMemory
 from benchmarks.baselines.dima.replay import Replay
-from benchmarks.baselines.mappo.collector import Collector
-from benchmarks.baselines.mappo.team_env import TeamEnv
+from benchmarks.baselines.online.collector import Collector
+from benchmarks.baselines.online.team_env import TeamEnv
 from networld_agent.model.task_spec import ActionSpec
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.baselines.dima import compare, fit, online, train
+from benchmarks.baselines.dima import fit, online, train
 from benchmarks.baselines.dima.offline import Dima, DimaPolicy, OfflineConfig
 from benchmarks.baselines.dima.policy_config import OnlineConfig
 from benchmarks.baselines.dima.world_model import WorldModel
-from benchmarks.baselines.interface import OfflineData
 from benchmarks.baselines.mappo import evaluate
+from benchmarks.baselines.shared.interface import OfflineData
+from benchmarks.studies import dima_beside_mappo as compare
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.data import TrajectoryDataset
 
@@ -94,7 +95,7 @@ def test_killed_at_any_round_the_weights_are_the_same(rounds, whole, tmp_path, m
 def test_killed_between_the_memory_and_its_checkpoint_nothing_is_seen_twice(
     whole, tmp_path, monkeypatch
 ):
-    from benchmarks.baselines.mappo import online_training
+    from benchmarks.baselines.online import online_training
 
     def dying(*_):
         raise Killed

@@ -17,7 +17,7 @@ from dima_cases import (
 from benchmarks.baselines.dima.config import PRESETS, DenoiserConfig, DimaConfig, RewardConfig
 from benchmarks.baselines.dima.sequences import WorldSpec
 from benchmarks.baselines.dima.world_model import WorldModel
-from networld_agent.model.errors import ModelError
+from networld_agent.errors import ModelError
 
 
 def started(spec, updates=3, **overrides):

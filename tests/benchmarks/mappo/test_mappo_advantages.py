@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from benchmarks.baselines.mappo.advantages import generalised_advantages, lambda_returns
-from benchmarks.baselines.mappo.running_scaling import RunningScaling
 from benchmarks.baselines.mappo.value_normaliser import ValueNormaliser
+from benchmarks.baselines.online.running_scaling import RunningScaling
 from networld_agent.model.symlog import symlog
 
 GAMMA, TRACE = 0.9, 0.7

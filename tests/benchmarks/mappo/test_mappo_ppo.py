@@ -6,11 +6,11 @@ import pytest
 import torch
 from team_cases import MatrixGame, Target
 
-from benchmarks.baselines.action_codec import ActionCodec
 from benchmarks.baselines.mappo.actor import TeamActor
 from benchmarks.baselines.mappo.config import MappoConfig
 from benchmarks.baselines.mappo.learner import MappoLearner
 from benchmarks.baselines.mappo.ppo import clipped_objective
+from benchmarks.baselines.shared.action_codec import ActionCodec
 from networld_agent.model.task_spec import ActionSpec
 
 

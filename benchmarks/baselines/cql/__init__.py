@@ -1,0 +1,1 @@
+"""MA-CQL: conservative Q-learning, of discrete actions and of reals."""

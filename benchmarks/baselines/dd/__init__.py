@@ -1,0 +1,1 @@
+"""MA-DD: the decision diffuser."""

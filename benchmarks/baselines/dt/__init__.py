@@ -1,0 +1,1 @@
+"""MA-DT: the decision transformer."""

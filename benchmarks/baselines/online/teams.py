@@ -1,0 +1,59 @@
+"""Team environments by name."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from benchmarks.baselines.online.mamujoco import DIVISIONS, make_halfcheetah
+from benchmarks.baselines.online.pettingzoo_team import PettingZooTeam
+from benchmarks.baselines.online.team_env import TeamEnv
+from benchmarks.baselines.online.wireless_team import WirelessTeam
+from networld_agent.worlds.pettingzoo import load
+from wirelessenvs.checks import check_choice
+from wirelessenvs.tasks import TASKS, get_task
+
+__all__ = ["TEAMS", "is_wireless", "make_team"]
+
+_CHEETAH: Final = "halfcheetah-"
+#: Names of team environments; any `module:factory` of a PettingZoo parallel one is another.
+TEAMS: Final = (*TASKS, *(_CHEETAH + division for division in DIVISIONS))
+
+
+def is_wireless(env: str) -> bool:
+    """Whether a name is one of the wireless tasks, which have reference policies."""
+    return env.replace("_v", "-v") in TASKS
+
+
+def make_team(
+    env: str, batch: int, preset: str | None = None, overrides: dict[str, Any] | None = None
+) -> TeamEnv:
+    """B environments of a name.
+
+    Args:
+        env: in `TEAMS`, or `module:factory`.
+        batch: B.
+        preset: named configuration of a wireless task.
+        overrides: fields of its configuration, or arguments of the factory.
+
+    Raises:
+        ValueError: for an unknown name, preset or option, or an environment that is no team.
+        ImportError: if an optional package is missing.
+
+    Example:
+        >>> team = make_team("rb-v0", 2, "rb-9")
+        >>> team.num_agents, team.observation_size, team.state_size
+        (9, 4, 45)
+    """
+    options = dict(overrides or {})
+    if is_wireless(env):
+        task = get_task(env)
+        return WirelessTeam(task.id, task.config.from_preset(preset, **options), batch)
+    if preset is not None:
+        raise ValueError(f"--preset is for the wireless tasks ({', '.join(TASKS)}), not for {env}.")
+    if ":" in env:
+        factory = load(env, "--env")
+        return PettingZooTeam(env, lambda: factory(**options), batch)
+    check_choice("--env", env, TEAMS)
+    if options:
+        raise ValueError(f"{env} takes no options, got {', '.join(options)}.")
+    return PettingZooTeam(env, lambda: make_halfcheetah(env.removeprefix(_CHEETAH)), batch)

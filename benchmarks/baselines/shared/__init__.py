@@ -1,0 +1,1 @@
+"""What all baselines share: interface, options, policies, training loop, data, networks."""

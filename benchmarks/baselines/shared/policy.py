@@ -1,0 +1,225 @@
+"""Trained policies: they act in an evaluation, and are stored as safetensors and JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from benchmarks.baselines.shared.action_codec import ActionCodec
+from benchmarks.baselines.shared.config import BaselineConfig
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from networld_agent import __version__
+from networld_agent.errors import ModelError
+from networld_agent.model.task_spec import ActionSpec
+from networld_agent.storage import checksum, read_document, read_tensors, write_whole
+from networld_agent.worlds.interface import Worlds
+
+__all__ = ["BaselinePolicy", "PolicySpec", "read_method"]
+
+FORMAT: Final = "wireless-baseline"
+FORMAT_VERSION: Final = 1
+_FILE: Final = "policy.json"
+_WEIGHTS = re.compile(r"policy-[0-9a-f]{16}\.safetensors")
+_FLOAT_BYTES: Final = 4
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """All that a policy is made of but its weights.
+
+    Args:
+        task: that it was trained for.
+        observation_size: d.
+        action: of one agent.
+        config: of its training.
+        extra: further JSON values that the method keeps, say a target return.
+    """
+
+    task: str
+    observation_size: int
+    action: ActionSpec
+    config: BaselineConfig
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class BaselinePolicy(ABC):
+    """One network for all agents of a task, each seeing its own observation.
+
+    With `mean_field` it also sees the mean of its neighbours' observations. It is a `Player`: the
+    evaluation plays it as any other method.
+
+    Args:
+        spec: of the policy; `network` starts with random weights.
+    """
+
+    #: Name of the method.
+    name: str
+    config_type: ClassVar[type[BaselineConfig]]
+
+    def __init__(self, spec: PolicySpec) -> None:
+        self.spec = spec
+        self.codec = ActionCodec(spec.action)
+        self.scaling = ObservationScaling(spec.observation_size, spec.config.mean_field)
+        self.network = self.make_network()
+        self.information = "neighbors" if spec.config.mean_field else "local"
+
+    # --------------------------------------------------- what a method writes
+    @abstractmethod
+    def make_network(self) -> nn.Module:
+        """A network that takes the state of a learner's `actor`."""
+
+    @abstractmethod
+    def decide(self, inputs: Tensor) -> Tensor:
+        """Actions `(B, N[, A])` as the codec encodes them, from scaled inputs `(B, N, k)`."""
+
+    def begin(self, seeds: Sequence[int]) -> None:  # noqa: B027
+        """A new episode in every environment."""
+
+    # ------------------------------------------------------------------ acting
+    def act(self, worlds: Worlds, observations: NDArray[np.float32]) -> NDArray[Any]:
+        """Actions `(B, N[, A])`; of the worlds, only who hears whom is read."""
+        adjacency = worlds.adjacency if self.scaling.mean_field else None
+        return self.act_on(observations, adjacency)
+
+    @torch.inference_mode()
+    def act_on(
+        self, observations: NDArray[np.float32], adjacency: NDArray[np.bool_] | None = None
+    ) -> NDArray[Any]:
+        """Actions `(B, N[, A])` of any number of agents.
+
+        Args:
+            observations: `(B, N, d)` in the environment's units.
+            adjacency: `(B, N, N)`, true at [b, i, j] where i hears j; needed with `mean_field`.
+
+        Raises:
+            ValueError: for observations of another size.
+        """
+        if np.ndim(observations) != 3 or np.shape(observations)[2] != self.scaling.size:
+            raise ValueError(
+                f"observations must be (B, N, {self.scaling.size}), got {np.shape(observations)}."
+            )
+        return self.codec.decode(self.decide(self.scaling.joint_inputs(observations, adjacency)))
+
+    @property
+    def bytes_per_step(self) -> float:
+        """Bytes that an agent sends per step: its observation, for its neighbours' means."""
+        return float(_FLOAT_BYTES * self.scaling.size) if self.scaling.mean_field else 0.0
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights that act."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    # ------------------------------------------------------------------- files
+    def fill(self, actor: nn.Module, scaling: ObservationScaling) -> Self:
+        """Takes over a learner's weights, as a copy that acts; returns itself."""
+        self.network.load_state_dict(actor.state_dict())
+        self.scaling.load_state_dict(scaling.state_dict())
+        return self._ready()
+
+    def _ready(self) -> Self:
+        for module in (self.network, self.scaling):
+            module.requires_grad_(False).eval()
+        return self
+
+    def save(self, folder: Path) -> Path:
+        """Writes the policy, whole or not at all; returns the folder."""
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"scaling.{k}": v for k, v in self.scaling.state_dict().items()}
+        data = safetensors.torch.save(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        )
+        digest = hashlib.sha256(data).hexdigest()
+        file = f"policy-{digest[:16]}.safetensors"
+        document = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "method": self.name,
+            "versions": {"networld_agent": __version__, "torch": torch.__version__},
+            "task": self.spec.task,
+            "observation_size": self.spec.observation_size,
+            "action": vars(self.spec.action),
+            "config": self.spec.config.to_json(),
+            "extra": self.spec.extra,
+            "weights": {"file": file, "bytes": len(data), "sha256": digest},
+        }
+        document = json.loads(json.dumps(document, allow_nan=False))
+        document["sha256"] = checksum(document)
+        write_whole(folder / file, data)
+        write_whole(folder / _FILE, (json.dumps(document, indent=1) + "\n").encode())
+        for old in folder.glob("policy-*.safetensors"):
+            if _WEIGHTS.fullmatch(old.name) and old.name != file:
+                old.unlink()
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote.
+
+        Raises:
+            ModelError: naming the file and its fault.
+        """
+        document = _read(folder)
+        where = folder / _FILE
+        if document["method"] != cls.name:
+            raise ModelError(f"{where}: is a policy of {document['method']!r}, not {cls.name!r}.")
+        try:
+            action = dict(document["action"])
+            for key in ("sizes", "low", "high"):
+                action[key] = tuple(action[key])
+            spec = PolicySpec(
+                document["task"],
+                document["observation_size"],
+                ActionSpec(**action),
+                cls.config_type.from_json(document["config"]),
+                document["extra"],
+            )
+            policy = cls(spec)
+            listed = document["weights"]
+            if not _WEIGHTS.fullmatch(listed["file"]):
+                raise ValueError(f"names a weights file {listed['file']!r} that is none")
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{where}: cannot be used: {error}.") from None
+        tensors = read_tensors(folder / listed["file"], listed["bytes"], listed["sha256"])
+        try:
+            for prefix, module in (("network.", policy.network), ("scaling.", policy.scaling)):
+                module.load_state_dict(
+                    {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+                )
+        except RuntimeError:
+            raise ModelError(f"{folder / listed['file']}: does not fit {where}.") from None
+        return policy._ready()
+
+
+def read_method(folder: Path) -> str:
+    """Name of the method whose policy a folder holds.
+
+    Raises:
+        ModelError: naming the file and its fault.
+    """
+    return str(_read(folder)["method"])
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    document = read_document(folder / _FILE, "baseline policy")
+    if document.get("format") != FORMAT or not isinstance(document.get("method"), str):
+        raise ModelError(f"{folder / _FILE}: is no description of a baseline policy.")
+    version = document.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ModelError(
+            f"{folder / _FILE}: has format version {version}; this package reads up to "
+            f"{FORMAT_VERSION}: upgrade it."
+        )
+    return document

@@ -1,0 +1,128 @@
+"""The process of one job: `python -m benchmarks.experiment.jobs.execute FOLDER`.
+
+FOLDER lies beside other jobs' folders.
+
+Exit status: 0 the result is written, 2 a fault told in one sentence, 130 stopped and to be resumed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.experiment.jobs.meter import Meter
+from benchmarks.experiment.jobs.outputs import leftover_fault, list_outputs
+from benchmarks.experiment.jobs.sources import fingerprint
+from benchmarks.experiment.jobs.store import (
+    JOB_FILE,
+    LOCK_FILE,
+    RESULT_FILE,
+    clear,
+    locked,
+    write_document,
+)
+from networld_agent.storage import read_document
+from wirelessenvs.machine import machine_lines
+
+__all__ = ["check_status", "main"]
+
+_WORK: Final = {
+    "collect": "benchmarks.experiment.jobs.collecting",
+    "pretrain": "benchmarks.experiment.jobs.world_models",
+    "adapt": "benchmarks.experiment.jobs.world_models",
+    "fit": "benchmarks.experiment.jobs.fitting",
+    "evaluate": "benchmarks.experiment.jobs.evaluating",
+    "curve": "benchmarks.experiment.jobs.evaluating",
+}
+_INTERRUPTED: Final = 130
+#: Seconds that an earlier process of the same job gets to stop.
+_PATIENCE_S: Final = 60.0
+
+Work = Callable[[dict[str, Any], dict[str, Path], Path], dict[str, Any]]
+
+
+def check_status(status: int, what: str) -> None:
+    """Turns the exit status of a command that a job calls into its exception.
+
+    Raises:
+        KeyboardInterrupt: if it was stopped.
+        ValueError: if it failed; it has said why.
+    """
+    if status == _INTERRUPTED:
+        raise KeyboardInterrupt
+    if status:
+        raise ValueError(f"{what} failed.")
+
+
+def main(arguments: list[str] | None = None, check_source: bool = True) -> int:
+    """Runs the job of a folder; returns the exit status.
+
+    Args:
+        arguments: the folder; those of the command line by default.
+        check_source: whether the code may have changed since the run began: a process that was
+            forked from one of its start has the code of that moment.
+    """
+    (name,) = sys.argv[1:] if arguments is None else arguments
+    folder = Path(name)
+    # Until training listens to it: a stop is a stop, whatever the signal.
+    signal.signal(signal.SIGTERM, _interrupt)
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        with locked(folder / LOCK_FILE) as held:
+            if held:
+                return _run(folder, check_source)
+        if time.monotonic() > deadline:
+            print(f"error: {folder} is being worked on by another process.", file=sys.stderr)
+            return 2
+        time.sleep(0.2)
+
+
+def _run(folder: Path, check_source: bool) -> int:
+    try:
+        job = read_document(folder / JOB_FILE, "job")
+        if check_source and job["source"] != fingerprint(
+            job["kind"], job["settings"].get("method")
+        ):
+            raise ValueError(
+                f"{folder}: the code has changed since the run began: start the run again."
+            )
+        if (fault := leftover_fault(folder)) is not None:
+            print(f"warning: {fault} The job begins anew.", file=sys.stderr)
+            clear(folder)
+            write_document(folder / JOB_FILE, job)
+        with Meter(folder) as meter:
+            import torch
+
+            torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+            work: Work = getattr(importlib.import_module(_WORK[job["kind"]]), job["kind"])
+            inputs = {role: Path(needed) for role, needed in job["inputs"].items()}
+            result = work(job["settings"], inputs, folder)
+        document = {
+            **job,
+            "result": result,
+            "outputs": list_outputs(folder),
+            "usage": meter.total(),
+            "machine": machine_lines(("wirelessenvs", "torch", "numpy")),
+        }
+        write_document(folder / RESULT_FILE, document)
+    except KeyboardInterrupt:
+        print("stopped; the same job goes on from here.", file=sys.stderr)
+        return _INTERRUPTED
+    except (ValueError, TypeError, ImportError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _interrupt(number: int, frame: Any) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,275 @@
+"""The job graph of a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.experiment.jobs.job import Job
+from benchmarks.experiment.methods import (
+    ABLATIONS,
+    REFERENCES,
+    TRAJECTORY_WEIGHTING,
+    WEIGHTED,
+    baseline_of,
+)
+from benchmarks.experiment.protocol import Amount, Cell, Protocol, TaskSetup, cells, check_known
+
+__all__ = ["Entry", "build"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A job whose result the report shows, and what it shows of it.
+
+    Args:
+        job: of kind "evaluate" or "curve".
+        task: held out.
+        method: trained method or reference.
+        tier: of its data; "" for references.
+        amount: of its data; "" for references.
+        seed: of its training.
+        main: whether it belongs to the main comparison.
+        size: label of another size of the task; "" for the task's own.
+    """
+
+    job: Job
+    task: str
+    method: str
+    tier: str = ""
+    amount: str = ""
+    seed: int = 0
+    main: bool = True
+    size: str = ""
+
+
+def build(
+    protocol: Protocol,
+    tasks: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    seeds: int | None = None,
+    *,
+    tiers: Sequence[str] | None = None,
+    amounts: Sequence[str] | None = None,
+) -> list[Entry]:
+    """All results of a protocol, with the jobs behind them, what the claim needs first.
+
+    Args:
+        protocol: to run.
+        tasks: to hold out; all by default.
+        methods: to train, and references; all by default.
+        seeds: the first of training; all by default.
+        tiers: of the data that methods are trained on; all by default.
+        amounts: of that data, by label; all by default.
+
+    Raises:
+        ValueError: for a task, method, tier or amount that is not there.
+    """
+    known_tasks = tuple(task.name for task in protocol.tasks)
+    known = (*protocol.methods, *REFERENCES)
+    check_known("task", tasks or (), known_tasks)
+    check_known("method", methods or (), known)
+    all_cells = cells(protocol)
+    check_known("tier", tiers or (), tuple(dict.fromkeys(cell.tier for cell in all_cells)))
+    check_known("amount", amounts or (), tuple(dict.fromkeys(cell.amount for cell in all_cells)))
+    chosen = [method for method in known if methods is None or method in methods]
+    wanted = [
+        cell
+        for cell in all_cells
+        if cell.method in chosen
+        and (seeds is None or cell.seed < seeds)
+        and (tiers is None or cell.tier in tiers)
+        and (amounts is None or cell.amount in amounts)
+    ]
+    rules_only = methods is not None and set(methods) <= set(REFERENCES)
+    if not wanted and not rules_only:
+        there = [
+            f"{cell.method} on {cell.tier} {cell.amount}"
+            for cell in all_cells
+            if cell.method in chosen and cell.seed == 0
+        ]
+        raise ValueError(f"nothing is trained on that: there is {', '.join(there)}.")
+    graph = _Graph(protocol)
+    found: list[Entry] = []
+    for task in protocol.tasks:
+        if tasks is None or task.name in tasks:
+            # Scores are nothing without their anchors.
+            references = [
+                name for name in task.references if name in chosen or name in ("random", "expert")
+            ]
+            found += [graph.reference(task, name) for name in references]
+            for cell in wanted:
+                found += graph.trained(task, cell)
+            found += graph.other_sizes(task, wanted)
+    return sorted(found, key=lambda entry: _turn(entry, protocol))
+
+
+def _turn(entry: Entry, protocol: Protocol) -> tuple[int, int]:
+    """When its turn is: a night may be too short, and half of it should say something.
+
+    The main comparison seed by seed, then other amounts of data, learning curves, ablations, and
+    other sizes.
+    """
+    if entry.size:
+        return 4, entry.seed
+    if entry.method in protocol.ablations:
+        return 3, entry.seed
+    if entry.job.kind == "curve":
+        return 2, entry.seed
+    return (0 if entry.main else 1), entry.seed
+
+
+class _Graph:
+    """Makes jobs; equal settings give equal jobs."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._made: dict[tuple[Any, ...], Job] = {}
+
+    # ------------------------------------------------------------------ training
+    def data(self, task: TaskSetup, tier: str) -> Job:
+        """The greatest data set of a tier that is needed; fewer trajectories are its first."""
+        settings = {
+            "env": task.env,
+            "preset": task.preset,
+            "overrides": task.overrides,
+            "policy": tier,
+            "episodes": self._protocol.greatest(tier),
+            "steps": task.steps,
+        }
+        return self._once("collect", f"collect-{task.name}-{tier}", settings)
+
+    def pretrained(self, held_out: TaskSetup, options: tuple[str, ...], label: str, s: int) -> Job:
+        """NetWorld on the expert data of all tasks but one."""
+        protocol = self._protocol
+        settings = {
+            "network": protocol.network,
+            "options": [*protocol.network_options, *options],
+            "steps": protocol.pretrain_steps,
+            "trajectories": protocol.pretrain_trajectories,
+            "seed": s,
+        }
+        others = [task for task in protocol.tasks if task is not held_out]
+        inputs = {f"data-{task.name}": self.data(task, "expert") for task in others}
+        return self._once("pretrain", f"pretrain-{held_out.name}-{label}-s{s}", settings, inputs)
+
+    def fitted(self, task: TaskSetup, cell: Cell) -> Job:
+        """The training run of a cell."""
+        protocol, amount = self._protocol, Amount.parse(cell.amount).of(task.steps)
+        settings: dict[str, Any] = {
+            "trajectories": amount.trajectories,
+            "first_steps": amount.steps,
+            "seed": cell.seed,
+            "snapshots": protocol.snapshots if cell.main else 0,
+            "tuning": {
+                **_played_in(task, task.overrides),
+                "episodes": protocol.tune_episodes,
+                "steps": protocol.tune_steps,
+                "warm_up": protocol.warm_up,
+            },
+        }
+        name = f"{task.name}-{cell.method}-{cell.tier}-{amount.slug}-s{cell.seed}"
+        inputs = {"data": self.data(task, cell.tier)}
+        baseline = baseline_of(cell.method)
+        if baseline is not None:
+            settings["method"] = baseline
+            settings["options"] = list(protocol.options_of(baseline, task.name, cell.tier))
+            if cell.method in WEIGHTED:
+                settings["options"].append(TRAJECTORY_WEIGHTING)
+            elif cell.method != baseline:
+                settings["options"].append("mean_field=True")
+            return self._once("fit", f"fit-{name}", settings, inputs)
+        ablation = ABLATIONS.get(cell.method)
+        options = ablation.model if ablation is not None else ()
+        label = cell.method if options else "networld"
+        settings["network"] = protocol.network
+        settings["steps"] = protocol.adapt_steps
+        # The model's own options come with the pre-trained model.
+        settings["options"] = list(protocol.network_options)
+        if cell.method in WEIGHTED:
+            settings["options"].append(TRAJECTORY_WEIGHTING)
+        settings["from_scratch"] = cell.method == "networld-scratch"
+        inputs["model"] = self.pretrained(task, options, label, cell.seed)
+        return self._once("adapt", f"adapt-{name}", settings, inputs)
+
+    # ---------------------------------------------------------------- evaluation
+    def reference(self, task: TaskSetup, policy: str, size: str = "") -> Entry:
+        """A policy of the task."""
+        settings = self._test(task, size)
+        name = f"evaluate-{task.name}-{policy}{_suffix(size)}"
+        played = task.heuristic if policy == "heuristic" else policy
+        job = self._once("evaluate", name, {**settings, "policy": played})
+        return Entry(job, task.name, policy, size=size)
+
+    def trained(self, task: TaskSetup, cell: Cell, size: str = "") -> list[Entry]:
+        """A trained method's scores, and its learning curve in the main comparison."""
+        fitted = self._fit_of(task, cell)
+        protocol, ablation = self._protocol, ABLATIONS.get(cell.method)
+        how = {
+            "method": baseline_of(cell.method) or "networld",
+            "plan": ablation.plan if ablation is not None else {},
+        }
+        stem = fitted.name.split("-", 1)[1]
+        if ablation is not None and ablation.plan:
+            stem += f"-{cell.method.removeprefix('networld-')}"
+        about = (task.name, cell.method, cell.tier, cell.amount, cell.seed, cell.main)
+        test = self._once(
+            "evaluate",
+            f"evaluate-{stem}{_suffix(size)}",
+            {**self._test(task, size), **how},
+            {"policy": fitted},
+        )
+        found = [Entry(test, *about, size)]
+        if protocol.snapshots and cell.main and cell.method not in protocol.ablations and not size:
+            settings = self._test(task, size) | how
+            settings |= {
+                "episodes": protocol.curve_episodes,
+                "steps": min(protocol.curve_steps, task.steps),
+            }
+            curve = self._once("curve", f"curve-{stem}", settings, {"policy": fitted})
+            found.append(Entry(curve, *about))
+        return found
+
+    def other_sizes(self, task: TaskSetup, wanted: Sequence[Cell]) -> list[Entry]:
+        """The main comparison's first seed, played in smaller and larger networks."""
+        found: list[Entry] = []
+        methods = self._protocol.size_methods
+        played = [c for c in wanted if c.main and c.seed == 0 and c.method in methods]
+        for size in task.sizes if played else ():
+            rules = ("random", "heuristic", "expert")
+            found += [self.reference(task, name, size) for name in rules]
+            for cell in played:
+                found += self.trained(task, cell, size)
+        return found
+
+    def _fit_of(self, task: TaskSetup, cell: Cell) -> Job:
+        ablation = ABLATIONS.get(cell.method)
+        if ablation is not None and not ablation.model:
+            # Only the planner differs: the same weights.
+            cell = Cell("networld", cell.tier, cell.amount, cell.seed, cell.main)
+        return self.fitted(task, cell)
+
+    def _test(self, task: TaskSetup, size: str) -> dict[str, Any]:
+        protocol = self._protocol
+        return {
+            **_played_in(task, {**task.overrides, **(task.sizes[size] if size else {})}),
+            "episodes": protocol.episodes,
+            "steps": min(protocol.eval_steps, task.steps),
+            "warm_up": protocol.warm_up,
+        }
+
+    def _once(
+        self, kind: str, name: str, settings: dict[str, Any], inputs: dict[str, Job] | None = None
+    ) -> Job:
+        job = Job(kind, name, settings, inputs or {})
+        # The same object again: keys are computed once.
+        return self._made.setdefault((kind, name, job.key), job)
+
+
+def _played_in(task: TaskSetup, overrides: dict[str, Any]) -> dict[str, Any]:
+    return {"env": task.env, "preset": task.preset, "overrides": overrides}
+
+
+def _suffix(size: str) -> str:
+    return f"-{size.replace(' ', '-')}" if size else ""

@@ -1,0 +1,137 @@
+"""Results on disk: one folder per job, one checked file in it that says that it is done."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.experiment.jobs.job import Job
+from benchmarks.experiment.jobs.outputs import output_fault
+from networld_agent.errors import ModelError
+from networld_agent.evaluation.json_values import finite_or_null
+from networld_agent.storage import checksum, read_document, write_whole
+
+__all__ = [
+    "JOB_FILE",
+    "LOCK_FILE",
+    "LOG_FILE",
+    "RESULT_FILE",
+    "ResultError",
+    "Store",
+    "clear",
+    "locked",
+    "read_result",
+    "write_document",
+]
+
+JOB_FILE = "job.json"
+LOCK_FILE = ".lock"
+LOG_FILE = "log.txt"
+RESULT_FILE = "result.json"
+
+
+class ResultError(ValueError):
+    """A result file that cannot be used; the sentence names it."""
+
+
+class Store:
+    """The folder of an experiment.
+
+    Args:
+        out: `out/jobs/<name>-<key>/` holds a job's files.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.jobs = out, out / "jobs"
+
+    def folder(self, job: Job) -> Path:
+        """Of a job."""
+        return self.jobs / job.folder
+
+    def result(self, job: Job) -> dict[str, Any] | None:
+        """What a finished job wrote; None if it is not finished.
+
+        Raises:
+            ResultError: if the file is damaged or of another job.
+        """
+        return read_result(self.folder(job), job.key)
+
+    def prepare(self, job: Job) -> Path:
+        """Makes a job's folder with all that its process must know; returns the folder."""
+        folder = self.folder(job)
+        document = {
+            "kind": job.kind,
+            "name": job.name,
+            "key": job.key,
+            "settings": job.settings,
+            "inputs": {role: needed.folder for role, needed in job.inputs.items()},
+            "source": job.source,
+        }
+        write_document(folder / JOB_FILE, document)
+        (folder / RESULT_FILE).unlink(missing_ok=True)
+        return folder
+
+    def output_fault(self, job: Job) -> str | None:
+        """What is missing or changed of the files that a finished job left; None if nothing is."""
+        document = self.result(job)
+        return output_fault(self.folder(job), (document or {}).get("outputs", {}))
+
+    def discard(self, job: Job) -> None:
+        """Deletes all that a job has done."""
+        clear(self.folder(job))
+
+
+def clear(folder: Path) -> None:
+    """Empties a job's folder but for its log and its lock."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in (LOCK_FILE, LOG_FILE):
+            path.unlink()
+
+
+def read_result(folder: Path, key: str) -> dict[str, Any] | None:
+    """What the job of a folder wrote; None if it is not finished.
+
+    Raises:
+        ResultError: if the file is damaged or of another job.
+    """
+    path = folder / RESULT_FILE
+    if not path.exists():
+        return None
+    try:
+        document = read_document(path, "result")
+    except ModelError as error:
+        raise ResultError(str(error)) from None
+    if document.get("key") != key:
+        raise ResultError(f"{path}: is the result of another job.")
+    return document
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Holds a lock file while the body runs, if nobody else does; yields whether.
+
+    The lock goes with its process, however that ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def write_document(path: Path, document: dict[str, Any]) -> None:
+    """Writes a JSON object that ends in its own checksum, whole or not at all."""
+    # As a reader returns it: lists, not tuples, so that the checksum is the reader's.
+    document = json.loads(json.dumps(finite_or_null(document), allow_nan=False))
+    document["sha256"] = checksum(document)
+    write_whole(path, (json.dumps(document, indent=1) + "\n").encode())

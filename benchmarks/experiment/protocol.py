@@ -1,0 +1,287 @@
+"""The main experiment as data: tasks, methods, amounts of data, budgets.
+
+For every task in turn: NetWorld is trained on expert data of the other two and adapted with a few
+trajectories of this one; every baseline is trained on trajectories of this one alone. All play the
+same test worlds. The protocol is that of K. Meng et al. (arXiv 2602.00558), with more rows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from benchmarks.experiment.methods import (
+    ABLATIONS,
+    BASELINES,
+    BESIDE,
+    CENTRAL,
+    METHODS,
+    REFERENCES,
+    WEIGHTED,
+    baseline_of,
+)
+from wirelessenvs.checks import check_int
+
+__all__ = [
+    "Amount",
+    "Cell",
+    "Protocol",
+    "TaskSetup",
+    "cells",
+    "check_known",
+]
+
+#: What data consist of; a third each of expert, medium and random trajectories are "mixed".
+TIERS_OF_DATA: Final = ("expert", "mixed")
+
+
+@dataclass(frozen=True)
+class TaskSetup:
+    """A task as it is played.
+
+    Args:
+        name: short, for folders and figures.
+        env: its id.
+        preset: of the environment; None for its first.
+        steps: of a trajectory.
+        overrides: of the environment's configuration.
+        sizes: other sizes to play without any training on them: overrides by label.
+        references: policies of the task to play beside what is trained.
+        heuristic: the task's policy that plays as the reference of this name.
+    """
+
+    name: str
+    env: str
+    preset: str | None
+    steps: int
+    overrides: dict[str, Any] = field(default_factory=dict)
+    sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    references: tuple[str, ...] = REFERENCES
+    heuristic: str = "medium"
+
+
+@dataclass(frozen=True, order=True)
+class Amount:
+    """Data of the target task.
+
+    Args:
+        trajectories: how many.
+        steps: the first of each; None for all.
+
+    Example:
+        >>> Amount.parse("10"), Amount.parse("100 steps")
+        (Amount(trajectories=10, steps=None), Amount(trajectories=1, steps=100))
+    """
+
+    trajectories: int
+    steps: int | None = None
+
+    @classmethod
+    def parse(cls, label: str) -> Amount:
+        """From "10" trajectories or "100 steps" of one.
+
+        Raises:
+            ValueError: for anything else.
+        """
+        number, _, unit = label.partition(" ")
+        if not number.isdecimal() or unit not in ("", "steps") or int(number) < 1:
+            raise ValueError(f"an amount of data is like '10' or '100 steps', got {label!r}.")
+        return cls(1, int(number)) if unit else cls(int(number))
+
+    @property
+    def label(self) -> str:
+        """As it is parsed."""
+        return str(self.trajectories) if self.steps is None else f"{self.steps} steps"
+
+    @property
+    def slug(self) -> str:
+        """For folders."""
+        return self.label.replace(" ", "-")
+
+    def of(self, steps: int) -> Amount:
+        """The same data, of trajectories of so many steps: all steps of one are a trajectory.
+
+        Example:
+            >>> Amount.parse("500 steps").of(500) == Amount.parse("1")
+            True
+        """
+        return Amount(1) if self.steps == steps else self
+
+    def in_trajectories(self, steps: int) -> float:
+        """As a number of whole trajectories of so many steps."""
+        return self.trajectories if self.steps is None else self.steps / steps
+
+
+#: Labels of amounts by tier of data.
+Amounts = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """All numbers of one budget.
+
+    Args:
+        name: of the preset.
+        tasks: to hold out in turn.
+        seeds: training seeds, 0, 1, ...
+        few: amount of target data for NetWorld in the main comparison.
+        many: for the baselines.
+        amounts: of data that each method is trained on, by tier, beside `few` and `many`; keys are
+            methods, or "baselines" for all of them without mean field.
+        pretrain_trajectories: of each of the other tasks, expert data.
+        network: preset of `networld_agent.config`.
+        network_options: "option=value" for pre-training and adaptation alike.
+        pretrain_steps: optimiser steps.
+        adapt_steps: optimiser steps at most; held-out data may end the adaptation earlier.
+        baseline_options: "option=value" by baseline, or by "baseline@task" or "baseline@tier" where
+            a task or a tier of data needs others.
+        ablations: names in `ABLATIONS` or `CENTRAL`, or baselines with mean field: rows beside the
+            main comparison, in its amounts and those that `amounts` has for them; names in
+            `WEIGHTED`, in the latter alone.
+        ablation_seeds: training seeds of those in `ABLATIONS`.
+        episodes: test episodes of each trained policy.
+        eval_steps: of each, at most the task's own number.
+        warm_up: random joint actions before them, the same for every method.
+        snapshots: of a training run that learning curves are drawn from; 0 for no curves.
+        curve_episodes: played for each of them.
+        curve_steps: of each.
+        tune_episodes: played on validation seeds for each value of what is tuned after training.
+        tune_steps: of each.
+        size_methods: that play the other sizes of the tasks, without training on them.
+    """
+
+    name: str
+    tasks: tuple[TaskSetup, ...]
+    seeds: int
+    few: str
+    many: str
+    amounts: dict[str, Amounts]
+    pretrain_trajectories: int
+    network: str
+    pretrain_steps: int
+    adapt_steps: int
+    baseline_options: dict[str, tuple[str, ...]]
+    network_options: tuple[str, ...] = ()
+    ablations: tuple[str, ...] = ()
+    ablation_seeds: int = 1
+    episodes: int = 10
+    eval_steps: int = 1_000
+    warm_up: int = 5
+    snapshots: int = 0
+    curve_episodes: int = 4
+    curve_steps: int = 200
+    tune_episodes: int = 4
+    tune_steps: int = 100
+    size_methods: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, int):
+                check_int(entry.name, value, 0 if entry.name in ("snapshots", "warm_up") else 1)
+        if len(self.tasks) < 2:
+            raise ValueError("a protocol needs two tasks: one is held out, the rest pre-trains.")
+        for group, tiers in self.amounts.items():
+            check_known("method", (group,), ("baselines", *METHODS))
+            for labels in tiers.values():
+                for label in labels:
+                    Amount.parse(label)
+        check_known("ablation", self.ablations, BESIDE)
+        known = (*BASELINES, *CENTRAL)
+        places = (*(task.name for task in self.tasks), *TIERS_OF_DATA)
+        special = [f"{name}@{place}" for name in known for place in places]
+        check_known("baseline", self.baseline_options, (*known, *special))
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All that are trained."""
+        return ("networld", "networld-scratch", *BASELINES, *self.ablations)
+
+    def task(self, name: str) -> TaskSetup:
+        """The task of that name."""
+        return next(task for task in self.tasks if task.name == name)
+
+    def options_of(self, baseline: str, task: str, tier: str = "expert") -> tuple[str, ...]:
+        """Options that a baseline is trained with on a task's data; the task's own come first."""
+        for key in (f"{baseline}@{task}", f"{baseline}@{tier}", baseline):
+            if key in self.baseline_options:
+                return self.baseline_options[key]
+        return ()
+
+    def main_amount(self, method: str) -> str:
+        """Amount of target data in the main comparison."""
+        return self.few if baseline_of(method) is None else self.many
+
+    def greatest(self, tier: str) -> int:
+        """Trajectories of a tier that some method is trained on."""
+        wanted = [
+            Amount.parse(label).trajectories
+            for tiers in self.amounts.values()
+            for label in tiers.get(tier, ())
+        ]
+        if tier == "expert":
+            wanted += [Amount.parse(label).trajectories for label in (self.few, self.many)]
+            wanted.append(self.pretrain_trajectories)
+        return max(wanted, default=0)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training run of one method.
+
+    Args:
+        method: in `METHODS`.
+        tier: of the data.
+        amount: label.
+        seed: of the training.
+        main: whether it belongs to the main comparison.
+    """
+
+    method: str
+    tier: str
+    amount: str
+    seed: int
+    main: bool
+
+
+def cells(protocol: Protocol, methods: Sequence[str] | None = None) -> list[Cell]:
+    """The training runs of every held-out task, in the order of tables.
+
+    Example:
+        >>> from benchmarks.experiment.presets import PRESETS
+        >>> cells(PRESETS["smoke"], ["bc"])[0]
+        Cell(method='bc', tier='expert', amount='4', seed=0, main=True)
+    """
+    found: list[Cell] = []
+    for method in protocol.methods if methods is None else methods:
+        main = ("expert", protocol.main_amount(method))
+        pairs = [] if method in WEIGHTED else [main]
+        group = "baselines" if method in BASELINES else method
+        group = method if method in protocol.amounts else group
+        for tier, labels in protocol.amounts.get(group, {}).items():
+            pairs += [(tier, label) for label in labels]
+        seeds = protocol.ablation_seeds if method in ABLATIONS else protocol.seeds
+        pairs = sorted(set(pairs), key=lambda pair: (pair[0], _size(pair[1])))
+        found += [
+            Cell(method, *pair, seed, pair == main) for pair in pairs for seed in range(seeds)
+        ]
+    return found
+
+
+def _size(label: str) -> tuple[float, float]:
+    amount = Amount.parse(label)
+    return (amount.trajectories, math.inf if amount.steps is None else amount.steps)
+
+
+def check_known(what: str, given: Sequence[str] | dict[str, Any], known: Sequence[str]) -> None:
+    """Raises for the first name that does not exist, listing what does.
+
+    Raises:
+        ValueError: naming it.
+    """
+    for name in given:
+        if name not in known:
+            raise ValueError(f"unknown {what} {name!r}; there are {', '.join(known)}.")

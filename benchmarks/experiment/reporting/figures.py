@@ -1,0 +1,201 @@
+"""The figures: learning curves, and scores against the amount of data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from benchmarks.experiment.methods import ABLATIONS, WEIGHTED, WITH_MEAN_FIELD
+from benchmarks.experiment.reporting.comparisons import AmountScore
+from benchmarks.experiment.reporting.results import Curve, Experiment
+from benchmarks.experiment.reporting.statistics import Estimate
+from benchmarks.experiment.reporting.style import TASK_TITLES, colour_of, marker_of, title_of
+
+__all__ = ["RC", "amount_tick", "draw_amounts", "draw_curves", "error_bars", "is_drawn"]
+
+#: How all figures look.
+RC: Any = {
+    "font.size": 11, "axes.titlesize": 12, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.color": "#E6E6E6", "grid.linewidth": 0.8, "lines.linewidth": 2.0,
+    "legend.frameon": False, "figure.dpi": 110, "savefig.dpi": 160, "axes.axisbelow": True,
+}  # fmt: skip
+
+
+def draw_curves(experiment: Experiment, path: Path) -> None:
+    """Reward over training, one panel per task."""
+    import matplotlib.pyplot as plt
+
+    tasks = [task["name"] for task in experiment.tasks]
+    with matplotlib.rc_context(RC):
+        figure, axes = plt.subplots(
+            1, len(tasks), figsize=(4.1 * len(tasks), 4.2), layout="constrained", squeeze=False
+        )
+        handles: dict[str, Any] = {}
+        for axis, task in zip(axes[0], tasks, strict=True):
+            _curve_panel(experiment, axis, task, handles)
+        axes[0][0].set_ylabel("mean reward per agent and step")
+        figure.legend(
+            handles.values(), handles, loc="outside lower center", ncols=min(len(handles), 5)
+        )
+        figure.savefig(path)
+        plt.close(figure)
+
+
+def _curve_panel(experiment: Experiment, axis: Any, task: str, handles: dict[str, Any]) -> None:
+    curves = {curve.method: curve for curve in experiment.curves if curve.task == task}
+    for method in experiment.methods:
+        if method in curves:
+            label, line = _curve_line(axis, curves[method])
+            handles.setdefault(label, line)
+    references = {}
+    # Folders of old experiments have no heuristic: medium is then the best rule that was played.
+    rule = "heuristic" if experiment.find(task, method="heuristic") else "medium"
+    for name, dashes in (("expert", "--"), (rule, "-."), ("random", ":")):
+        groups = experiment.find(task, method=name)
+        if groups:
+            value = references[title_of(name)] = float(groups[0].rewards.mean())
+            line = axis.axhline(
+                value, color=colour_of(name), linestyle=dashes, linewidth=1.3, zorder=1
+            )
+            handles.setdefault(title_of(name), line)
+    if curves:
+        seen = [float(value) for curve in curves.values() for value in curve.rewards.flat]
+        _show_closely(axis, seen, references)
+    axis.set_title(TASK_TITLES.get(task, task))
+    axis.set_xlabel("training done (%)")
+    axis.set_xlim(0, 102)
+
+
+def _show_closely(axis: Any, seen: list[float], references: dict[str, float]) -> None:
+    """Cuts off references so far below all curves that these would lie on one another.
+
+    Args:
+        axis: of the panel.
+        seen: values of its curves.
+        references: value by name; of those that are cut off, name and value are written below.
+    """
+    low, high = min(seen), max([*seen, *references.values()])
+    bottom = low - (high - low)
+    below = {name: value for name, value in references.items() if value < bottom}
+    if not below or high == low:
+        return
+    low = min([low, *(value for value in references.values() if value >= bottom)])
+    margin = 0.08 * (high - low)
+    # Room for the note under the lowest curve.
+    axis.set_ylim(low - 2 * margin, high + margin)
+    note = ", ".join(f"{name} {value:.3g}" for name, value in below.items())
+    axis.text(0.03, 0.03, f"below: {note}", transform=axis.transAxes, fontsize=9, color="0.35")
+
+
+def _curve_line(axis: Any, curve: Curve) -> tuple[str, Any]:
+    colour = colour_of(curve.method)
+    mean = curve.rewards.mean(0)
+    (line,) = axis.plot(
+        curve.share, mean, color=colour, marker=marker_of(curve.method), markersize=5,
+        zorder=4 if curve.method == "networld" else 3,
+    )  # fmt: skip
+    if len(curve.rewards) > 1:
+        axis.fill_between(
+            curve.share, curve.rewards.min(0), curve.rewards.max(0), color=colour, alpha=0.15,
+            linewidth=0,
+        )  # fmt: skip
+    return f"{title_of(curve.method)} ({curve.amount})", line
+
+
+def is_drawn(method: str) -> bool:
+    """Whether a method has lines of its own; variants of methods are for tables alone."""
+    return method not in (*ABLATIONS, *WITH_MEAN_FIELD, *WEIGHTED)
+
+
+def draw_amounts(experiment: Experiment, scores: list[AmountScore], path: Path) -> None:
+    """Score against amount of target data, and what the data consists of.
+
+    Args:
+        experiment: whose data it is.
+        scores: at least one, each of all tasks.
+        path: of the PNG file.
+    """
+    shown = [s for s in scores if is_drawn(s.method)]
+    import matplotlib.pyplot as plt
+
+    labels = sorted({s.amount for s in shown}, key=experiment.trajectories)
+    place = {label: i for i, label in enumerate(labels)}
+    with matplotlib.rc_context(RC):
+        figure, (top, bottom) = plt.subplots(
+            2, 1, figsize=(7.6, 6.6), height_ratios=(3.2, 1), sharex=True, layout="constrained"
+        )
+        _amount_panel(top, shown, place)
+        _composition_panel(bottom, experiment, labels)
+        bottom.set_xticks(range(len(labels)), [amount_tick(label) for label in labels])
+        bottom.set_xlim(-0.5, len(labels) - 0.5)
+        figure.savefig(path)
+        plt.close(figure)
+
+
+def _amount_panel(axis: Any, shown: list[AmountScore], place: dict[str, int]) -> None:
+    methods = list(dict.fromkeys(s.method for s in shown))
+    for index, method in enumerate(methods):
+        # Side by side, so that intervals do not hide each other.
+        shift = 0.06 * (index - (len(methods) - 1) / 2)
+        shown_tier = min(s.tier for s in shown if s.method == method)
+        for tier, style, face in (("expert", "-", colour_of(method)), ("mixed", "--", "white")):
+            mine = [s for s in shown if (s.method, s.tier) == (method, tier)]
+            if not mine:
+                continue
+            error_bars(
+                axis,
+                [place[s.amount] + shift for s in mine],
+                [s.score for s in mine],
+                color=colour_of(method),
+                linestyle=style,
+                marker=marker_of(method),
+                markerfacecolor=face,
+                markersize=7,
+                label=title_of(method) if tier == shown_tier else None,
+                zorder=4 if method == "networld" else 3,
+            )
+    for value, name in ((100, "expert"), (0, "random")):
+        axis.axhline(value, color=colour_of(name), linestyle="--" if value else ":", linewidth=1.3)
+    axis.set_ylabel("score: 0 random, 100 expert\n(mean of tasks, 95 % interval)")
+    low = min(s.score.value for s in shown)
+    # A method that collapses must not squeeze the others into a line.
+    axis.set_ylim(max(-60.0, min(-5.0, low - 8)), 112)
+    if any(s.tier == "mixed" for s in shown):
+        look = {"color": "#555555", "marker": "o", "markersize": 7}
+        axis.plot([], [], **look, label="expert data")
+        axis.plot([], [], **look, linestyle="--", markerfacecolor="white", label="mixed data")
+    axis.legend(fontsize=9, ncols=1, loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def _composition_panel(axis: Any, experiment: Experiment, labels: list[str]) -> None:
+    """Bars: NetWorld's trajectories of the held-out task, and of the others."""
+    others = experiment.protocol["pretrain_trajectories"] * (len(experiment.tasks) - 1)
+    own = np.array([experiment.trajectories(label) for label in labels])
+    share = 100 * own / (own + others)
+    where = np.arange(len(labels))
+    axis.bar(where, share, 0.55, color="#0072B2", label="held-out task")
+    axis.bar(where, 100 - share, 0.55, bottom=share, color="#D9D9D9", label="other tasks")
+    for x, percent in zip(where, share, strict=True):
+        axis.text(x, 103, f"{percent:.2g} %", ha="center", va="bottom", fontsize=9)
+    axis.set_ylim(0, 125)
+    axis.set_yticks((0, 50, 100))
+    axis.grid(axis="x", visible=False)
+    axis.set_ylabel("NetWorld's\ndata (%)")
+    axis.set_xlabel("trajectories of the held-out task (baselines see nothing else)")
+    axis.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def error_bars(axis: Any, x: Sequence[float], scores: Sequence[Estimate], **look: Any) -> None:
+    """A line of estimates with their intervals; `look` goes to matplotlib."""
+    values = np.array([[s.value, s.low, s.high] for s in scores])
+    reach = np.abs(values[:, 1:] - values[:, :1]).T
+    axis.errorbar(x, values[:, 0], reach, elinewidth=1, **look)
+
+
+def amount_tick(label: str) -> str:
+    """An amount of data below an axis."""
+    return label.replace(" steps", "\nsteps")

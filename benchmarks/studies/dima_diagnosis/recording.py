@@ -1,0 +1,125 @@
+"""Random play of a team, to train a world model on and to check it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.baselines.dima.config import BatchShape
+from benchmarks.baselines.dima.sequences import Context, Sequences
+from benchmarks.baselines.online.team_env import TeamEnv
+
+__all__ = ["Act", "Recording", "random_actions", "record"]
+
+#: Observations `(B, n, O)` to joint actions `(B, n[, A])`, as the codec encodes them.
+Act = Callable[[NDArray[np.float32]], NDArray[Any]]
+
+
+def random_actions(env: TeamEnv, rng: np.random.Generator) -> NDArray[Any]:
+    """Uniform joint actions `(B, n)` or `(B, n, A)`, as the codec encodes them."""
+    shape = (env.batch, env.num_agents)
+    if env.codec.discrete:
+        return rng.integers(env.codec.num_choices, size=shape)
+    return rng.uniform(-1, 1, (*shape, env.codec.size)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """B episodes of T steps that none of them outlived.
+
+    Args:
+        states: `(B, T + 1, S)`.
+        observations: `(B, T + 1, n, O)`.
+        actions: `(B, T, n[, A])`.
+        rewards: `(B, T)`.
+        terminated: `(B, T)`.
+    """
+
+    states: Tensor
+    observations: Tensor
+    actions: Tensor
+    rewards: Tensor
+    terminated: Tensor
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+        return self.rewards.shape[1]
+
+    def sequences(self, shape: BatchShape, rng: np.random.Generator, padding: int = 0) -> Sequences:
+        """Random pieces.
+
+        Args:
+            shape: rows and steps.
+            rng: draws where they begin.
+            padding: steps that a piece may begin before its episode.
+        """
+        first = rng.integers(-padding, self.num_steps - shape.steps + 1, size=shape.rows)
+        row = torch.from_numpy(rng.integers(len(self.states), size=shape.rows))[:, None]
+        place = torch.from_numpy(first)[:, None] + torch.arange(shape.steps + 1)
+        real = place >= 0
+        place, step = place.clamp(min=0), place[:, :-1].clamp(min=0)
+
+        def taken(values: Tensor, index: Tensor) -> Tensor:
+            found = values[row, index]
+            hidden = ~real[:, : index.shape[1]]
+            return found.masked_fill(hidden.view(*hidden.shape, *[1] * (found.dim() - 2)), 0)
+
+        return Sequences(
+            states=taken(self.states, place),
+            observations=taken(self.observations, place),
+            actions=taken(self.actions, step),
+            rewards=taken(self.rewards, step),
+            terminated=taken(self.terminated, step),
+            valid=real[:, :-1],
+        )
+
+    def context(self, step: int, size: int) -> Context:
+        """What was seen up to the state before a step, of every episode."""
+        if step < size - 1:
+            raise ValueError(f"step must be at least {size - 1}, got {step}.")
+        first = step - size + 1
+        valid = torch.ones(len(self.states), size, dtype=torch.bool)
+        return Context(self.states[:, first : step + 1], self.actions[:, first:step], valid)
+
+
+def record(env: TeamEnv, steps: int, seed: int, act: Act | None = None) -> Recording:
+    """Plays, with random actions by default.
+
+    Args:
+        env: B environments.
+        steps: of each episode.
+        seed: of episodes and random actions.
+        act: chooses the actions instead.
+
+    Raises:
+        ValueError: if an episode ends before the last step.
+    """
+    rng = np.random.default_rng([seed, 1])
+    observations, state = env.reset(seed)
+    seen, states, taken, rewards, terminated = [observations], [state], [], [], []
+    for t in range(steps):
+        taken.append(random_actions(env, rng) if act is None else act(seen[-1]))
+        step = env.step(taken[-1])
+        over = step.terminated | step.truncated
+        if over.any() and t < steps - 1:
+            raise ValueError(
+                f"an episode of {env.task} ended after {t + 1} steps: ask for no more than that."
+            )
+        seen.append(step.final_observations)
+        states.append(step.final_state)
+        rewards.append(step.reward.astype(np.float32))
+        terminated.append(step.terminated)
+
+    def stacked(rows: list[NDArray[Any]]) -> Tensor:
+        return torch.from_numpy(np.stack(rows, 1))
+
+    return Recording(
+        stacked(states), stacked(seen), stacked(taken), stacked(rewards), stacked(terminated)
+    )

@@ -1,0 +1,181 @@
+"""Whose action the model heeds: slopes of predicted on true effects, by conditioning and offset.
+
+Trains the denoiser on random play, then forks the environment.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.studies.dima_diagnosis.slopes --updates 5000 \
+        --set denoiser_rollout_steps=1 --set denoiser_batch_size=128 \
+        --set denoiser_learning_rate=1e-3 --json slopes.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from benchmarks.baselines.dima.config import DimaConfig
+from benchmarks.baselines.dima.online import world_spec
+from benchmarks.baselines.dima.world_model import WorldModel
+from benchmarks.baselines.online.teams import TEAMS, make_team
+from benchmarks.studies.dima_diagnosis.model_checks import Forks, effects, fork
+from benchmarks.studies.dima_diagnosis.recording import Recording, record
+from networld_agent.progress import ProgressLine
+from wirelessenvs.checks import check_choice, check_int
+from wirelessenvs.command import check_targets, parse_overrides, run, whole_file
+from wirelessenvs.machine import machine_lines
+
+__all__ = ["main"]
+
+#: Conditioning and offset noise, by name.
+VARIANTS: Final = {
+    "sequential-0.3": ("sequential", 0.3),
+    "sequential-0": ("sequential", 0.0),
+    "joint-0.3": ("joint", 0.3),
+}
+_HELD_OUT_SEED: Final = 1_000_003
+_FORK_TIMES: Final = (10, 20, 30, 40, 50, 60, 70, 80)
+
+
+def _train(data: Recording, model: WorldModel, updates: int, seed: int, label: str) -> float:
+    """Updates of the denoiser alone; seconds of processor time."""
+    rng = np.random.default_rng([seed, 3])
+    shape, padding = model.batches()["denoiser"], model.config.denoiser.context - 1
+    line, start = ProgressLine("updates"), time.process_time()
+    torch.manual_seed(seed)
+    for update in range(updates):
+        losses = model.update({"denoiser": data.sequences(shape, rng, padding)})
+        line(label, update + 1, updates)
+    line.close()
+    if not torch.isfinite(losses["denoiser_loss"]):
+        raise ValueError(f"training of {label} diverged.")
+    return time.process_time() - start
+
+
+def _measure(
+    data: Recording, forks: Forks, config: DimaConfig, options: argparse.Namespace
+) -> dict[str, Any]:
+    torch.manual_seed(options.seed)
+    model = WorldModel(options.spec, config)
+    model.observe(data.states[:, :-1], data.observations[:, :-1], data.rewards)
+    label = f"{config.denoiser.conditioning}, offset {config.denoiser.offset_noise:g}"
+    seconds = _train(data, model, options.updates, options.seed, label)
+    torch.manual_seed(options.seed)
+    found, apart = effects(model, forks, options.draws)
+    return {
+        "conditioning": config.denoiser.conditioning,
+        "offset_noise": config.denoiser.offset_noise,
+        "training_cpu_seconds": round(seconds, 1),
+        "effects": [dataclasses.asdict(entry) for entry in found],
+        "difference_between_orders": apart,
+    }
+
+
+def _print(row: dict[str, Any]) -> None:
+    for entry in row["effects"]:
+        print(
+            f"| {row['conditioning']} | {row['offset_noise']:g} | {entry['order']} "
+            f"| {entry['agent']} | {entry['place'] + 1} | {entry['slope']:.2f} "
+            f"| {entry['correlation']:.2f} | {entry['error']:.2f} |",
+            flush=True,
+        )
+
+
+def _slopes(options: argparse.Namespace) -> None:
+    for name in ("steps", "episodes", "updates", "draws"):
+        check_int(f"--{name}", getattr(options, name), 1)
+    check_targets(options.json)
+    for name in options.variants:
+        check_choice("--variants", name, tuple(VARIANTS))
+    torch.set_num_threads(check_int("--threads", options.threads, 1))
+    overrides = parse_overrides(options.overrides)
+    base = DimaConfig.from_preset(options.preset, **overrides)
+    env = make_team(options.env, options.episodes)
+    options.spec = world_spec(env)
+    settings = {
+        "env": options.env,
+        "training_steps": options.episodes * options.steps,
+        "seed": options.seed,
+        "denoiser": dataclasses.asdict(base.denoiser),
+    }
+    rows = _stored(options.json, settings)
+    data = record(env, options.steps, options.seed)
+    forks = fork(lambda: make_team(options.env, options.episodes), _FORK_TIMES, _HELD_OUT_SEED)
+    command = " ".join(["python -m benchmarks.studies.dima_diagnosis.slopes", *options.arguments])
+    about = [command, *machine_lines(("wirelessenvs", "torch", "numpy", "gymnasium-robotics"))]
+    print("\n".join(about))
+    print(
+        f"{data.rewards.numel()} random steps to train on, {options.updates} updates; "
+        f"{len(forks.actions)} forks of each agent\n\n"
+        "| conditioning | offset | order | agent | place | slope | correlation | error |\n"
+        "|---|---|---|---|---|---|---|---|",
+        flush=True,
+    )
+    for name in options.variants:
+        conditioning, offset = VARIANTS[name]
+        changed = {"denoiser_conditioning": conditioning, "denoiser_offset_noise": offset}
+        config = DimaConfig.from_preset(options.preset, **overrides, **changed)
+        found = _measure(data, forks, config, options)
+        _print(found)
+        rows[name] = {"about": about, "updates": options.updates, **found}
+        if options.json is not None:
+            with whole_file(options.json) as partial:
+                document = {**settings, "variants": rows}
+                partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def _stored(path: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """Variants that a file holds already; those of this run replace them one by one.
+
+    Raises:
+        ValueError: if they were measured with other settings.
+    """
+    if path is None or not path.exists():
+        return {}
+    try:
+        document = json.loads(path.read_bytes())
+        rows: dict[str, Any] = document.pop("variants")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise ValueError(f"{path} holds no slopes: choose another --json.") from None
+    if document != settings:
+        raise ValueError(f"{path} holds slopes of other settings: choose another --json.")
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.studies.dima_diagnosis.slopes",
+        description="Slopes of predicted on true effects of each agent's action.",
+    )
+    parser.add_argument("--env", default="halfcheetah-2x3", help=f"one of {', '.join(TEAMS)}")
+    parser.add_argument("--preset", default="paper", help="of the model (default: paper)")
+    parser.add_argument("--episodes", type=int, default=35, help="played (default: 35)")
+    parser.add_argument("--steps", type=int, default=1000, help="of each (default: 1000)")
+    parser.add_argument("--updates", type=int, default=6000, help="of a variant (default: 6000)")
+    parser.add_argument(
+        "--variants", nargs="+", default=list(VARIANTS),
+        help=f"of {', '.join(VARIANTS)} (default: all); a file's others are kept",
+    )  # fmt: skip
+    parser.add_argument("--draws", type=int, default=4, help="samples per fork (default: 4)")
+    parser.add_argument("--seed", type=int, default=0, help="of play and training (default: 0)")
+    parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
+    parser.add_argument("--json", type=Path, help="write all figures")
+    parser.add_argument(
+        "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],
+        help="an option of the model, e.g. --set denoiser_rollout_steps=1; repeatable",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
+    return run(_slopes, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Proofs that the baselines are right: closed forms, toy problems, other packages."""

@@ -1,0 +1,158 @@
+"""Data of the linear-quadratic problem, in the shape in which every baseline reads its data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.baselines import make_baseline
+from benchmarks.baselines.shared.config import BaselineConfig
+from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.offline_data import OfflineData
+from benchmarks.baselines.shared.policy import BaselinePolicy, PolicySpec
+from benchmarks.validation.linear_quadratic import PointMass
+from networld_agent.data import TrajectoryDataset
+
+__all__ = ["Behaviour", "PointMassTrajectories", "mean_rewards", "recorded", "trained"]
+
+Reals = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """a = -K s + noise N(0, 1).
+
+    Args:
+        gain: K `(1, 2)`.
+        noise: deviation of the action.
+    """
+
+    gain: Reals
+    noise: float
+
+
+@dataclass(frozen=True)
+class PointMassTrajectories:
+    """What `OfflineData` reads of a data set: E episodes of one agent, in memory.
+
+    Args:
+        observations: `(E, 1, T + 1, 2)`.
+        actions: `(E, 1, T, 1)`.
+        rewards: `(E, 1, T)`.
+        bound: of the actions.
+    """
+
+    observations: NDArray[np.float32]
+    actions: NDArray[np.float32]
+    rewards: Reals
+    bound: float
+
+    path = Path("point-mass")
+    num_agents = 1
+    graph = None
+
+    @property
+    def num_episodes(self) -> int:
+        """E."""
+        return len(self.rewards)
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+        return self.rewards.shape[-1]
+
+    @property
+    def episodes(self) -> NDArray[np.int64]:
+        """All of them."""
+        return np.arange(self.num_episodes)
+
+    @property
+    def description(self) -> SimpleNamespace:
+        """Task and spaces."""
+        bounds = (np.array([-self.bound]), np.array([self.bound]))
+        return SimpleNamespace(
+            task="point-mass",
+            observation=SimpleNamespace(size=2),
+            action=SimpleNamespace(kind="box", bounds=lambda: bounds),
+        )
+
+    @property
+    def metadata(self) -> SimpleNamespace:
+        """Extremes of the actions."""
+        extremes = {"min": [-self.bound], "max": [self.bound]}
+        return SimpleNamespace(statistics={"actions": extremes})
+
+    def offline(self) -> OfflineData:
+        """As a baseline takes it."""
+        return OfflineData(cast(TrajectoryDataset, self))
+
+
+def recorded(
+    problem: PointMass,
+    behaviours: Sequence[Behaviour],
+    starts: Reals,
+    steps: int,
+    bound: float,
+    seed: int,
+) -> PointMassTrajectories:
+    """Plays the behaviours by turns, one per episode.
+
+    Args:
+        problem: to play.
+        behaviours: of the episodes.
+        starts: `(E, 2)` first states.
+        steps: T.
+        bound: that actions are limited to.
+        seed: of all noise.
+    """
+    rng, count = np.random.default_rng(seed), len(starts)
+    which = np.arange(count) % len(behaviours)
+    gains = np.concatenate([behaviour.gain for behaviour in behaviours])[which]
+    noise = np.array([behaviour.noise for behaviour in behaviours])[which]
+    states, seen, taken, earned = starts, [starts], [], []
+    for _ in range(steps):
+        actions = -(gains * states).sum(1) + noise * rng.normal(size=count)
+        actions = np.clip(actions, -bound, bound)[:, None]
+        states, rewards = problem.step(states, actions, rng)
+        seen.append(states)
+        taken.append(actions)
+        earned.append(rewards)
+    return PointMassTrajectories(
+        np.stack(seen, 1)[:, None].astype(np.float32),
+        np.stack(taken, 1)[:, None].astype(np.float32),
+        np.stack(earned, 1)[:, None],
+        bound,
+    )
+
+
+def trained(method: str, data: OfflineData, config: BaselineConfig) -> BaselinePolicy:
+    """A baseline's policy, trained on data in memory as `fit` trains it on files."""
+    torch.manual_seed(config.seed)
+    baseline = make_baseline(method)
+    scaling = ObservationScaling.of_data(data)
+    learner = baseline.learner(data, scaling, config)
+    for step in range(config.steps):
+        learner.update(learner.batch(step), step)
+    spec = PolicySpec(data.task, data.observation_size, data.action, config, learner.extra())
+    return baseline.policy_type(spec).fill(learner.actor, scaling)
+
+
+def mean_rewards(
+    problem: PointMass, policy: BaselinePolicy, episodes: int, steps: int, seed: int
+) -> Reals:
+    """Mean reward per step `(B,)` of episodes that are played side by side."""
+    rng: Any = np.random.default_rng(seed)
+    states, total = problem.starts(episodes, rng), np.zeros(episodes)
+    policy.begin(range(episodes))
+    for _ in range(steps):
+        actions = policy.act_on(states[:, None].astype(np.float32))[:, 0]
+        states, rewards = problem.step(states, actions.astype(np.float64), rng)
+        total += rewards
+    return total / steps

@@ -1,0 +1,45 @@
+"""Worlds of a task id, of a `module:factory`, or of a data set."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from networld_agent.data import TrajectoryDataset
+from networld_agent.worlds.interface import Worlds
+from networld_agent.worlds.pettingzoo import PettingZooWorlds
+from networld_agent.worlds.simulator import SimulatorWorlds
+from wirelessenvs.tasks import TASKS, get_task
+
+__all__ = ["make_worlds", "worlds_of"]
+
+
+def make_worlds(
+    env: str, num_envs: int, steps: int, preset: str | None, overrides: dict[str, Any]
+) -> Worlds:
+    """Environments of a task id, or of any `module:factory`.
+
+    Raises:
+        ValueError: for an unknown id, preset or value.
+    """
+    if ":" in env:
+        if preset is not None:
+            raise ValueError("--preset is for this project's tasks; give --set NAME=VALUE instead.")
+        return PettingZooWorlds(env, num_envs, overrides)
+    if "max_steps" in overrides:
+        raise ValueError("max_steps is the length of an episode: give --steps instead.")
+    task = get_task(env)
+    config = task.config.from_preset(preset, **{**overrides, "max_steps": steps})
+    return SimulatorWorlds(config, task.id, num_envs)
+
+
+def worlds_of(dataset: TrajectoryDataset, num_envs: int, steps: int) -> Worlds | None:
+    """The environments that a data set came from; None for a factory outside this project.
+
+    The metadata of a data set may name any code: it is not called here.
+    """
+    task = dataset.description.task
+    if task not in TASKS:
+        return None
+    config = dataclasses.replace(dataset.make_simulator().config, max_steps=steps)
+    return SimulatorWorlds(config, task, num_envs)
