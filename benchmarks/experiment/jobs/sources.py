@@ -95,7 +95,7 @@ _PLAYED: Final = {
 }
 #: Modules of the baselines; those of other methods do not count.
 _BASELINE_MODULES: Final = {
-    "bc": "bc", "cql": "cql", "iql": "iql", "dt": "decision_transformer", "dd": "decision_diffuser",
+    "bc": "bc", "cql": "cql/method", "iql": "iql", "dt": "dt/method", "dd": "dd/method",
     "dima": "dima/offline",
 }  # fmt: skip
 #: Of NetWorld, what a baseline's own modules build on.
