@@ -134,7 +134,7 @@ def test_garbage_arguments_are_named(case, junk, data):
         ({"task_id": "cbf-v9"}, ValueError, "environment id must be one of 'cbf-v0'"),
         ({"task_id": 3}, ValueError, "environment id must be one of"),
         ({"preset": "nope"}, ValueError, "preset must be one of 'rb-8'"),
-        ({"nope": 1}, TypeError, "unknown argument of RBConfig 'nope'; known: "),
+        ({"nope": 1}, TypeError, "RBConfig got an unexpected keyword argument 'nope'; known: "),
         ({"render_mode": "ansi"}, ValueError, "render_mode must be one of 'human', 'rgb_array'"),
         ({"max_steps": 0}, ValueError, "max_steps must be at least 1, got 0"),
         ({"config": 3}, TypeError, "config must be a RBConfig, got 3"),

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from wirelessenvs.checks import check_choice, check_int, check_names
+from wirelessenvs.checks import check_choice, check_int
 
 __all__ = ["TaskConfig"]
 
@@ -40,5 +40,11 @@ class TaskConfig:
         names = tuple(cls.presets)
         chosen = check_choice("preset", names[0] if preset is None else preset, names)
         fields = [field.name for field in dataclasses.fields(cls)]
-        check_names(f"argument of {cls.__name__}", overrides, fields)
+        for name in overrides:
+            if name not in fields:
+                # Python's own wording: libraries that try arguments out look for it.
+                raise TypeError(
+                    f"{cls.__name__} got an unexpected keyword argument {name!r}; known: "
+                    f"{', '.join(sorted(fields))}."
+                )
         return cls(**{**cls.presets[chosen], **overrides})

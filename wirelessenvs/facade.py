@@ -54,6 +54,11 @@ class SimulatorFacade:
         self.render_mode = render_mode
         self._renderer = None
 
+    def _zero_metrics(self) -> dict[str, NDArray[np.float64]]:
+        """Metrics `(B, N)` before the first step: zeros, which say what infos will hold."""
+        shape = (self.simulator.num_envs, self.simulator.num_agents)
+        return {name: np.zeros(shape) for name in self.simulator.metric_names}
+
     @property
     def graph(self) -> NeighborGraph:
         """The 1-hop neighbour graph over the agents."""
@@ -73,8 +78,11 @@ class SimulatorFacade:
                     stacklevel=3,
                 )
 
-    def _render(self) -> Any:
-        """A frame as `(height, width, 3)` uint8, or None after showing it in a window."""
+    def _render(self) -> list[Any] | None:
+        """A frame per environment, each `(height, width, 3)` uint8.
+
+        In "human" mode environment 0 is shown in a window, and there is nothing to return.
+        """
         if self.render_mode is None:
             warnings.warn(
                 'render does nothing: give render_mode="rgb_array" or "human" at creation.',
@@ -85,7 +93,15 @@ class SimulatorFacade:
             from wirelessenvs.rendering import Renderer
 
             self._renderer = Renderer(self.task.draw, window=self.render_mode == "human")
-        return self._renderer.frame(self.simulator)
+        if self.render_mode == "human":
+            self._renderer.frame(self.simulator)
+            return None
+        return [self._renderer.frame(self.simulator, b) for b in range(self.simulator.num_envs)]
+
+    def _show(self) -> None:
+        """Shows what `reset` or `step` has led to, in "human" mode."""
+        if self.render_mode == "human":
+            self._render()
 
     def _close_renderer(self) -> None:
         if self._renderer is not None:
@@ -101,8 +117,12 @@ class SingleFacade(SimulatorFacade):
         return self.simulator.state()[0]
 
     def render(self) -> Any:
-        """`(height, width, 3)` uint8 for "rgb_array"; None for "human", which opens a window."""
-        return self._render()
+        """`(height, width, 3)` uint8 for "rgb_array".
+
+        None for "human": a window shows every `reset` and `step` by itself.
+        """
+        frames = self._render()
+        return None if frames is None else frames[0]
 
     def close(self) -> None:
         """Closes the window, if any."""

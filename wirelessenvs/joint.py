@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec, make
 from numpy.typing import NDArray
 
 from wirelessenvs.config import TaskConfig
@@ -38,6 +41,21 @@ def joint_action_space(
     )
 
 
+def _episode_steps_of_make() -> int | None:
+    """`max_episode_steps` of the `gymnasium.make` that is creating an environment, if any.
+
+    Gymnasium keeps that argument to itself and gives it to a wrapper that can only shorten
+    episodes. Read from the call, it sets the episode's length in both directions.
+    """
+    frame = sys._getframe(2)
+    if frame.f_code is not make.__code__:
+        return None
+    steps = frame.f_locals.get("max_episode_steps")
+    if steps is None:
+        steps = getattr(frame.f_locals.get("env_spec"), "max_episode_steps", None)
+    return steps if isinstance(steps, int) and steps > 0 else None
+
+
 class JointEnv(SingleFacade, gymnasium.Env):
     """A `gymnasium.Env` with the agents' observations and actions stacked.
 
@@ -65,11 +83,26 @@ class JointEnv(SingleFacade, gymnasium.Env):
         config: TaskConfig | None = None,
         **overrides: Any,
     ) -> None:
+        episode_steps = _episode_steps_of_make()
+        if episode_steps is not None and config is None:
+            overrides.setdefault("max_steps", episode_steps)
         self._build(get_task(task_id), 1, preset, render_mode, config, overrides)
         self.observation_space = joint_observation_space(self.simulator)
         self.action_space = joint_action_space(self.simulator)
         self.state_space = self.simulator.state_space
         self._over = True
+        self._spec: EnvSpec | None = None
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What Gymnasium created this environment from, with its length of an episode."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        if spec is not None:
+            spec = dataclasses.replace(spec, max_episode_steps=self.simulator.config.max_steps)
+        self._spec = spec
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -84,7 +117,9 @@ class JointEnv(SingleFacade, gymnasium.Env):
             seeds = [self.np_random_seed]
         observations = self.simulator.reset(seeds)
         self._over = False
-        return observations[0], {}
+        self._show()
+        info: dict[str, Any] = {name: zero[0] for name, zero in self._zero_metrics().items()}
+        return observations[0], info | {"agent_rewards": np.zeros(self.simulator.num_agents)}
 
     def step(
         self, action: NDArray[Any]
@@ -102,6 +137,7 @@ class JointEnv(SingleFacade, gymnasium.Env):
             raise RuntimeError("the episode has not begun or is over: call reset.")
         step = self.simulator.step([action])
         self._over = bool(step.truncated[0])
+        self._show()
         info: dict[str, Any] = {name: column[0] for name, column in step.metrics.items()}
         info["agent_rewards"] = step.rewards[0]
         return step.observations[0], float(step.rewards.mean()), False, self._over, info

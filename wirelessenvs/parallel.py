@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
+from gymnasium.utils import seeding
 from numpy.typing import NDArray
 from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils import wrappers
@@ -60,6 +61,7 @@ class WirelessParallelEnv(SingleFacade, ParallelEnv):
         simulator = self.simulator
         self.possible_agents: list[str] = list(simulator.agents)
         self.agents: list[str] = []
+        self._np_random: np.random.Generator | None = None
         n = simulator.num_agents
         single: gymnasium.Space[Any] = simulator.observation_space
         if self.dict_observation:
@@ -82,6 +84,16 @@ class WirelessParallelEnv(SingleFacade, ParallelEnv):
         """Space of the agent's action; the same object at every call."""
         return self.action_spaces[agent]
 
+    @property
+    def np_random(self) -> np.random.Generator:
+        """Random numbers for wrappers; a seed given to `reset` restarts them.
+
+        The environment itself draws from its episode's own streams.
+        """
+        if self._np_random is None:
+            self._np_random, _ = seeding.np_random()
+        return self._np_random
+
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -91,11 +103,17 @@ class WirelessParallelEnv(SingleFacade, ParallelEnv):
             seed: restarts all random streams; without it the environment goes on to its next
                 episode (the first seed is drawn by the operating system).
             options: none are known; an unknown one warns.
+
+        Returns:
+            Observations and infos by agent; all metrics are 0 before the first step.
         """
         self._check_options(options)
         observations = self.simulator.reset(None if seed is None else [seed])
+        if seed is not None:
+            self._np_random, _ = seeding.np_random(int(seed))
         self.agents = self.possible_agents[:]
-        return self._observations(observations), {agent: {} for agent in self.agents}
+        self._show()
+        return self._observations(observations), self._infos(self._zero_metrics())
 
     def step(
         self, actions: dict[str, Any]
@@ -121,19 +139,22 @@ class WirelessParallelEnv(SingleFacade, ParallelEnv):
         joint = stack_actions(actions, agents)
         step = self.simulator.step([joint])
         rewards = dict(zip(agents, step.rewards[0].tolist(), strict=True))
-        names = step.metrics
-        values = zip(*[column[0].tolist() for column in names.values()], strict=True)
-        infos = {
-            agent: dict(zip(names, row, strict=True))
-            for agent, row in zip(agents, values, strict=True)
-        }
+        infos = self._infos(step.metrics)
         over = bool(step.truncated[0])
         observations = self._observations(step.observations)
         terminations = dict.fromkeys(agents, False)
         truncations = dict.fromkeys(agents, over)
         if over:
             self.agents = []
+        self._show()
         return observations, rewards, terminations, truncations, infos
+
+    def _infos(self, metrics: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, Any]]:
+        values = zip(*[column[0].tolist() for column in metrics.values()], strict=True)
+        return {
+            agent: dict(zip(metrics, row, strict=True))
+            for agent, row in zip(self.agents, values, strict=True)
+        }
 
     def _observations(self, batch: NDArray[np.float32]) -> dict[str, Any]:
         rows = dict(zip(self.possible_agents, batch[0], strict=True))

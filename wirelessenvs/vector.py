@@ -29,7 +29,8 @@ class WirelessVectorEnv(SimulatorFacade, gymnasium.vector.VectorEnv):
         task_id: "cbf-v0", "rb-v0" or "slicing-v0".
         num_envs: B.
         preset: named configuration of the task.
-        render_mode: None, "rgb_array" or "human"; environment 0 is drawn.
+        render_mode: None, "rgb_array" or "human", which shows environment 0.
+        max_episode_steps: Gymnasium's name for `max_steps`.
         autoreset_mode: what happens at the end of an episode, as Gymnasium defines it.
         config: a ready configuration instead of preset and overrides.
         **overrides: fields of the task's configuration.
@@ -49,8 +50,15 @@ class WirelessVectorEnv(SimulatorFacade, gymnasium.vector.VectorEnv):
         render_mode: str | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         config: TaskConfig | None = None,
+        max_episode_steps: int | None = None,
         **overrides: Any,
     ) -> None:
+        if max_episode_steps is not None:
+            if "max_steps" in overrides:
+                raise TypeError(
+                    "max_episode_steps and max_steps are one argument: give one of them."
+                )
+            overrides["max_steps"] = max_episode_steps
         self._build(get_task(task_id), num_envs, preset, render_mode, config, overrides)
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -90,7 +98,9 @@ class WirelessVectorEnv(SimulatorFacade, gymnasium.vector.VectorEnv):
         observations = self.simulator.reset(seed, mask)
         self._begun = True
         self._over = self._over & ~np.asarray(mask)
-        return observations, {}
+        self._show()
+        shape = (self.num_envs, self.simulator.num_agents)
+        return observations, _infos(self._zero_metrics(), np.zeros(shape), np.asarray(mask))
 
     def step(
         self, actions: NDArray[Any]
@@ -123,10 +133,7 @@ class WirelessVectorEnv(SimulatorFacade, gymnasium.vector.VectorEnv):
         observations, truncated = step.observations, step.truncated
         if over.any():  # only where NEXT_STEP left finished environments behind
             observations = simulator.reset(mask=over)
-        infos: dict[str, Any] = dict(step.metrics)
-        infos["agent_rewards"] = step.rewards
-        for name in tuple(infos):
-            infos[f"_{name}"] = ~over
+        infos = _infos(step.metrics, step.rewards, ~over)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
             # Gymnasium's contract: the last observation and info move under "final_...".
             infos = {
@@ -140,6 +147,7 @@ class WirelessVectorEnv(SimulatorFacade, gymnasium.vector.VectorEnv):
             self._over = np.zeros(self.num_envs, np.bool_)
         else:
             self._over = truncated.copy()
+        self._show()
         return (
             observations,
             step.rewards.mean(1),
@@ -153,10 +161,21 @@ class WirelessVectorEnv(SimulatorFacade, gymnasium.vector.VectorEnv):
         return self.simulator.state()
 
     def render(self) -> Any:
-        """A tuple of one frame (environment 0), or None in "human" mode."""
-        frame = self._render()
-        return None if frame is None else (frame,)
+        """A tuple of one frame per environment.
+
+        None in "human" mode: a window shows every `reset` and `step` of environment 0 by itself.
+        """
+        frames = self._render()
+        return None if frames is None else tuple(frames)
 
     def close_extras(self, **_: Any) -> None:
         """Closes the window, if any."""
         self._close_renderer()
+
+
+def _infos(
+    metrics: dict[str, NDArray[np.float64]], rewards: NDArray[np.float64], valid: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Metrics and agents' rewards, each with the environments that it is valid of."""
+    infos: dict[str, Any] = {**metrics, "agent_rewards": rewards}
+    return infos | {f"_{name}": valid.copy() for name in infos}

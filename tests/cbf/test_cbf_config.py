@@ -75,7 +75,7 @@ def test_garbage_is_accepted_or_refused_with_a_sentence(name, value):
 
 
 def test_unknown_argument_and_preset_are_named():
-    with pytest.raises(TypeError, match="unknown argument of CBFConfig 'cells'"):
+    with pytest.raises(TypeError, match="CBFConfig got an unexpected keyword argument 'cells'"):
         CBFConfig.from_preset(cells=19)
     with pytest.raises(ValueError, match="preset must be one of 'paper', 'general'"):
         CBFConfig.from_preset("big")

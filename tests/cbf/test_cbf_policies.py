@@ -300,3 +300,30 @@ def test_policies_rank_as_published():
     known = {"mrt": 7.50, "slnr": 8.27, "fp-causal": 9.10, "fp": 9.46}
     for name, value in known.items():
         assert rate(name, action="beam") == pytest.approx(value, abs=0.12), name
+
+
+@pytest.mark.parametrize("antennas", [3, 4, 5, 8, 48])
+def test_an_iteration_solves_each_beam_whatever_the_number_of_antennas(antennas):
+    """With more antennas than cells most eigenvalues of the quadratic term are zero."""
+    rng = np.random.default_rng(antennas)
+    cells, noise, power = 7, 0.3, 2.0
+    channel = rng.normal(size=(1, cells, cells, antennas, 2)) @ np.array([1, 1j])
+    start = matched_filter(channel, power)
+    found = wmmse(channel, start, 1, noise, power)[0]
+    h, w = channel[0], start[0]
+    received = np.einsum("ikn,in->ik", h, w)
+    total = noise + (np.abs(received) ** 2).sum(0)
+    own = np.diag(received)
+    y = np.sqrt(total / (total - np.abs(own) ** 2)) * own / total
+    drive = np.sqrt(total / (total - np.abs(own) ** 2)) * y
+    for i in range(cells):
+        matrix = np.einsum("k,kn,km->nm", np.abs(y) ** 2, h[i].conj(), h[i])
+        target = drive[i] * h[i, i].conj()
+        # The gradient vanishes, or a multiplier of the power limit balances it.
+        gradient = target - matrix @ found[i]
+        eta = (found[i].conj() @ gradient).real / max(np.linalg.norm(found[i]) ** 2, 1e-300)
+        assert np.linalg.norm(gradient - eta * found[i]) < 1e-8 * np.linalg.norm(target)
+        used = np.linalg.norm(found[i]) ** 2
+        assert used <= power * (1 + 1e-9)
+        assert eta > -1e-8
+        assert eta < 1e-8 or used == pytest.approx(power, rel=1e-6)

@@ -312,7 +312,10 @@ def test_two_writers_of_one_data_set_exclude_each_other(tmp_path, monkeypatch):
         (["--env", "nope"], "environment id must be one of 'cbf-v0'"),
         (["--env", "rb-v0", "--policy", "nope"], "--policy must be one of 'expert', 'genie'"),
         (["--env", "rb-v0", "--preset", "nope"], "preset must be one of"),
-        (["--env", "rb-v0", "--set", "nope=1"], "unknown argument of RBConfig"),
+        (
+            ["--env", "rb-v0", "--set", "nope=1"],
+            "unexpected keyword argument 'nope'",
+        ),
         (["--env", "rb-v0", "--set", "max_steps=7"], "give --steps 7"),
         (["--env", "rb-v0", "--epsilon", "2"], "--epsilon must be between 0 and 1"),
         (["--env", "rb-v0", "--episodes", "0"], "--episodes must be between 1"),

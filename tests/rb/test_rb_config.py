@@ -109,7 +109,7 @@ def test_bad_values_are_named_in_a_sentence(fields, error, message):
 def test_unknown_presets_and_fields_list_the_known_ones():
     with pytest.raises(ValueError, match="preset must be one of 'rb-8', 'rb-9', 'conflict'"):
         RBConfig.from_preset("rb-10")
-    with pytest.raises(TypeError, match="unknown argument of RBConfig 'nodes'"):
+    with pytest.raises(TypeError, match="RBConfig got an unexpected keyword argument 'nodes'"):
         RBConfig.from_preset(nodes=8)
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from wirelessenvs.compiled import njit
 
 __all__ = [
     "State",
@@ -54,7 +55,7 @@ class State(NamedTuple):
         return State(*views)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def set_codebook_beams(state, actions, codewords, levels_mw, active):  # type: ignore[no-untyped-def]
     """Puts the beams of codebook actions `(B, K)` on air.
 
@@ -73,7 +74,7 @@ def set_codebook_beams(state, actions, codewords, levels_mw, active):  # type: i
                 state.beams[b, 1, n, i] = codewords[1, n, q]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def set_beams(state, actions, codewords, max_power_mw, active):  # type: ignore[no-untyped-def]
     """Puts beamformers `(B, K, 2 N)` (N real parts, N imaginary parts, sqrt(mW)) on air.
 
@@ -108,7 +109,7 @@ def set_beams(state, actions, codewords, max_power_mw, active):  # type: ignore[
                 state.beams[b, 1, n, i] = codewords[1, n, 0] if silent else y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _measure(state, b, noise_mw, gain, received, interference, re, im):  # type: ignore[no-untyped-def]
     """Fills gain |h c|^2 and received power `(K, K)`, and interference plus noise `(K,)`."""
     cells = gain.shape[0]
@@ -131,7 +132,7 @@ def _measure(state, b, noise_mw, gain, received, interference, re, im):  # type:
             interference[k] += 0.0 if i == k else received[i, k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _strongest(values, skip, order, best):  # type: ignore[no-untyped-def]
     """Fills `order` with the indices of the largest values but `skip`, ties to the lower index."""
     size, count = order.shape[0], 0
@@ -147,7 +148,7 @@ def _strongest(values, skip, order, best):  # type: ignore[no-untyped-def]
         best[place], order[place] = value, j
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _fade(state, b, factors, noise, rho, scale):  # type: ignore[no-untyped-def]
     """Moves the channel one slot on: h <- rho h + scale F z, with z of environment b."""
     cells = state.channel.shape[3]
@@ -169,7 +170,7 @@ def _fade(state, b, factors, noise, rho, scale):  # type: ignore[no-untyped-def]
                 im[k] += scale * (fr[k] * zi[k] + fi[k] * zr[k])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _record_first_half(state, b, codewords, gain, interference):  # type: ignore[no-untyped-def]
     """Own entries measured after fading with the old beams, and the beam sweep if asked for."""
     cells, antennas = state.code.shape[1], codewords.shape[1]
@@ -187,7 +188,7 @@ def _record_first_half(state, b, codewords, gain, interference):  # type: ignore
             row[official + q] = re * re + im * im
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _record_second_half(state, b, gain, received, interference, rate):  # type: ignore[no-untyped-def]
     """Entries measured at the end of a slot with the new beams."""
     cells, size = state.interferers.shape[1], state.interferers.shape[2]
@@ -206,7 +207,7 @@ def _record_second_half(state, b, gain, received, interference, rate):  # type: 
             row[at + 2] = received[i, k] / interference[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def begin(state, factors, noise, scale, codewords, noise_mw, active):  # type: ignore[no-untyped-def]
     """Draws the first channel from `noise` (see `advance`) and measures it with the beams on air.
 
@@ -225,7 +226,7 @@ def begin(state, factors, noise, scale, codewords, noise_mw, active):  # type: i
         _record_first_half(state, b, codewords, gain, interference)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def advance(state, factors, noise, rho, scale, codewords, noise_mw, max_power_mw, active, out):  # type: ignore[no-untyped-def]
     """One slot: measurement with the beams on air, rewards, then fading and the next measurement.
 
@@ -271,7 +272,7 @@ def advance(state, factors, noise, rho, scale, codewords, noise_mw, max_power_mw
         _record_first_half(state, b, codewords, gain, interference)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def write_observations(features, scale, logarithmic, observations):  # type: ignore[no-untyped-def]
     """Turns natural units into float32 observations.
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from wirelessenvs.compiled import njit
 
 __all__ = [
     "coordinate_ascent",
@@ -96,7 +97,7 @@ def coordinate_ascent(
     return actions
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _log2_product(numerators, disturbances):  # type: ignore[no-untyped-def]
     """Sum of log2(1 + numerator / disturbance), with one logarithm per 8 terms."""
     total, product = 0.0, 1.0
@@ -108,7 +109,7 @@ def _log2_product(numerators, disturbances):  # type: ignore[no-untyped-def]
     return total + np.log2(product)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _coordinate_ascent(gains, actions, levels_mw, noise_mw, sweeps):  # type: ignore[no-untyped-def]
     cells, codes, num_levels = gains.shape[1], gains.shape[2], levels_mw.shape[0]
     received, own = np.empty((cells, cells)), np.empty(cells)
@@ -182,13 +183,22 @@ def wmmse(
     return beams
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _eigh(a, v):  # type: ignore[no-untyped-def]
-    """Diagonalises the Hermitian `a` in place by cyclic Jacobi rotations; columns of v: vectors.
+    """Diagonalises the Hermitian `a` in place; columns of v: vectors.
 
-    LAPACK's call overhead alone costs more than this at three antennas.
+    Up to four antennas by cyclic Jacobi rotations: LAPACK's call alone costs more. With more
+    antennas than cells, where many eigenvalues are zero, these rotations no longer meet their
+    stopping rule (rounding leaves more than that beside the diagonal), and LAPACK is faster.
     """
     n = a.shape[0]
+    if n > 4:
+        values, vectors = np.linalg.eigh(a)
+        v[:] = vectors
+        a[:] = 0.0
+        for p in range(n):
+            a[p, p] = values[p]
+        return
     for p in range(n):
         for q in range(n):
             v[p, q] = 1.0 if p == q else 0.0
@@ -222,7 +232,7 @@ def _eigh(a, v):  # type: ignore[no-untyped-def]
                     a[p, k], a[q, k] = c * x - s * y, s * x + c * y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _multiplier(values, weights, max_power_mw):  # type: ignore[no-untyped-def]
     """The least eta >= 0 with sum weights / (values + eta)^2 <= max_power_mw.
 
@@ -244,7 +254,7 @@ def _multiplier(values, weights, max_power_mw):  # type: ignore[no-untyped-def]
     return eta
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _wmmse(channel, beams, iterations, noise_mw, max_power_mw):  # type: ignore[no-untyped-def]
     cells, antennas = beams.shape[1], beams.shape[2]
     own = np.empty(cells, np.complex128)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from wirelessenvs.compiled import njit
 from wirelessenvs.rb.kernels import Flags, Ints, Reals, best_slot
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def mean_field(
     queues: Reals, rates: Reals, weights: Reals, shares: Reals, trust: Reals, most: int
 ) -> Ints:
@@ -51,7 +51,7 @@ def mean_field(
     return requests
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _try_to_give(
     i: int, counts: Ints, placed: Ints, left: int, conflicts: Flags, frequencies: int
 ) -> int:
@@ -73,7 +73,7 @@ def _try_to_give(
     return left
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def newsvendor(
     queues: Ints,
     rates: Reals,
@@ -141,7 +141,7 @@ def newsvendor(
                 tail[best] -= pmf[best]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def proportional_fair(
     queues: Ints,
     throughput: Reals,
@@ -193,7 +193,7 @@ def proportional_fair(
                     left = after
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def longest_first(queues: Ints, frames: Ints, slots: int, available: int, counts: Ints) -> None:
     """MaxWeight in a single cluster: the largest sum of q_i n_i with n_i <= min(q_i, S).
 
@@ -230,7 +230,7 @@ def longest_first(queues: Ints, frames: Ints, slots: int, available: int, counts
                     given = True
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def max_weight(
     queues: Ints, frames: Ints, sets: Flags, slots: int, frequencies: int, counts: Ints
 ) -> None:

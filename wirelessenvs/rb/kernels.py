@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from wirelessenvs.compiled import njit
 
 __all__ = ["advance", "best_slot", "place"]
 
@@ -19,7 +20,7 @@ GENERATED, QUEUE, GRANTED, AGE, SERVED, DROPPED, HEAD, FIELDS = 0, 1, 2, 3, 4, 5
 ROTATING, MAX_MIN, PLACED, COLLIDED = 0, 1, 2, 3
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _share_in_turn(requests: Ints, nodes: Ints, first: int, available: int) -> None:
     """Grants what is asked for in cyclic order from node `first` until RBs run out."""
     n = requests.shape[0]
@@ -32,7 +33,7 @@ def _share_in_turn(requests: Ints, nodes: Ints, first: int, available: int) -> N
         available -= granted
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _share_in_rounds(requests: Ints, nodes: Ints, first: int, available: int) -> None:
     """Grants one RB per round to each node that wants more: the integer max-min fair share."""
     n = requests.shape[0]
@@ -50,7 +51,7 @@ def _share_in_rounds(requests: Ints, nodes: Ints, first: int, available: int) ->
 
 
 # Inlined by force: a call that passes array slices costs as much as the arithmetic in it.
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _arrived(sent: int, u: float, passing: Reals) -> int:
     """How many of `sent` packets get through: binomial, by inverse transform of uniform `u`."""
     passed = 0
@@ -59,7 +60,7 @@ def _arrived(sent: int, u: float, passing: Reals) -> int:
     return passed
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _update_queue(node: Ints, stamps: NDArray[np.int32], frame: int, served: int) -> int:
     """Takes served packets from the queue's head and adds the frame's arrivals to its tail.
 
@@ -92,7 +93,7 @@ def _update_queue(node: Ints, stamps: NDArray[np.int32], frame: int, served: int
     return dropped
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def advance(
     requests: Ints,
     active: Flags,
@@ -182,7 +183,7 @@ def advance(
     return exhausted
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def best_slot(i: int, placed: Ints, conflicts: Flags, frequencies: int) -> tuple[int, int]:
     """The slot in which node `i` has most free frequencies, and the lowest of these.
 
@@ -210,7 +211,7 @@ def best_slot(i: int, placed: Ints, conflicts: Flags, frequencies: int) -> tuple
     return best, lowest
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def place(
     requests: Ints,
     active: Flags,

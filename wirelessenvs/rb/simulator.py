@@ -120,7 +120,8 @@ class RBSimulator(Simulator[RBConfig]):
         self._traffic: list[np.random.Generator | None] = [None] * b
         self._channel: list[np.random.Generator | None] = [None] * b
 
-        entries = [most, config.queue_capacity, slots, config.max_steps]
+        # Of the age, the largest count that a clock holds: policies outlive an episode's length.
+        entries = [most, config.queue_capacity, slots, np.iinfo(self._stamps.dtype).max]
         high = np.array(entries[: self._width], np.float32)
         self.observation_space = gymnasium.spaces.Box(np.zeros_like(high), high, dtype=np.float32)
         bounds = np.concatenate([np.tile(high, n), np.ones(n, np.float32)])

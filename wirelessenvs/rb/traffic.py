@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import bdtr, pdtr
 
+from wirelessenvs.compiled import njit
 from wirelessenvs.rb.config import RBConfig
 
 __all__ = ["arrival_table", "draw_arrivals", "success_table"]
@@ -50,7 +50,7 @@ def success_table(config: RBConfig) -> NDArray[np.float64]:
     return np.ascontiguousarray(np.where(passed[None, None] >= sent[None, :, None], 1.0, table))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def draw_arrivals(
     uniforms: NDArray[np.float64],
     table: NDArray[np.float64],

@@ -13,9 +13,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtri
+
+from wirelessenvs.compiled import njit
 
 __all__ = ["GOLDEN", "mix", "standard_normal", "stream_state"]
 
@@ -48,7 +49,7 @@ _QUANTILE = _quantile_table()
 _FIRST_ROW = np.uint64((1023 + _SMALLEST) << 4)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def mix(word: np.uint64) -> np.uint64:
     """SplitMix64's finaliser: a bijection of 64-bit words whose outputs look independent."""
     word = (word ^ (word >> _S30)) * _FIRST
@@ -56,13 +57,13 @@ def mix(word: np.uint64) -> np.uint64:
     return word ^ (word >> _S31)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def stream_state(key: np.uint64, index: int) -> np.uint64:
     """First state of the `index`-th stream under a key."""
     return mix(key + np.uint64(index + 1) * GOLDEN)
 
 
-@njit(cache=True, nogil=True, inline="always", error_model="numpy")
+@njit(nogil=True, inline="always", error_model="numpy")
 def standard_normal(word: np.uint64) -> float:
     """The standard normal quantile of (upper 52 bits + 1/2) / 2^52, within 2e-12."""
     u = (np.float64(word >> _S12) + 0.5) * 2.0**-52  # exact: 53 bits hold 52 and a half

@@ -16,9 +16,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from wirelessenvs.compiled import njit
 from wirelessenvs.slicing.counter import GOLDEN, mix, standard_normal, stream_state
 from wirelessenvs.slicing.traffic import TrafficTables
 
@@ -86,7 +86,7 @@ class Radio(NamedTuple):
     carry_over: bool
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _gap_slots(s, word, tables):  # type: ignore[no-untyped-def]
     """Slots from a packet of slice `s` to the next one, from a word of 32 bits."""
     mean = tables.exponential_slots[s]
@@ -100,7 +100,7 @@ def _gap_slots(s, word, tables):  # type: ignore[no-untyped-def]
     return below + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _packet_bits(s, word, tables):  # type: ignore[no-untyped-def]
     """Size of a packet of slice `s` from a word of 32 bits."""
     choices = tables.num_sizes[s]
@@ -111,7 +111,7 @@ def _packet_bits(s, word, tables):  # type: ignore[no-untyped-def]
     return min(scale * (survival ** (-1.0 / shape) - 1.0), cap)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _simulate_slice(  # type: ignore[no-untyped-def]
     users, env, cell, s, num_rbs, keys, radio, tables, work, commit, counts
 ):  # fmt: skip
@@ -284,7 +284,7 @@ def _simulate_slice(  # type: ignore[no-untyped-def]
     return rate_sum
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _workspace(num_users, capacity, num_slots):  # type: ignore[no-untyped-def]
     """Scratch arrays of `_simulate_slice`, enough for all users in one slice."""
     return (
@@ -303,14 +303,14 @@ def _workspace(num_users, capacity, num_slots):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _window_keys(keys, window, env):  # type: ignore[no-untyped-def]
     """Keys of the traffic and the shadowing of the coming window."""
     index = window[env] + 1
     return stream_state(keys[env, 0], index), stream_state(keys[env, 1], index)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def simulate_windows(  # type: ignore[no-untyped-def]
     jobs, rbs, users, keys, window, radio, tables, counts, rates
 ):  # fmt: skip
@@ -339,7 +339,7 @@ def simulate_windows(  # type: ignore[no-untyped-def]
             )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def tabulate_windows(  # type: ignore[no-untyped-def]
     jobs, choices, num_cells, users, keys, window, radio, tables, counts, rates
 ):  # fmt: skip
@@ -369,7 +369,7 @@ def tabulate_windows(  # type: ignore[no-untyped-def]
                 )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def first_gaps(
     key: np.uint64, slices: NDArray[np.int8], tables: TrafficTables
 ) -> NDArray[np.int32]:

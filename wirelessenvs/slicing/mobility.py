@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from wirelessenvs.compiled import njit
 
 __all__ = ["associate", "interference", "move", "path_loss_db"]
 
@@ -16,7 +17,7 @@ def path_loss_db(distance_m: NDArray[np.float64]) -> NDArray[np.float64]:
     return 145.4 + 37.5 * np.log10(np.maximum(distance_m, 1e-2) / 1000.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def move(
     positions: NDArray[np.float64],
     displacement: NDArray[np.float64],
@@ -39,7 +40,7 @@ def move(
             positions[user, axis] = x
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def associate(
     positions: NDArray[np.float64],
     slices: NDArray[np.int8],
@@ -86,7 +87,7 @@ def associate(
         place[group] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def interference(
     positions: NDArray[np.float64],
     cells: NDArray[np.int32],
