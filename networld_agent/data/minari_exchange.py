@@ -3,12 +3,17 @@
 A Minari episode holds the agents' observations `(T + 1, N, D)`, their actions `(T, N[, A])`, and
 the mean of their rewards `(T,)`, as `gymnasium.make("wirelessenvs/RB-v0")` gives them. What a joint
 episode has no place for is in `infos`: every agent's rewards and metrics, further forms of the
-actions. Our own metadata travels along, so that importing gives back the same data set.
+actions. Our own metadata travels along, with a checksum of every episode, so that importing gives
+back the same data set or says what was changed. Importing reads HDF5 by itself: Minari would build
+the environment that a folder's metadata names, and what a file says is never executed here.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -24,6 +29,7 @@ from numpy.typing import NDArray
 
 from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.errors import DatasetError
+from networld_agent.data.fields import canonical_json, read_json
 from networld_agent.data.files import Chunk
 from networld_agent.data.metadata import ActionInfo, Description
 from networld_agent.data.subset import description_of
@@ -32,7 +38,11 @@ from wirelessenvs.tasks import TASKS
 
 __all__ = ["export_minari", "import_minari"]
 
-_KEY = "networld_description"
+#: Of Minari's metadata: our description, and the SHA-256 of every episode.
+_KEY, _SUMS = "networld_description", "networld_sha256"
+_FILE = "main_data.hdf5"
+#: Bytes that HDF5 may add to an array, for its header and its last chunk.
+_OVERHEAD = 8192
 
 Report = Callable[[int], None]
 
@@ -69,14 +79,16 @@ def export_minari(
     from minari.storage.datasets_root_dir import get_dataset_path
 
     namespace = parse_dataset_id(minari_id)[0]
-    home = Path(root) if root is not None else Path(get_dataset_path())
-    home.mkdir(parents=True, exist_ok=True)
+    # Minari takes its folder as absolute.
+    home = Path(root if root is not None else get_dataset_path()).expanduser().resolve()
     target = home / minari_id
     if target.exists():
         raise ValueError(f"{target} exists already.")
     description = dataset.description
     observation_space, action_space = _joint_spaces(description)
-    with tempfile.TemporaryDirectory(dir=home, prefix=".export-") as temporary:
+    home.mkdir(parents=True, exist_ok=True)
+    _check_space(dataset, target)
+    with _scratch(home) as temporary:
         with _minari_home(temporary), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on author and link, which are optional
             made = minari.create_dataset_from_buffers(
@@ -93,21 +105,71 @@ def export_minari(
                 jpeg_encoding=False,
             )  # fmt: skip
             selected = description_of(dataset).to_json()
-            made.storage.update_metadata({_KEY: json.dumps(selected)})
+            made.storage.update_metadata({
+                _KEY: json.dumps(selected),
+                _SUMS: _checksums(temporary / minari_id / "data" / _FILE, dataset.num_episodes),
+            })  # fmt: skip
         target.parent.mkdir(parents=True, exist_ok=True)
         if namespace is not None:
-            for file in (Path(temporary) / namespace).iterdir():
+            for file in (temporary / namespace).iterdir():
                 if file.is_file() and not (target.parent / file.name).exists():
                     shutil.copy(file, target.parent / file.name)
-        (Path(temporary) / minari_id).rename(target)
+        (temporary / minari_id).rename(target)
     return target
 
 
+def _check_space(dataset: TrajectoryDataset, target: Path) -> None:
+    """HDF5 does not survive a full disk: it is asked for before.
+
+    Raises:
+        OSError: if the disk has too little room.
+    """
+    description = dataset.description
+    layouts = description.layouts().values()
+    arrays = len(layouts) + len(description.metrics) + 4
+    # Minari keeps choices as 64-bit integers; rewards stand there twice.
+    per_episode = 2 * sum(layout.episode_bytes for layout in layouts) + arrays * _OVERHEAD
+    needed, free = per_episode * dataset.num_episodes, shutil.disk_usage(target.parent.parent).free
+    if needed > free:
+        raise OSError(
+            f"cannot write {target}: it may need {needed / 1e6:.1f} MB and the disk has "
+            f"{free / 1e6:.1f} MB left."
+        )
+
+
 @contextlib.contextmanager
-def _minari_home(folder: str) -> Iterator[None]:
+def _scratch(home: Path) -> Iterator[Path]:
+    """A folder that goes in the end; those of killed exports go now."""
+    for left in home.glob(".export-*"):
+        with _locked(left) as free:
+            if free:
+                shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=home, prefix=".export-"))
+    try:
+        with _locked(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Holds a folder's lock, which goes with its process; yields whether it was free."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _minari_home(folder: Path) -> Iterator[None]:
     """Minari's data sets live in `folder` for a while."""
     before = os.environ.get("MINARI_DATASETS_PATH")
-    os.environ["MINARI_DATASETS_PATH"] = folder
+    os.environ["MINARI_DATASETS_PATH"] = str(folder)
     try:
         yield
     finally:
@@ -139,7 +201,8 @@ def _episodes(dataset: TrajectoryDataset, report: Report | None) -> Iterator[Any
             seed=description.seeds[episode],
             observations=_steps_first(dataset.observations[episode]),
             actions=actions.astype(np.int64) if discrete else actions,
-            rewards=dataset.rewards[episode].mean(0),
+            # Along the last axis, as the environments do it: the same bits.
+            rewards=infos["agent_rewards"].mean(1),
             terminations=np.zeros(description.steps, np.bool_),
             truncations=last,
             infos=infos,
@@ -180,21 +243,62 @@ def _env_spec(description: Description) -> Any:
         return None
     task, environment = TASKS[description.task], description.environment
     preset, config = environment["preset"], environment["config"]
-    plain = json.loads(json.dumps(_fields(task.config.from_preset(preset))))
+    plain = json.loads(json.dumps(dataclasses.asdict(task.config.from_preset(preset))))
     changed = {key: value for key, value in config.items() if plain[key] != value}
     spec = gymnasium.spec(task.gymnasium_id)
     kwargs = {**spec.kwargs, "preset": preset, **changed}
-    return type(spec)(id=spec.id, entry_point=spec.entry_point, kwargs=kwargs)
+    return type(spec)(
+        id=spec.id,
+        entry_point=spec.entry_point,
+        max_episode_steps=description.steps,
+        kwargs=kwargs,
+    )
 
 
-def _fields(config: Any) -> dict[str, Any]:
-    import dataclasses
+# -------------------------------------------------------------------------------- checksums
+def _checksums(path: Path, episodes: int) -> list[str]:
+    """SHA-256 of every episode of an HDF5 file that was just written."""
+    import h5py
 
-    return dataclasses.asdict(config)
+    with h5py.File(path, "r") as file:
+        return [_digest(_values(file[f"episode_{k}"])) for k in range(episodes)]
 
 
+def _values(group: Any, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """All arrays of an episode by path; links and arrays that lie elsewhere are not followed.
+
+    Raises:
+        DatasetError: naming the one that is no array of this file.
+    """
+    import h5py
+
+    found: dict[str, NDArray[Any]] = {}
+    for name in sorted(group):
+        path, own = f"{prefix}{name}", isinstance(group.get(name, getlink=True), h5py.HardLink)
+        node = group[name] if own else None
+        if isinstance(node, h5py.Group):
+            found |= _values(node, f"{path}/")
+        elif isinstance(node, h5py.Dataset) and not (node.is_virtual or node.external):
+            found[path] = node[()]
+        else:
+            raise DatasetError(f"{path} is no array of this file.")
+    return found
+
+
+def _digest(arrays: dict[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for path, values in arrays.items():
+        kind = values.dtype.newbyteorder("<")
+        digest.update(canonical_json([path, kind.str, list(values.shape)]).encode())
+        digest.update(np.ascontiguousarray(values, kind).tobytes())
+    return digest.hexdigest()
+
+
+# ----------------------------------------------------------------------------------- import
 def import_minari(folder: Path, out: Path, report: Report | None = None) -> Path:
     """Turns a Minari data set that `export_minari` wrote back into a data set.
+
+    Nothing that the folder says is imported or called, and every episode is checked.
 
     Args:
         folder: of the Minari data set, which holds `data/`.
@@ -202,62 +306,128 @@ def import_minari(folder: Path, out: Path, report: Report | None = None) -> Path
         report: called with the number of episodes done.
 
     Raises:
-        DatasetError: if it was not exported by this package, or its arrays do not fit.
+        DatasetError: if it was not exported by this package, or is damaged or changed.
+        ImportError: if h5py is not installed.
     """
-    minari = _minari()
+    try:
+        import h5py
+    except ImportError:
+        raise ImportError("Minari is not installed: pip install 'wirelessenvs[minari]'.") from None
     data = folder / "data" if (folder / "data").is_dir() else folder
+    if not (data / "metadata.json").exists():
+        raise DatasetError(f"{folder} is no Minari data set: {data} holds no metadata.json.")
+    description, sums = _described(folder, read_json(data / "metadata.json"))
+    path = data / _FILE
+    if not path.is_file():
+        raise DatasetError(f"{path}: the file is missing or no file.")
     try:
-        source = minari.MinariDataset(data)
-        text = source.storage.metadata.get(_KEY)
-    except (ValueError, OSError, KeyError, AssertionError) as error:
-        raise DatasetError(f"{folder} is no Minari data set: {error}") from None
-    if not isinstance(text, str):
-        raise DatasetError(f"{folder} was not exported by this package: key {_KEY!r} is missing.")
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        raise DatasetError(f"{folder}: key {_KEY!r} is not valid JSON.") from None
-    description = Description.from_json(document, f"{data.name}/metadata.json")
-    if source.total_episodes != description.num_episodes:
-        raise DatasetError(
-            f"{folder} holds {source.total_episodes} episodes, its description "
-            f"{description.num_episodes}."
-        )
-    with DatasetWriter(out, description) as writer:
+        file = h5py.File(path, "r")
+    except (OSError, RuntimeError) as error:
+        raise DatasetError(f"{path}: is no HDF5 file that can be read: {error}.") from None
+    with file, DatasetWriter(out, description) as writer:
         for episode in writer.missing:
-            (found,) = source.storage.get_episodes([episode])
-            writer.write(Chunk((episode,), 0, _arrays(found, description, episode)))
+            arrays = _episode(file, path, episode, description)
+            if _digest(arrays) != sums[episode]:
+                raise DatasetError(
+                    f"{path}: episode {episode} does not fit its checksum: the file was changed."
+                )
+            writer.write(Chunk((episode,), 0, _arrays(arrays, description)))
             writer.commit((episode,))
             if report is not None:
                 report(episode + 1)
         return writer.finish()
 
 
-def _arrays(
-    found: dict[str, Any], description: Description, episode: int
+def _described(folder: Path, metadata: Any) -> tuple[Description, list[str]]:
+    """What an export says of itself."""
+    text = metadata.get(_KEY) if isinstance(metadata, dict) else None
+    if not isinstance(text, str):
+        raise DatasetError(f"{folder} was not exported by this package: key {_KEY!r} is missing.")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise DatasetError(f"{folder}: key {_KEY!r} is not valid JSON.") from None
+    description = Description.from_json(document, "metadata.json")
+    sums = metadata.get(_SUMS)
+    if not isinstance(sums, list) or not all(isinstance(entry, str) for entry in sums):
+        raise DatasetError(
+            f"{folder}: key {_SUMS!r} is missing: it was changed, or exported by a version before "
+            "0.2, which wrote no checksums: export it again."
+        )
+    held = metadata.get("total_episodes")
+    if not held == len(sums) == description.num_episodes:
+        raise DatasetError(
+            f"{folder} holds {held} episodes and {len(sums)} checksums, its description "
+            f"{description.num_episodes}."
+        )
+    return description, sums
+
+
+def _episode(
+    file: Any, path: Path, episode: int, description: Description
 ) -> dict[str, NDArray[Any]]:
-    infos = found["infos"] or {}
-    arrays = {"observations": found["observations"], "actions": found["actions"]}
-    needed = {"rewards": "agent_rewards"}
-    needed |= {name: f"action_{name}" for name in description.forms}
-    needed |= {metric.name: metric.name for metric in description.metrics}
+    """The arrays of an episode; all that importing needs is there in its size.
+
+    Raises:
+        DatasetError: naming file, episode and array.
+    """
+    import h5py
+
+    where = f"{path}: episode {episode}"
+    shapes = _shapes(description)
+    try:
+        group = file.get(f"episode_{episode}")
+        if not isinstance(group, h5py.Group):
+            raise DatasetError(f"{where} is missing.")
+        for name, shape in shapes.items():
+            node = group.get(name)
+            if not isinstance(node, h5py.Dataset):
+                raise DatasetError(f"{where} has no array {name!r}.")
+            # Before it is read: a damaged shape may ask for more than all memory.
+            if node.shape != shape:
+                raise DatasetError(f"{where}, {name}: shape {node.shape} instead of {shape}.")
+            if node.dtype.kind not in "biuf":
+                raise DatasetError(f"{where}, {name}: holds no numbers, but {node.dtype}.")
+        if (unknown := group["infos"].keys() - {name.partition("/")[2] for name in shapes}) or (
+            unknown := group.keys() - {name.partition("/")[0] for name in shapes}
+        ):
+            raise DatasetError(f"{where} holds an unknown array {min(unknown)!r}.")
+        return _values(group)
+    except DatasetError as error:
+        text = str(error)
+        raise DatasetError(text if text.startswith(where) else f"{where}: {text}") from None
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+        raise DatasetError(f"{where} cannot be read: {error}.") from None
+
+
+def _shapes(description: Description) -> dict[str, tuple[int, ...]]:
+    """Of every array of an exported episode, by its path."""
+    layouts = description.layouts()
+    joint = {name: _swapped(layout.shape[1:]) for name, layout in layouts.items()}
+    steps = (description.steps,)
+    shapes = {name: joint[name] for name in ("observations", "actions")}
+    shapes |= dict.fromkeys(("rewards", "terminations", "truncations"), steps)
+    shapes["infos/agent_rewards"] = joint["rewards"]
+    shapes |= {f"infos/action_{name}": joint[name] for name in description.forms}
+    shapes |= {f"infos/{metric.name}": joint["rewards"] for metric in description.metrics}
     if description.adjacency is None:
-        needed["adjacency"] = "adjacency"
-    for key in needed.values():
-        if key not in infos:
-            raise DatasetError(f"main_data.hdf5: episode {episode} has no info {key!r}.")
-    arrays["rewards"] = infos["agent_rewards"]
-    for name in description.forms:
-        arrays[name] = infos[f"action_{name}"]
+        shapes["infos/adjacency"] = layouts["adjacency"].shape[1:]
+    return shapes
+
+
+def _swapped(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (shape[1], shape[0], *shape[2:])
+
+
+def _arrays(found: dict[str, NDArray[Any]], description: Description) -> dict[str, NDArray[Any]]:
+    """An episode as a data set holds it, `(1, N, T, ...)`."""
+    arrays = {"observations": found["observations"], "actions": found["actions"]}
+    arrays["rewards"] = found["infos/agent_rewards"]
+    arrays |= {name: found[f"infos/action_{name}"] for name in description.forms}
     if description.metrics:
-        arrays["metrics"] = np.stack([infos[m.name] for m in description.metrics], -1)
+        columns = [found[f"infos/{metric.name}"] for metric in description.metrics]
+        arrays["metrics"] = np.stack(columns, -1)
     result = {name: np.swapaxes(values, 0, 1)[None] for name, values in arrays.items()}
     if description.adjacency is None:
-        result["adjacency"] = infos["adjacency"][None]
-    for name, layout in description.layouts().items():
-        if result[name].shape[1:] != layout.shape[1:]:
-            raise DatasetError(
-                f"main_data.hdf5: episode {episode}, {name}: shape {result[name].shape[1:]} "
-                f"instead of {layout.shape[1:]}."
-            )
+        result["adjacency"] = found["infos/adjacency"][None]
     return result

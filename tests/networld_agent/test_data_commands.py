@@ -1,5 +1,7 @@
 """`python -m networld_agent.data`: inspect, verify, subset, and exchange with Minari."""
 
+import json
+import re
 import shutil
 
 import gymnasium
@@ -229,3 +231,127 @@ def test_a_minari_data_set_that_is_not_ours_is_refused(minari_home, tmp_path, ca
     assert main(["import", str(minari_home / "x-v0"), "--out", str(tmp_path / "b")]) == 2
     assert "was not exported by this package" in capsys.readouterr().err
     shutil.rmtree(minari_home / "x-v0")
+
+
+def exported(minari_home, name="x-v0", task="rb-v0"):
+    assert main(["export", str(small_dataset(task)), "--minari-id", name]) == 0
+    return minari_home / name
+
+
+def test_nothing_that_a_folder_names_is_called(minari_home, tmp_path, capsys):
+    """Minari itself would make the environment of `env_spec`, here by `os.system`."""
+    folder = exported(minari_home)
+    file, mark = folder / "data" / "metadata.json", tmp_path / "called"
+    spec = gymnasium.spec("wirelessenvs/RB-v0").to_json()
+    evil = json.loads(spec) | {"entry_point": "os:system", "kwargs": {"command": f"touch {mark}"}}
+    document = json.loads(file.read_text()) | {"env_spec": json.dumps(evil)}
+    for name in ("observation_space", "action_space"):
+        document.pop(name, None)
+    file.write_text(json.dumps(document))
+    assert main(["import", str(folder), "--out", str(tmp_path / "b")]) == 0
+    file.write_text(json.dumps({"data_format": "hdf5", "env_spec": json.dumps(evil)}))
+    assert main(["import", str(folder), "--out", str(tmp_path / "c")]) == 2
+    assert "was not exported by this package" in capsys.readouterr().err
+    assert not mark.exists()
+
+
+def _without(name):
+    def change(file):
+        del file[name]
+
+    return change
+
+
+def _set(name, value):
+    def change(file):
+        if name in file:
+            del file[name]
+        file[name] = value
+
+    return change
+
+
+def _flip(file):
+    file["episode_1/observations"][3, 1, 1] += 64
+
+
+def _link(file):
+    import h5py
+
+    del file["episode_1/rewards"]
+    file["episode_1/rewards"] = h5py.ExternalLink("other.hdf5", "/rewards")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (_flip, r"episode 1 does not fit its checksum"),
+        (_without("episode_1"), "episode 1 is missing"),
+        (_without("episode_1/rewards"), "episode 1 has no array 'rewards'"),
+        (_without("episode_1/truncations"), "episode 1 has no array 'truncations'"),
+        (_without("episode_1/infos"), "episode 1 has no array 'infos/agent_rewards'"),
+        (_set("episode_1/rewards", np.zeros(3)), r"episode 1, rewards: shape \(3,\) instead of"),
+        (_set("episode_1/rewards", "text"), "episode 1, rewards: shape"),
+        (_set("episode_1", np.zeros(3)), "episode 1 is missing"),
+        (_set("episode_0/more", 1.0), "episode 0 holds an unknown array 'more'"),
+        (_set("episode_0/infos/more", 1.0), "episode 0 holds an unknown array 'more'"),
+        (_link, "episode 1"),
+    ],
+)
+def test_a_changed_export_is_not_imported(change, sentence, minari_home, tmp_path, capsys):
+    import h5py
+
+    folder = exported(minari_home)
+    with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
+        change(file)
+    assert main(["import", str(folder), "--out", str(tmp_path / "b")]) == 2
+    assert re.search(sentence, capsys.readouterr().err)
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
+def test_a_cut_hdf5_file_is_one_sentence(share, minari_home, tmp_path, capsys):
+    path = exported(minari_home) / "data" / "main_data.hdf5"
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    assert main(["import", str(path.parent.parent), "--out", str(tmp_path / "b")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_relative_root_is_a_root(minari_home, tmp_path, monkeypatch):
+    source = str(small_dataset("rb-v0").resolve())
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", source, "--minari-id", "rb/a-v0", "--root", "mm"]) == 0
+    assert (tmp_path / "mm/rb/a-v0/data/main_data.hdf5").exists()
+    monkeypatch.setenv("MINARI_DATASETS_PATH", "other place")
+    assert main(["export", source, "--minari-id", "rb/a-v0"]) == 0
+    assert (tmp_path / "other place/rb/a-v0/data/main_data.hdf5").exists()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["export", source, "--minari-id", "rb/a-v0", "--root", "~/home"]) == 0
+    assert (tmp_path / "home/rb/a-v0/data/main_data.hdf5").exists()
+
+
+def test_a_full_disk_is_noticed_before_hdf5_does(minari_home, monkeypatch, capsys):
+    usage = shutil.disk_usage("/")._replace(free=10_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert main(["export", str(small_dataset("rb-v0")), "--minari-id", "x-v0"]) == 2
+    assert "the disk has 0.0 MB left" in capsys.readouterr().err
+    assert list(minari_home.iterdir()) == []
+
+
+def test_what_a_killed_export_left_goes_with_the_next(minari_home):
+    left = minari_home / ".export-killed"
+    left.mkdir(parents=True)
+    (left / "main_data.hdf5").write_bytes(b"half")
+    exported(minari_home)
+    assert not list(minari_home.glob(".export-*"))
+
+
+def test_an_export_names_the_length_of_its_episodes(minari_home):
+    """Loaders of other packages ask the environment's spec for it."""
+    import minari
+
+    exported(minari_home)
+    loaded = minari.load_dataset("x-v0")
+    assert loaded.spec.env_spec.max_episode_steps == 40
+    assert loaded.recover_environment().spec.max_episode_steps == 40
