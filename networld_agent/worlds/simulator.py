@@ -41,9 +41,6 @@ class SimulatorWorlds:
         self.state_size = int(np.prod(simulator.state_space.shape))
         # A graph of all environments is broadcast; one that changes is an array of each.
         self.graph_changes = simulator.adjacency.strides[0] != 0
-        #: Episodes of the tasks end by time alone.
-        self._terminated = np.zeros(num_envs, np.bool_)
-        self._terminated.setflags(write=False)
 
     @property
     def adjacency(self) -> NDArray[np.bool_]:
@@ -66,6 +63,6 @@ class SimulatorWorlds:
     def step(self, actions: NDArray[Any], active: NDArray[np.bool_] | None = None) -> WorldStep:
         """Advances all environments, or the active ones, by one step."""
         step = self._simulator.step(actions, active)
-        return WorldStep(
-            step.observations, step.rewards, step.metrics, self._terminated, step.truncated
-        )
+        # Episodes of the tasks end by time alone.
+        never = np.zeros_like(step.truncated)
+        return WorldStep(step.observations, step.rewards, step.metrics, never, step.truncated)
