@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from networld_agent.data.windows import Places, WindowSource
 from networld_agent.keyed_random import hashed, integers, normals, signed
 from networld_agent.model.batch import Batch, TaskBatch
 from networld_agent.model.config import WorldModelConfig
-from networld_agent.training.windows import WindowSource
 
 __all__ = ["BatchSampler", "Drawer", "Share", "discounted"]
 
@@ -96,7 +96,7 @@ class BatchSampler:
         for i, (source, (episodes, starts)) in enumerate(zip(self.sources, drawn, strict=True)):
             if not len(starts):
                 continue
-            places = list(zip(episodes.tolist(), starts.tolist(), strict=True))
+            places = Places(episodes.numpy(), starts.numpy())
             windows = source.gather(places, self.config.horizon)
             parts.append(
                 TaskBatch(

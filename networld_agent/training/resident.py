@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from networld_agent.data.windows import WindowSource
 from networld_agent.model.batch import Batch, TaskBatch
+from networld_agent.model.mean_field import mean_weights
 from networld_agent.training.batches import BatchSampler, discounted
-from networld_agent.training.windows import WindowSource
 
 __all__ = ["ResidentBatches", "resident_bytes"]
 
@@ -85,8 +86,7 @@ class _ResidentSource:
         ]
         weights = self._weights
         if weights is None:
-            heard = self._adjacency[rows[:, 0], steps].float()
-            weights = heard / heard.sum(-1, keepdim=True).clamp_min(1)
+            weights = mean_weights(self._adjacency[rows[:, 0], steps])
         return found[0], found[1], found[2], weights
 
 

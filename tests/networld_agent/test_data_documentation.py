@@ -20,7 +20,9 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
     (block,) = re.findall(r"```python\n(.*?)```", DOCS, flags=re.DOTALL)
     names = {}
     exec(compile(block, "data.md", "exec"), names)
-    assert names["batch"].observations.shape == names["batch"].neighbors.shape == (256, 32, 4)
+    assert names["windows"].observations.shape == names["neighbors"].shape == (32, 8, 33, 4)
+    assert names["windows"].rewards.shape == (32, 8, 32)
+    assert names["held_out"].segments.tolist() == [[9, 0, 41]]
     assert names["few_shot"].num_episodes == 10
 
 

@@ -68,7 +68,7 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "fit": (
         *_DATA, *_PLAY, "networld_agent/model/task_spec.py", "networld_agent/model/symlog.py",
-        "networld_agent/storage.py", "networld_agent/training/windows.py",
+        "networld_agent/storage.py", "networld_agent/model/mean_field.py",
         "networld_agent/device.py", "networld_agent/keyed_random.py",
         "benchmarks/experiment/jobs/fitting.py", "benchmarks/experiment/jobs/worlds.py",
     ),
