@@ -197,7 +197,7 @@ class Description:
             width = (form.width,) if form.width else ()
             layouts[name] = ArrayLayout(form.dtype, (e, n, t, *width))
         if self.adjacency is None:
-            layouts["adjacency"] = ArrayLayout("|u1", (e, t + 1, n, n))
+            layouts["adjacency"] = ArrayLayout("|u1", (e, t + 1, n, n), lead=1)
         return layouts
 
     def to_json(self) -> dict[str, Any]:
