@@ -91,7 +91,7 @@ def reference_policies(worlds: Worlds, names: Sequence[str]) -> dict[str, str]:
 
     Args:
         worlds: of the task.
-        names: tiers or policies; "all" stands for every policy of the task.
+        names: tiers, policies or `module:Class`; "all" stands for every policy of the task.
     """
     if worlds.simulator is None:
         return {}
@@ -272,7 +272,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument(
         "--policies", nargs="*", default=[],
-        help=f"tiers or policies to play beside it, or all (default: {' '.join(TIERS)})",
+        help="tiers, policies or module:Class to play beside it, or all "
+        f"(default: {' '.join(TIERS)})",
     )  # fmt: skip
     parser.add_argument(
         "--plan", metavar="NAME=VALUE", action="append", default=[],

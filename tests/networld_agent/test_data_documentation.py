@@ -17,7 +17,7 @@ COMMANDS = re.findall(r"^python -m (networld_agent\.\w+)(.*?)(?:#.*)?$", DOCS, f
 def test_the_python_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     collect(CollectionSettings(env="rb-v0", episodes=10, steps=40), "data/rb-8-expert")
-    (block,) = re.findall(r"```python\n(.*?)```", DOCS, flags=re.DOTALL)
+    block = re.findall(r"```python\n(.*?)```", DOCS, flags=re.DOTALL)[0]
     names = {}
     exec(compile(block, "data.md", "exec"), names)
     assert names["windows"].observations.shape == names["neighbors"].shape == (32, 8, 33, 4)
