@@ -270,6 +270,18 @@ class WindowSource:
             self.neighbor_weights(places, horizon),
         )
 
+    def tensors(
+        self, episodes: Tensor, starts: Tensor, horizon: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What `JointWindows` holds, at `(W,)` episodes and first steps on the CPU, as tensors."""
+        windows = self.gather(Places(episodes.numpy(), starts.numpy()), horizon)
+        return (
+            torch.from_numpy(windows.observations),
+            torch.from_numpy(windows.actions),
+            torch.from_numpy(windows.rewards),
+            torch.from_numpy(windows.mean_weights),
+        )
+
     def observations(self, places: Places, length: int) -> NDArray[np.float32]:
         """`(B, L, d)` of single agents or `(B, N, L, d)` of all, in the environment's units."""
         return windows_of(self.dataset.observations, places, length)
