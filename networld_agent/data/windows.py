@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -79,10 +79,15 @@ def windows_of(array: NDArray[Any], places: Places, length: int) -> NDArray[Any]
         raise ValueError(
             f"windows of {length} steps must start between 0 and {last}, got {wrong[0]}."
         )
-    # One step per place instead of an index per step: a window is copied as one run of bytes.
-    views = np.moveaxis(sliding_window_view(array, length, axis=2), -1, 3)
-    agents = slice(None) if places.agents is None else places.agents
-    return np.ascontiguousarray(views[places.episodes, agents, starts])
+    if places.agents is None:
+        pairs = zip(places.episodes.tolist(), starts.tolist(), strict=True)
+        return np.stack([array[e, :, s : s + length] for e, s in pairs])
+    # An axis of windows over the same bytes: one index per window instead of one per step, and a
+    # window is copied as one run.
+    *outer, step = array.strides[:3]
+    shape = (*array.shape[:2], last + 1, length, *array.shape[3:])
+    views = as_strided(array, shape, (*outer, step, step, *array.strides[3:]), writeable=False)
+    return np.ascontiguousarray(views[places.episodes, places.agents, starts])
 
 
 def discounted_sums(rewards: NDArray[np.float64], gamma: float, length: int) -> NDArray[np.float64]:
