@@ -22,6 +22,7 @@ import torch
 
 from networld_agent.config import PRESETS, get_preset, parse_options
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource, held_out_split
 from networld_agent.device import pick_device
 from networld_agent.model.world_model import TASK_PARTS, WorldModel
 from networld_agent.pretrain import fresh_model
@@ -31,7 +32,7 @@ from networld_agent.training.command import (
     report_size,
     train,
 )
-from networld_agent.training.windows import WindowSource, held_out_split, make_task_spec
+from networld_agent.training.task_specs import make_task_spec
 from wirelessenvs.command import run
 
 __all__ = ["add_target_task", "main", "shared_parameters"]

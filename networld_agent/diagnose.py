@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.device import pick_device
 from networld_agent.diagnostics.measurements import Measurements, measure, measure_lift
 from networld_agent.diagnostics.page import diagnostics_page, verdicts
@@ -27,7 +28,6 @@ from networld_agent.evaluation.players import check_fit
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner
-from networld_agent.training.windows import WindowSource
 from networld_agent.worlds.make import worlds_of
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import check_targets, run, whole_file

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from networld_agent.config import PRESETS, get_preset
+from networld_agent.data.windows import WindowSource
 from networld_agent.device import pick_device
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.world_model import WorldModel
@@ -26,7 +27,7 @@ from networld_agent.training.command import (
     report_size,
     train,
 )
-from networld_agent.training.windows import WindowSource, make_task_spec
+from networld_agent.training.task_specs import make_task_spec
 from wirelessenvs.command import run
 
 __all__ = ["fresh_model", "main"]

@@ -25,6 +25,7 @@ import torch
 from benchmarks.records import write_figures
 from networld_agent.config import PRESETS, get_preset
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.diagnostics.measurements import measure
 from networld_agent.evaluation.episodes import play
 from networld_agent.evaluation.json_values import finite_or_null
@@ -35,7 +36,6 @@ from networld_agent.planning import Planner, PlannerConfig
 from networld_agent.pretrain import fresh_model
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.trainer import Trainer
-from networld_agent.training.windows import WindowSource
 from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.make import worlds_of
 from wirelessenvs.checks import check_int

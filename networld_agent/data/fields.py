@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,9 +64,6 @@ class Fields:
             raise self._fault(prefix.rstrip("."), "must be an object", document)
         self._document: dict[str, Any] = document
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._document
-
     def _fault(self, key: str, rule: str, value: object) -> DatasetError:
         return DatasetError(f"{self._file}: key {key!r} {rule}, got {_short(value)}.")
 
@@ -84,9 +81,9 @@ class Fields:
         """A nested object."""
         return Fields(self.raw(key), self._file, f"{self._prefix}{key}.")
 
-    def keys(self) -> tuple[str, ...]:
+    def __iter__(self) -> Iterator[str]:
         """Keys of this object."""
-        return tuple(self._document)
+        return iter(self._document)
 
     def text(self, key: str, empty: bool = False) -> str:
         """A string."""

@@ -9,6 +9,7 @@ actions. Our own metadata travels along, so that importing gives back the same d
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -24,10 +25,9 @@ from numpy.typing import NDArray
 
 from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.errors import DatasetError
-from networld_agent.data.files import Chunk
 from networld_agent.data.metadata import ActionInfo, Description
 from networld_agent.data.subset import description_of
-from networld_agent.data.writer import DatasetWriter
+from networld_agent.data.writer import write_episodes
 from wirelessenvs.tasks import TASKS
 
 __all__ = ["export_minari", "import_minari"]
@@ -180,17 +180,11 @@ def _env_spec(description: Description) -> Any:
         return None
     task, environment = TASKS[description.task], description.environment
     preset, config = environment["preset"], environment["config"]
-    plain = json.loads(json.dumps(_fields(task.config.from_preset(preset))))
+    plain = json.loads(json.dumps(dataclasses.asdict(task.config.from_preset(preset))))
     changed = {key: value for key, value in config.items() if plain[key] != value}
     spec = gymnasium.spec(task.gymnasium_id)
     kwargs = {**spec.kwargs, "preset": preset, **changed}
     return type(spec)(id=spec.id, entry_point=spec.entry_point, kwargs=kwargs)
-
-
-def _fields(config: Any) -> dict[str, Any]:
-    import dataclasses
-
-    return dataclasses.asdict(config)
 
 
 def import_minari(folder: Path, out: Path, report: Report | None = None) -> Path:
@@ -223,41 +217,35 @@ def import_minari(folder: Path, out: Path, report: Report | None = None) -> Path
             f"{folder} holds {source.total_episodes} episodes, its description "
             f"{description.num_episodes}."
         )
-    with DatasetWriter(out, description) as writer:
-        for episode in writer.missing:
-            (found,) = source.storage.get_episodes([episode])
-            writer.write(Chunk((episode,), 0, _arrays(found, description, episode)))
-            writer.commit((episode,))
-            if report is not None:
-                report(episode + 1)
-        return writer.finish()
+
+    def arrays_of(episode: int) -> dict[str, NDArray[Any]]:
+        (found,) = source.storage.get_episodes([episode])
+        return _arrays(found, description, episode)
+
+    return write_episodes(out, description, arrays_of, report)
 
 
 def _arrays(
     found: dict[str, Any], description: Description, episode: int
 ) -> dict[str, NDArray[Any]]:
     infos = found["infos"] or {}
-    arrays = {"observations": found["observations"], "actions": found["actions"]}
-    needed = {"rewards": "agent_rewards"}
-    needed |= {name: f"action_{name}" for name in description.forms}
-    needed |= {metric.name: metric.name for metric in description.metrics}
+    metrics = [metric.name for metric in description.metrics]
+    needed = {"rewards": "agent_rewards"} | {name: f"action_{name}" for name in description.forms}
     if description.adjacency is None:
         needed["adjacency"] = "adjacency"
-    for key in needed.values():
+    for key in (*needed.values(), *metrics):
         if key not in infos:
             raise DatasetError(f"main_data.hdf5: episode {episode} has no info {key!r}.")
-    arrays["rewards"] = infos["agent_rewards"]
-    for name in description.forms:
-        arrays[name] = infos[f"action_{name}"]
-    if description.metrics:
-        arrays["metrics"] = np.stack([infos[m.name] for m in description.metrics], -1)
-    result = {name: np.swapaxes(values, 0, 1)[None] for name, values in arrays.items()}
-    if description.adjacency is None:
-        result["adjacency"] = infos["adjacency"][None]
+    arrays = {"observations": found["observations"], "actions": found["actions"]}
+    arrays |= {name: infos[key] for name, key in needed.items()}
+    if metrics:
+        arrays["metrics"] = np.stack([infos[name] for name in metrics], -1)
     for name, layout in description.layouts().items():
-        if result[name].shape[1:] != layout.shape[1:]:
+        values = arrays[name] if layout.lead == 1 else np.swapaxes(arrays[name], 0, 1)
+        if values.shape != layout.shape[1:]:
             raise DatasetError(
-                f"main_data.hdf5: episode {episode}, {name}: shape {result[name].shape[1:]} "
+                f"main_data.hdf5: episode {episode}, {name}: shape {values.shape} "
                 f"instead of {layout.shape[1:]}."
             )
-    return result
+        arrays[name] = values[None]
+    return arrays

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from networld_agent.data.windows import JointWindows, WindowSource
 from networld_agent.diagnostics.action_accuracy import (
     ActionAccuracy,
     action_accuracy,
@@ -30,7 +31,6 @@ from networld_agent.planning.plan_generator import PlanGenerator
 from networld_agent.planning.planning_model import PlanningModel
 from networld_agent.planning.samplers import noised
 from networld_agent.training.latent_health import effective_rank
-from networld_agent.training.windows import JointWindows, WindowSource
 from networld_agent.worlds.interface import Worlds
 
 __all__ = [

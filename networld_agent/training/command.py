@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.config import TrainingConfig
 from networld_agent.training.distributed import process_group
 from networld_agent.training.run_folder import describe_source, prepare_folder
 from networld_agent.training.trainer import Trainer
-from networld_agent.training.windows import WindowSource
 
 __all__ = ["add_training_options", "open_datasets", "option_overrides", "report_size", "train"]
 

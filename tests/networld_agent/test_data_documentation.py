@@ -24,7 +24,9 @@ def test_the_example_of_reading_runs(tmp_path, monkeypatch):
     collect(CollectionSettings(env="rb-v0", episodes=10, steps=40), "data/rb-8-expert")
     names = {}
     exec(compile(BLOCKS[0], "data.md", "exec"), names)
-    assert names["batch"].observations.shape == names["batch"].neighbors.shape == (256, 32, 4)
+    assert names["windows"].observations.shape == names["neighbors"].shape == (32, 8, 33, 4)
+    assert names["windows"].rewards.shape == (32, 8, 32)
+    assert names["held_out"].segments.tolist() == [[9, 0, 41]]
     assert names["few_shot"].num_episodes == 10
 
 

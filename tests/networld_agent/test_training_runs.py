@@ -25,13 +25,14 @@ from training_cases import (
 from networld_agent import adapt, pretrain
 from networld_agent.config import PRESETS, get_preset
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.model import WorldModel
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.config import TrainingConfig
 from networld_agent.training.ema import AveragedModel
 from networld_agent.training.latent_health import effective_rank, latent_health
+from networld_agent.training.task_specs import make_task_spec
 from networld_agent.training.trainer import Trainer, TrainingError
-from networld_agent.training.windows import WindowSource, make_task_spec
 
 
 def command(out, *more, tasks=("rb-v0",)):
@@ -176,7 +177,7 @@ def test_adaptation_prefers_good_trajectories_if_told_to(
     gather = WindowSource.gather
 
     def noted(self, places, horizon):
-        drawn.extend(episode for episode, _ in places)
+        drawn.extend(places.episodes)
         return gather(self, places, horizon)
 
     monkeypatch.setattr(WindowSource, "gather", noted)

@@ -118,4 +118,4 @@ class TrajectoryConfig(BaselineConfig):
 
     def preferring(self, data: OfflineData) -> OfflineData:
         """The data, drawn from as these options say."""
-        return dataclasses.replace(data, temperature=self.trajectory_temperature)
+        return data.preferring(self.trajectory_temperature)

@@ -28,9 +28,9 @@ from benchmarks.speed.gpu.baselines import make_learner
 from benchmarks.speed.gpu.data import SHAPES, random_dataset, ring
 from benchmarks.speed.gpu.models import fresh_model
 from networld_agent.config import PRESETS
+from networld_agent.data.windows import WindowSource
 from networld_agent.planning import Planner
 from networld_agent.training.batches import BatchSampler
-from networld_agent.training.windows import WindowSource
 
 __all__ = ["Rates", "Seconds"]
 

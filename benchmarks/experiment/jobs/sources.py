@@ -67,10 +67,9 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
         "benchmarks/experiment/jobs/world_models.py", "benchmarks/experiment/jobs/worlds.py",
     ),
     "fit": (
-        *_DATA, *_PLAY, "networld_agent/model/action_spec.py",
-        "networld_agent/model/task_spec.py", "networld_agent/model/symlog.py",
-        "networld_agent/storage.py", "networld_agent/training/windows.py",
-        "networld_agent/device.py", "networld_agent/keyed_random.py",
+        *_DATA, *_PLAY, "networld_agent/model/task_spec.py", "networld_agent/model/action_spec.py",
+        "networld_agent/model/mean_field.py", "networld_agent/model/symlog.py",
+        "networld_agent/storage.py", "networld_agent/device.py", "networld_agent/keyed_random.py",
         "benchmarks/experiment/jobs/fitting.py", "benchmarks/experiment/jobs/worlds.py",
     ),
     "evaluate": (
@@ -87,7 +86,7 @@ _PLAYED: Final = {
         "networld_agent/keyed_random.py",
     ),
     "baseline": (
-        "networld_agent/model/action_spec.py",
+        "networld_agent/model/mean_field.py",
         "networld_agent/model/task_spec.py",
         "networld_agent/model/symlog.py",
         "networld_agent/device.py",

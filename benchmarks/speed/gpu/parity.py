@@ -20,9 +20,9 @@ from benchmarks.speed.gpu.models import fresh_model
 from benchmarks.speed.gpu.piece import Row, Setting
 from benchmarks.speed.gpu.planning import no_fallback, planner_config
 from networld_agent.config import PRESETS
+from networld_agent.data.windows import WindowSource
 from networld_agent.planning import Planner
 from networld_agent.training.batches import BatchSampler
-from networld_agent.training.windows import WindowSource
 
 __all__ = ["rows"]
 

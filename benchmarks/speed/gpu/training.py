@@ -32,6 +32,7 @@ from benchmarks.speed.gpu.piece import Row, Setting
 from benchmarks.speed.gpu.plain_model import PlainStep, PlainWorldModel
 from networld_agent.config import PRESETS
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend
+from networld_agent.data.windows import WindowSource
 from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.capture import Capture
@@ -40,7 +41,6 @@ from networld_agent.training.ema import AveragedModel
 from networld_agent.training.feeds import open_feed
 from networld_agent.training.precision import computes_in_half
 from networld_agent.training.step import TrainingStep
-from networld_agent.training.windows import WindowSource
 
 __all__ = ["rows", "sampler_of"]
 

@@ -1,7 +1,5 @@
 """Actions, scaling, data and options of the baselines."""
 
-import dataclasses
-
 import gymnasium
 import numpy as np
 import pytest
@@ -226,7 +224,7 @@ def shares_of(episodes, data):
 
 
 def test_preferred_trajectories_are_drawn_as_often_as_their_shares_say():
-    data = dataclasses.replace(tiny_data("discrete"), temperature=0.5)
+    data = tiny_data("discrete").preferring(0.5)
     means = np.array([data.dataset.rewards[e, :, : data.num_steps].mean() for e in data.episodes])
     expected = trajectory_weights(means, 0.5)
     assert np.ptp(expected) > 0.2, "no preference to be seen"
@@ -249,14 +247,14 @@ def test_without_preference_a_window_is_one_uniform_index(horizon):
 @pytest.mark.parametrize("method", ["bc", "cql", "iql", "dt", "dd"])
 def test_every_baseline_trains_on_what_it_prefers(method, tmp_path, monkeypatch):
     drawn = []
-    whole = OfflineData.draw
+    whole = OfflineData.positions
 
     def noted(self, count, starts, rng):
         found = whole(self, count, starts, rng)
         drawn.extend(found[0])
         return found
 
-    monkeypatch.setattr(OfflineData, "draw", noted)
+    monkeypatch.setattr(OfflineData, "positions", noted)
     data = tiny_data("discrete")
     config = tiny_config(method, trajectory_temperature=0.001, steps=3)
     make_baseline(method).fit(data, config, tmp_path / "run", progress=False)

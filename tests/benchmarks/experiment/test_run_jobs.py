@@ -167,7 +167,7 @@ def test_what_a_baseline_imports_from_networld_counts(kind, method):
     }
     free = {f"networld_agent/{name}" for name in NO_RESULT}
     if kind == "evaluate":
-        free |= {"networld_agent/data/trajectory_weights.py"}  # of drawing batches
+        free |= {"networld_agent/data/windows.py"}  # of drawing batches
     missing = {name for name in imported - counted - free if (ROOT / name).is_file()}
     assert not missing
 
