@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -55,7 +54,7 @@ def module_files(
         found |= {name: path} | {
             data.relative_to(folder).as_posix(): data for data in _data_beside(path.parent)
         }
-        waiting += _parsed(path, module, part).imports
+        waiting += _imported(_content(path), _package_of(module, path), part)
     return dict(sorted(found.items()))
 
 
@@ -67,7 +66,7 @@ def digest(files: Mapping[str, Path]) -> str:
 
 def forget() -> None:
     """Reads the files anew when asked again."""
-    for cached in (_file, _data_beside, _parsed, _file_digest):
+    for cached in (_file, _data_beside, _content):
         cached.cache_clear()
 
 
@@ -86,28 +85,36 @@ def _data_beside(folder: Path) -> tuple[Path, ...]:
 
 
 @cache
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _package_of(module: str, path: Path) -> str:
+    return module if path.name == "__init__.py" else module.rpartition(".")[0]
+
+
 def _file_digest(path: Path) -> str:
     if path.suffix == ".py":
-        return _parsed(path, "", "").digest
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    digest: str
-    imports: tuple[str, ...]
+        return _without_words(_content(path))
+    return hashlib.sha256(_content(path)).hexdigest()
 
 
 @cache
-def _parsed(path: Path, module: str, part: str) -> _Parsed:
-    """Digest of a module without its words, and what it imports, or what a part of it needs."""
-    tree = ast.parse(path.read_bytes())
-    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
-    imports = tuple(_imports(_needed(tree, part) if part else tree.body, package))
+def _without_words(source: bytes) -> str:
+    """Digest of a module's code, the same for the same code in any checkout."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             _drop_docstring(node)
-    return _Parsed(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+@cache
+def _imported(source: bytes, package: str, part: str) -> tuple[str, ...]:
+    """Names of what a module of a package imports, or of what a part of it needs."""
+    tree = ast.parse(source)
+    statements = _needed(tree, part) if part else tree.body
+    return tuple(_imports(statements, package.split(".")))
 
 
 def _imports(statements: Iterable[ast.AST], package: list[str]) -> Iterator[str]:
