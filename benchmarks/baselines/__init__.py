@@ -17,6 +17,7 @@ from benchmarks.baselines.shared.interface import (
     Baseline,
     BaselineConfig,
     BaselinePolicy,
+    Learner,
     OfflineData,
 )
 
@@ -25,6 +26,7 @@ __all__ = [
     "Baseline",
     "BaselineConfig",
     "BaselinePolicy",
+    "Learner",
     "OfflineData",
     "load_policy",
     "make_baseline",
