@@ -29,6 +29,7 @@ from benchmarks.experiment.jobs.pools import LocalPool, Pool
 from benchmarks.experiment.jobs.ray_pool import RayPool
 from benchmarks.experiment.jobs.scheduler import Outcome, Scheduler, drop_damaged, finished_jobs
 from benchmarks.experiment.jobs.store import Store, locked
+from benchmarks.experiment.methods import own_methods
 from benchmarks.experiment.presets import PRESETS
 from benchmarks.experiment.protocol import Protocol, check_known
 from networld_agent.collecting.run import available_cores
@@ -116,7 +117,7 @@ def _run_jobs(
     drop_damaged(store, jobs, done)
     pool: Pool
     if ray_address is None:
-        pool = LocalPool(store.jobs)
+        pool = LocalPool(store.jobs, tuple(protocol.own.values()))
     else:
         pool = RayPool(store.jobs, ray_address, workers)
     scheduler = Scheduler(store, pool, workers)
@@ -181,6 +182,19 @@ def _plan(protocol: Protocol, folder: Path, out: Path) -> None:
     print("\n".join(plan_lines(protocol, documents, out)))
 
 
+def _with_own(protocol: Protocol, given: Sequence[str], overrides: Sequence[str]) -> Protocol:
+    """The protocol with methods of other packages and their options beside its own."""
+    own = own_methods(given)
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(own, ())
+    for override in overrides:
+        name, _, option = override.partition(":")
+        check_known("method of --set", [name], tuple(own))
+        found[name] = (*found[name], option)
+    return dataclasses.replace(
+        protocol, own=own, baseline_options=protocol.baseline_options | found
+    )
+
+
 def _command(options: argparse.Namespace) -> None:
     check_known("preset", [options.preset], tuple(PRESETS))
     workers = _default_workers() if options.jobs is None else check_int("--jobs", options.jobs, 1)
@@ -188,7 +202,7 @@ def _command(options: argparse.Namespace) -> None:
     if minutes is not None:
         check_real("--minutes", minutes, 0, 1e6, low_open=True)
     out = options.out or Path("runs") / f"benchmark-{options.preset}"
-    protocol = PRESETS[options.preset]
+    protocol = _with_own(PRESETS[options.preset], options.method, options.overrides)
     if options.plan is not None:
         _plan(protocol, options.plan, out)
         return
@@ -224,6 +238,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder (default: runs/benchmark-PRESET)")
     parser.add_argument("--tasks", nargs="+", help="to hold out (default: all)")
     parser.add_argument("--methods", nargs="+", help="to train and compare (default: all)")
+    parser.add_argument(
+        "--method", action="append", default=[], metavar="MODULE:CLASS",
+        help="a method of your own to train and compare beside the others, or the name of one "
+        "that is installed; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="NAME:OPTION=VALUE",
+        help="replace an option of such a method, e.g. --set its-name:steps=1500; repeatable",
+    )  # fmt: skip
     parser.add_argument("--seeds", type=int, help="of training: 0 to n - 1 (default: the preset's)")
     parser.add_argument("--tiers", nargs="+", help="of the data trained on (default: all)")
     parser.add_argument(

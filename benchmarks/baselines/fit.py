@@ -11,16 +11,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.baselines import BASELINES, OfflineData, make_baseline
+from benchmarks.baselines import OfflineData, make_baseline
+from benchmarks.baselines.registry import BASELINES, CENTRAL
 from networld_agent.data import TrajectoryDataset
-from wirelessenvs.checks import check_choice
 from wirelessenvs.command import run
 
 __all__ = ["main"]
 
 
 def _fit(options: argparse.Namespace) -> None:
-    method = make_baseline(check_choice("--method", options.method, tuple(BASELINES)))
+    method = make_baseline(options.method, "--method")
     pairs = list(options.overrides)
     for name in ("steps", "seed"):
         if getattr(options, name) is not None:
@@ -40,7 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.baselines.fit", description="Train a baseline on offline data."
     )
-    parser.add_argument("--method", required=True, help=f"one of {', '.join(BASELINES)}")
+    known = ", ".join((*BASELINES, *CENTRAL))
+    parser.add_argument(
+        "--method", required=True,
+        help=f"one of {known}, MODULE:CLASS of your own, or the name of one that is installed",
+    )  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="folder of a data set")
     parser.add_argument("--trajectories", type=int, help="first joint trajectories (default: all)")
     parser.add_argument("--first-steps", type=int, help="of each trajectory (default: all)")

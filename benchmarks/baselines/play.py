@@ -26,11 +26,6 @@ from wirelessenvs.tasks import TASKS, get_task
 __all__ = ["main"]
 
 
-def _folder(path: Path) -> Path:
-    """The folder of a policy, or of the run that holds it."""
-    return path / "policy" if (path / "policy" / "policy.json").exists() else path
-
-
 def _play(options: argparse.Namespace) -> None:
     for name in ("episodes", "steps", "seeds"):
         check_int(f"--{name}", getattr(options, name), 1)
@@ -42,7 +37,7 @@ def _play(options: argparse.Namespace) -> None:
     worlds = make_worlds(options.env, options.episodes, total, options.preset, overrides)
     players: list[Player] = []
     for path in options.policy:
-        policy = load_policy(_folder(path))
+        policy = load_policy(path, options.method)
         check_fit(policy, worlds)
         if len(options.policy) > 1:
             policy.name = f"{policy.name} {path}"
@@ -75,6 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--policy", type=Path, action="append", default=[],
         help="folder of a run or of a policy; repeatable, one row each",
+    )  # fmt: skip
+    parser.add_argument(
+        "--method", action="append", default=[], metavar="MODULE:CLASS",
+        help="class of a method of your own that a policy is of; repeatable",
     )  # fmt: skip
     parser.add_argument(
         "--env", required=True, help=f"one of {', '.join(TASKS)}, or module:factory"

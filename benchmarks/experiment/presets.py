@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchmarks.experiment.methods import ABLATIONS, BASELINES, CENTRAL, WEIGHTED
+from benchmarks.experiment.methods import ABLATIONS, BASELINES, CENTRAL, WEIGHTED, WITH_MEAN_FIELD
 from benchmarks.experiment.protocol import Protocol, TaskSetup
 
 __all__ = ["PRESETS"]
@@ -235,7 +235,7 @@ _PAPER: Final = Protocol(
         "dima@cbf": ("steps=100_000", "device=auto", "gamma=0", "horizon=1", *_DIMA_PAPER),
         "dima@slicing": ("steps=100_000", "device=auto", "gamma=0", "horizon=1", *_DIMA_PAPER),
     },
-    ablations=(*ABLATIONS, *(f"{name}-mean-field" for name in BASELINES), *CENTRAL, *WEIGHTED),
+    ablations=(*ABLATIONS, *WITH_MEAN_FIELD, *CENTRAL, *WEIGHTED),
     ablation_seeds=3,
     episodes=20,
     eval_steps=1_000,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from networld_agent.model.action_spec import spec_of_space
 from networld_agent.model.task_spec import ActionSpec
-from networld_agent.planning import Planner
 from networld_agent.worlds.interface import Worlds
 from wirelessenvs.policy import Policy
 from wirelessenvs.tasks import make_policy
+
+if TYPE_CHECKING:
+    from networld_agent.planning import Planner
 
 __all__ = ["Fitted", "PlannerPlayer", "Player", "PolicyPlayer", "RandomPlayer", "check_fit"]
 

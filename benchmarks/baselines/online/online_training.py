@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.baselines.mappo.policy import TeamPolicy
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner, with_prefix
+from benchmarks.baselines.shared.policy import BaselinePolicy
 from benchmarks.baselines.shared.training_loop import add_values
 from networld_agent.progress import ProgressLine
 from networld_agent.training.checkpoints import load_checkpoint, save_checkpoint
@@ -50,7 +50,7 @@ class OnlineLearner(ABC):
         """
 
     @abstractmethod
-    def policy(self) -> TeamPolicy:
+    def policy(self) -> BaselinePolicy:
         """The policy as it is now."""
 
     def save_models(self, folder: Path) -> None:  # noqa: B027 - a method without models

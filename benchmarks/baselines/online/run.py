@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
+from benchmarks.baselines import load_policy
 from benchmarks.baselines.online.evaluation import (
     Evaluation,
     Setting,
-    load_team_policy,
     score_policy,
     snapshot_curve,
 )
@@ -57,7 +57,7 @@ def train_run(
     identity = {"method": method, "config": config.identity(), "setting": asdict(setting)}
     prepare_folder(folder, identity)
     if (folder / "policy" / "policy.json").exists():
-        return load_team_policy(folder)
+        return load_policy(folder)
     with torch_threads(config.threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         learner = make()
@@ -73,7 +73,7 @@ def train_run(
         learner.save_models(folder)
         # Last: it marks the run as finished.
         learner.policy().save(folder / "policy")
-    return load_team_policy(folder)
+    return load_policy(folder)
 
 
 def evaluate_run(
@@ -90,7 +90,7 @@ def evaluate_run(
         evaluation: how; the curve plays 4 episodes of at most 100 steps.
         references: as in `score_policy`.
     """
-    scores = score_policy(load_team_policy(folder), setting, evaluation, references)
+    scores = score_policy(load_policy(folder), setting, evaluation, references)
     short = Evaluation(
         min(4, evaluation.episodes), min(100, evaluation.steps), evaluation.warm_up,
         evaluation.validation,

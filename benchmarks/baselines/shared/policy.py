@@ -67,6 +67,10 @@ class BaselinePolicy(ABC):
     #: Name of the method.
     name: str
     config_type: ClassVar[type[BaselineConfig]]
+    #: Attribute that is chosen on validation worlds after training; None if nothing is.
+    tuned: ClassVar[str | None] = None
+    #: Values of it to try, in shares of the way from `tuned_from` to its value after training.
+    tuned_shares: ClassVar[tuple[float, ...]] = ()
 
     def __init__(self, spec: PolicySpec) -> None:
         self.spec = spec
@@ -86,6 +90,11 @@ class BaselinePolicy(ABC):
 
     def begin(self, seeds: Sequence[int]) -> None:  # noqa: B027
         """A new episode in every environment."""
+
+    @property
+    def tuned_from(self) -> float:
+        """Where the way to the tuned attribute's value begins."""
+        return 0.0
 
     # ------------------------------------------------------------------ acting
     def act(self, worlds: Worlds, observations: NDArray[np.float32]) -> NDArray[Any]:

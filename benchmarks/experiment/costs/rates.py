@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from benchmarks.baselines import BASELINES
+from benchmarks.baselines import method_class
+from benchmarks.baselines.registry import CENTRAL
 from benchmarks.baselines.shared.policy import PolicySpec
 from benchmarks.experiment.costs.operations import (
     CORE,
@@ -23,7 +24,6 @@ from benchmarks.experiment.costs.operations import (
     Operations,
     count_operations,
 )
-from benchmarks.experiment.methods import CENTRAL
 from benchmarks.speed.gpu.baselines import make_learner
 from benchmarks.speed.gpu.data import SHAPES, random_dataset, ring
 from benchmarks.speed.gpu.models import fresh_model
@@ -175,7 +175,7 @@ def _plan_operations(network: str) -> Operations:
 def _decision_operations(method: str, task: str) -> Operations:
     """Of one decision, products per row."""
     shape, learner = SHAPES[task], make_learner(method, task, "cpu", episodes=1)
-    kind = BASELINES[method]
+    kind = method_class(method)
     config = kind.config_type()
     policy = kind.policy_type(
         PolicySpec(task, shape.observation_size, shape.action, config, learner.extra())

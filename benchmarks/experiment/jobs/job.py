@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from benchmarks.experiment.jobs.sources import fingerprint
+from benchmarks.experiment.jobs.sources import source_of
 
 __all__ = ["KINDS", "Job", "with_inputs"]
 
@@ -36,7 +36,7 @@ class Job:
     @property
     def source(self) -> str:
         """Fingerprint of the code that it runs."""
-        return fingerprint(self.kind, self.settings.get("method"))
+        return source_of(self.kind, self.settings)
 
     @cached_property
     def key(self) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Final
 
-from benchmarks.experiment.methods import REFERENCES
+from benchmarks.experiment.methods import REFERENCES, WEIGHTED
 from benchmarks.experiment.reporting.blocks import Table
 from benchmarks.experiment.reporting.references import group_title, reference_groups
 from benchmarks.experiment.reporting.results import Experiment, Group
@@ -15,6 +16,9 @@ from benchmarks.experiment.reporting.tables import draws_of
 
 __all__ = ["amount_tables", "cloning_tables"]
 
+_CLONING: Final = "bc"
+#: The row of cloning that prefers good trajectories.
+_PREFERRING: Final = next(name for name, row in WEIGHTED.items() if row.of == _CLONING)
 Anchors = tuple[Reals, Reals]
 #: From a group, by task, method and amount, to what a table says of it.
 Cell = Callable[[Draws, Anchors, Group, dict[tuple[str, str, str], Group]], str]
@@ -77,10 +81,10 @@ def _score(draws: Draws, anchors: Anchors, group: Group, _: object) -> str:
 def _above_cloning(
     draws: Draws, anchors: Anchors, group: Group, found: dict[tuple[str, str, str], Group]
 ) -> str:
-    if group.method == "bc":
+    if group.method == _CLONING:
         return "-"
-    prefers = group.method.endswith("-weighted") and group.method != "bc-weighted"
-    clone = "bc-weighted" if prefers else "bc"
+    prefers = group.method in WEIGHTED and WEIGHTED[group.method].of != _CLONING
+    clone = _PREFERRING if prefers else _CLONING
     theirs = found.get((group.task, clone, group.amount))
     if theirs is None:
         return "-"

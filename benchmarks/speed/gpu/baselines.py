@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import torch
 
-from benchmarks.baselines import BASELINES, OfflineData
+from benchmarks.baselines import BASELINES, OfflineData, make_baseline
+from benchmarks.baselines.registry import CENTRAL
 from benchmarks.baselines.shared.interface import Learner
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from benchmarks.baselines.shared.torch_threads import torch_threads
-from benchmarks.experiment.methods import CENTRAL
 from benchmarks.experiment.presets import PRESETS
 from benchmarks.speed.gpu.clocks import synchronize
 from benchmarks.speed.gpu.data import SHAPES, random_dataset
@@ -73,12 +73,12 @@ def make_learner(
     if quick:
         options = [f"{key}={value}" for key, value in _QUICK.items()]
         options += _QUICK_MORE.get(method, ())
-    method_class = BASELINES[method]
-    config = method_class.config_type.from_overrides([*options, f"device={device}"])
+    baseline = make_baseline(method)
+    config = baseline.config_type.from_overrides([*options, f"device={device}"])
     dataset = random_dataset(task, 1 if quick else episodes, 200 if quick else 5_000)
     data = OfflineData(dataset)
     torch.manual_seed(0)
-    return method_class().learner(data, ObservationScaling.of_data(data, False), config)
+    return baseline.learner(data, ObservationScaling.of_data(data, False), config)
 
 
 def _updates(method: str, task: str, device: str, quick: bool, seconds: float) -> dict[str, Any]:

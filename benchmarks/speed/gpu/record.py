@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.imports import digest, module_files
 from benchmarks.speed.gpu.piece import Piece
-from benchmarks.speed.gpu.source import source_digest
 from networld_agent.evaluation.json_values import finite_or_null
 from wirelessenvs.command import whole_file
 
@@ -46,7 +46,7 @@ class Record:
         identity = {
             "piece": piece.name,
             "settings": asdict(piece.setting),
-            "source": source_digest(piece.module),
+            "source": digest(module_files([piece.module])),
             "card": machine["card"],
         }
         record = cls(folder / f"{piece.name}.json", {**identity, **machine, "command": command})

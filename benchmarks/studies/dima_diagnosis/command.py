@@ -23,11 +23,11 @@ from typing import Final
 import numpy as np
 import torch
 
+from benchmarks.baselines import load_policy
 from benchmarks.baselines.dima.config import PRESETS, DimaConfig
 from benchmarks.baselines.dima.online import world_spec
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.policy import TeamPolicy
-from benchmarks.baselines.online.evaluation import load_team_policy
 from benchmarks.baselines.online.team_env import TeamEnv
 from benchmarks.baselines.online.teams import TEAMS, make_team
 from benchmarks.studies.dima_diagnosis.model_checks import effects, fork, prediction
@@ -80,7 +80,7 @@ def _model(options: argparse.Namespace, team: TeamEnv) -> WorldModel:
 def _policy(folder: Path | None, team: TeamEnv) -> TeamPolicy | None:
     if folder is None:
         return None
-    policy = load_team_policy(folder)
+    policy = load_policy(folder)
     if not isinstance(policy, TeamPolicy) or policy.spec.task != team.task:
         raise ValueError(f"{folder}: holds no policy of MAPPO or DIMA for {team.task}.")
     return policy

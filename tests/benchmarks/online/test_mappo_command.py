@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.baselines import load_policy
 from benchmarks.baselines.mappo import evaluate, train
 from benchmarks.baselines.online.evaluation import (
     Evaluation,
     Setting,
-    load_team_policy,
     score_policy,
 )
 from benchmarks.studies import online_curves as curves
@@ -129,7 +129,7 @@ def test_a_parallel_environment_is_scored_by_its_returns(tmp_path, capsys):
 
 
 def test_a_policy_of_another_environment_is_refused(whole):
-    policy = load_team_policy(whole)
+    policy = load_policy(whole)
     small = Evaluation(episodes=1, steps=2)
     with pytest.raises(ValueError, match="reads 4 entries per observation"):
         score_policy(policy, Setting("cbf-v0", "cells-7"), small)

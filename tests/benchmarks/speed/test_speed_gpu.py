@@ -7,6 +7,7 @@ import pytest
 import torch
 from recorded_graphs import RecordedGraphs
 
+from benchmarks.imports import module_files
 from benchmarks.speed.gpu import __main__ as command
 from benchmarks.speed.gpu import ceilings, runner, training, worker
 from benchmarks.speed.gpu.kernels import busy_figures
@@ -14,7 +15,6 @@ from benchmarks.speed.gpu.models import fresh_model
 from benchmarks.speed.gpu.piece import NAMES, Row, Setting, choose_pieces
 from benchmarks.speed.gpu.plain_model import PlainWorldModel
 from benchmarks.speed.gpu.record import Record, read_documents
-from benchmarks.speed.gpu.source import module_files
 from benchmarks.speed.gpu.tables import table_lines
 from networld_agent import keyed_random
 
@@ -93,7 +93,8 @@ def test_a_damaged_file_is_measured_anew(tmp_path):
 
 def test_sources_are_what_a_piece_imports_and_no_more():
     def names(module):
-        return {path.name for path in module_files(f"benchmarks.speed.gpu.{module}")}
+        files = module_files([f"benchmarks.speed.gpu.{module}"])
+        return {path.name for path in files.values()}
 
     assert "planner.py" in names("planning")
     assert "planner.py" not in names("ceilings")
