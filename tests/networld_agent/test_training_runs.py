@@ -373,7 +373,7 @@ def test_presets_build(name):
 
 
 def test_options_of_a_preset_can_be_replaced():
-    preset = get_preset("smoke", ["horizon=16", "prediction=noise", "steps=7"])
+    preset = get_preset("smoke", {"horizon": 16, "prediction": "noise", "steps": 7})
     assert preset.model == dataclasses.replace(
         PRESETS["smoke"].model, horizon=16, prediction="noise"
     )

@@ -47,7 +47,6 @@ _MODEL: Final = (
     "networld_agent/device.py",
     "networld_agent/storage.py",
     "networld_agent/keyed_random.py",
-    "networld_agent/pretrain.py",
 )
 _PLAY: Final = (
     "wirelessenvs",
@@ -58,12 +57,11 @@ _PLAY: Final = (
 _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "collect": (
         "wirelessenvs", *_DATA, "networld_agent/collecting", "networld_agent/worlds",
-        "networld_agent/collect.py",
         "benchmarks/experiment/jobs/collecting.py",
     ),
     "pretrain": (*_DATA, *_MODEL, "benchmarks/experiment/jobs/world_models.py"),
     "adapt": (
-        *_DATA, *_MODEL, *_PLAY, "networld_agent/adapt.py", "networld_agent/planning",
+        *_DATA, *_MODEL, *_PLAY, "networld_agent/planning",
         "benchmarks/experiment/jobs/world_models.py", "benchmarks/experiment/jobs/worlds.py",
     ),
     "fit": (
