@@ -16,17 +16,16 @@ from typing import Any
 
 import torch
 
-from networld_agent.evaluation.animation import animate
-from networld_agent.evaluation.comparison import TIERS, evaluate, reference_players
-from networld_agent.evaluation.episodes import whole_batch
+from networld_agent.evaluation.comparison import TIERS, reference_players
+from networld_agent.evaluation.episodes import play, whole_batch
 from networld_agent.evaluation.options import (
     add_episode_options,
     check_episode_options,
-    shown_metric,
+    print_scores,
 )
 from networld_agent.evaluation.players import PlannerPlayer, Player, check_fit
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
-from networld_agent.evaluation.table import Row, as_csv, as_json, printed
+from networld_agent.evaluation.table import Row, as_csv, as_json
 from networld_agent.evaluation.tuning import best_trial, tune_model
 from networld_agent.planning import Planner, PlannerConfig
 from networld_agent.worlds.interface import Worlds
@@ -34,6 +33,7 @@ from networld_agent.worlds.make import make_worlds
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import check_targets, parse_overrides, run, whole_file
 from wirelessenvs.machine import machine_lines
+from wirelessenvs.tasks import TASKS, get_task
 
 __all__ = ["main", "planner_config", "swept_configs"]
 
@@ -112,20 +112,10 @@ def _evaluate(options: argparse.Namespace) -> None:
         tuning = group_seeds(VALIDATION_SEEDS, None, 1, options.tune_episodes)
         _tune(options, worlds_for(len(tuning), options.tune_steps), tuning)
         players = _players(options, worlds)
-    print(
-        f"\n{worlds.task}: {options.seeds} x {options.episodes} episodes of {options.steps} steps, "
-        f"after {options.warm_up} random ones\n"
-    )
-    rows = evaluate(worlds, players, seeds, options.steps, options.warm_up, options.seeds)
-    print(printed(rows, shown_metric(worlds)))
+    rows = print_scores(options, worlds, players, seeds, "episodes")
     _write(options, rows, seeds, overrides)
     if options.render is not None:
-        steps = min(options.steps, options.frames)
-        config, single = planner_config(options.plan), worlds_for(1, steps)
-        planner = Planner.load(options.model[0], worlds.task, config, options.device)
-        player = PlannerPlayer(planner)
-        frames = animate(single, player, seeds[0], steps, options.render, options.warm_up)
-        print(f"wrote {options.render} ({frames} frames)")
+        _render(options, worlds_for(1, min(options.steps, options.frames)), seeds[0])
 
 
 def _tune(options: argparse.Namespace, worlds: Worlds, seeds: Sequence[int]) -> None:
@@ -177,6 +167,23 @@ def _write(
         with whole_file(options.csv) as partial:
             partial.write_text(as_csv(rows))
         print(f"wrote {options.csv}")
+
+
+def _render(options: argparse.Namespace, worlds: Worlds, seed: int) -> None:
+    from wirelessenvs.rendering import Renderer, write_gif
+
+    simulator, config = worlds.simulator, planner_config(options.plan)
+    if simulator is None:
+        raise ValueError(f"--render draws this project's tasks: {', '.join(TASKS)}.")
+    planner = Planner.load(options.model[0], worlds.task, config, options.device)
+    renderer, frames = Renderer(get_task(worlds.task).draw), list[Any]()
+    steps = min(options.steps, options.frames)
+    play(
+        worlds, PlannerPlayer(planner), [seed], steps, options.warm_up,
+        watch=lambda: frames.append(renderer.frame(simulator)),
+    )  # fmt: skip
+    renderer.close()
+    write_gif(options.render, frames, fps=5)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

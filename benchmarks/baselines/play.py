@@ -15,15 +15,14 @@ import numpy as np
 
 from benchmarks.baselines import BaselinePolicy, load_policy
 from benchmarks.baselines.shared.action_codec import spec_of_space
-from networld_agent.evaluation.comparison import TIERS, evaluate, reference_players
+from networld_agent.evaluation.comparison import TIERS, reference_players
 from networld_agent.evaluation.options import (
     add_episode_options,
     check_episode_options,
-    shown_metric,
+    print_scores,
 )
 from networld_agent.evaluation.players import Player
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
-from networld_agent.evaluation.table import printed
 from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.make import make_worlds
 from wirelessenvs.command import parse_overrides, run
@@ -84,13 +83,8 @@ def _play(options: argparse.Namespace) -> None:
         players.append(policy)
     players += reference_players(worlds, options.policies or TIERS)
     print("\n".join(machine_lines(("wirelessenvs", "torch", "numpy"))))
-    print(
-        f"\n{worlds.task}: {options.seeds} x {options.episodes} "
-        f"{'validation' if options.validation else 'test'} episodes of {options.steps} steps, "
-        f"after {options.warm_up} random ones\n"
-    )
-    rows = evaluate(worlds, players, seeds, options.steps, options.warm_up, options.seeds)
-    print(printed(rows, shown_metric(worlds)))
+    kind = "validation" if options.validation else "test"
+    print_scores(options, worlds, players, seeds, f"{kind} episodes")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,15 +1,19 @@
-"""Options of commands that score methods: which episodes are played, and beside what."""
+"""What commands that score methods share: which episodes are played, and the table."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
+from networld_agent.evaluation.comparison import evaluate
+from networld_agent.evaluation.players import Player
+from networld_agent.evaluation.table import Row, printed
 from networld_agent.worlds.interface import Worlds
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import add_config_options
 from wirelessenvs.tasks import TASKS, get_task
 
-__all__ = ["add_episode_options", "check_episode_options", "shown_metric"]
+__all__ = ["add_episode_options", "check_episode_options", "print_scores"]
 
 
 def add_episode_options(parser: argparse.ArgumentParser, seeds: int) -> None:
@@ -45,6 +49,26 @@ def check_episode_options(options: argparse.Namespace) -> None:
     check_int("--warm-up", options.warm_up, 0)
 
 
-def shown_metric(worlds: Worlds) -> str | None:
-    """The metric that a table shows beside the reward: that of the task's score, if it has one."""
-    return get_task(worlds.task).score if worlds.task in TASKS else None
+def print_scores(
+    options: argparse.Namespace,
+    worlds: Worlds,
+    players: Sequence[Player],
+    seeds: Sequence[int],
+    what: str,
+) -> list[Row]:
+    """Scores the players as the options say, and prints a table of them.
+
+    Args:
+        options: of the command.
+        worlds: as in `evaluate`.
+        players: as in `evaluate`.
+        seeds: as in `evaluate`.
+        what: is played, "test episodes".
+    """
+    print(
+        f"\n{worlds.task}: {options.seeds} x {options.episodes} {what} of {options.steps} steps, "
+        f"after {options.warm_up} random ones\n"
+    )
+    rows = evaluate(worlds, players, seeds, options.steps, options.warm_up, options.seeds)
+    print(printed(rows, get_task(worlds.task).score if worlds.task in TASKS else None))
+    return rows

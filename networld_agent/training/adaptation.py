@@ -105,11 +105,8 @@ def adapt(
         config.trajectory_temperature,
     )
     slow: frozenset[str] = frozenset()
-    settings: dict[str, Any] = {
-        "command": "adapt",
-        "preset": preset.name,
-        "from_scratch": from_scratch,
-    }
+    settings: dict[str, Any] = {"command": "adapt", "preset": preset.name}
+    settings["from_scratch"] = from_scratch
     if from_scratch:
         network = fresh_model([source], network.config, config.seed)
     else:
@@ -120,15 +117,7 @@ def adapt(
         config = dataclasses.replace(config, patience=0)
     report_size(network, [source])
     train(
-        network,
-        [source],
-        [held_out] if held_out else [],
-        config,
-        Path(out),
-        place,
-        settings,
-        slow,
-        tensorboard,
-        report,
-    )
+        network, [source], [held_out] if held_out else [], config, Path(out), place, settings,
+        slow, tensorboard, report,
+    )  # fmt: skip
     return Path(out)

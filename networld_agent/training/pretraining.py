@@ -74,17 +74,11 @@ def pretrain(
     ]
     model = fresh_model(sources, preset.model, preset.training.seed)
     report_size(model, sources)
+    settings = {"command": "pretrain", "preset": preset.name}
     train(
-        model,
-        sources,
-        [],
-        preset.training,
-        Path(out),
-        place,
-        {"command": "pretrain", "preset": preset.name},
-        tensorboard=tensorboard,
-        report=report,
-    )
+        model, sources, [], preset.training, Path(out), place, settings,
+        tensorboard=tensorboard, report=report,
+    )  # fmt: skip
     return Path(out)
 
 

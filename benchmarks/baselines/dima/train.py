@@ -30,21 +30,10 @@ from wirelessenvs.command import run
 __all__ = ["main", "train_dima"]
 
 
-def train_dima(
-    setting: Setting, config: OnlineConfig, folder: Path, progress: bool = True
-) -> BaselinePolicy:
-    """Trains DIMA, as `train_run` does; the folder gets the world model as well.
-
-    Args:
-        setting: where it acts.
-        config: its options.
-        folder: of the run.
-        progress: whether a line shows it.
-    """
+def train_dima(setting: Setting, config: OnlineConfig, folder: Path) -> BaselinePolicy:
+    """Trains DIMA into a run's folder as `train_run` does, its world model beside the policy."""
     team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
-    return train_run(
-        lambda: DimaLearner(team, config, folder), "dima", setting, config, folder, progress
-    )
+    return train_run(lambda: DimaLearner(team, config, folder), "dima", setting, config, folder)
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -28,21 +28,10 @@ from wirelessenvs.command import run
 __all__ = ["main", "train_mappo"]
 
 
-def train_mappo(
-    setting: Setting, config: MappoConfig, folder: Path, progress: bool = True
-) -> BaselinePolicy:
-    """Trains MAPPO, or IPPO if the options say so, as `train_run` does.
-
-    Args:
-        setting: where it acts.
-        config: its options.
-        folder: of the run.
-        progress: whether a line shows it.
-    """
+def train_mappo(setting: Setting, config: MappoConfig, folder: Path) -> BaselinePolicy:
+    """Trains MAPPO, or IPPO if the options say so, into a run's folder as `train_run` does."""
     team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
-    return train_run(
-        lambda: MappoLearner(team, config), config.method, setting, config, folder, progress
-    )
+    return train_run(lambda: MappoLearner(team, config), config.method, setting, config, folder)
 
 
 def _train(options: argparse.Namespace) -> None:

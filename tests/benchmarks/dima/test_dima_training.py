@@ -16,6 +16,7 @@ from benchmarks.baselines.dima.offline import Dima, DimaPolicy, OfflineConfig
 from benchmarks.baselines.dima.policy_config import OnlineConfig
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo import evaluate
+from benchmarks.baselines.online.evaluation import Setting
 from benchmarks.baselines.shared.interface import OfflineData
 from benchmarks.studies import dima_beside_mappo as compare
 from networld_agent.collecting import CollectionSettings, collect
@@ -69,6 +70,18 @@ def test_the_stored_policy_plays_again(whole, capsys):
     score = json.loads((whole / "evaluation.json").read_text())["score"]
     assert "dima-online earns" in capsys.readouterr().out
     assert np.isfinite(score)
+
+
+def test_the_function_finds_the_run_of_the_command(whole):
+    setting = Setting("rb-v0", overrides={"num_nodes": 3, "max_steps": 30})
+    config = OnlineConfig(
+        model=PRESETS["tiny"], steps=160, num_envs=2, train_every=20, prefill=40, model_updates=2,
+        policy_updates=2, starts=12, horizon=3, hidden_size=8, snapshots=2,
+    )  # fmt: skip
+    assert train.train_dima(setting, config, whole).parameters > 0
+    other = dataclasses.replace(config, model=config.model.replace(reward_width=64))
+    with pytest.raises(ValueError, match=r"config\.model\.reward\.width is 32 there, 64 here"):
+        train.train_dima(setting, other, whole)
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 5])
