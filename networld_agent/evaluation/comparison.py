@@ -69,8 +69,8 @@ def evaluate(
         >>> worlds = make_worlds("rb-v0", 2, 15, "rb-8", {})
         >>> players = reference_players(worlds, ["random", "expert"])
         >>> rows = evaluate(worlds, players, [1_000_000, 1_000_001], steps=10)
-        >>> [(row.method, row.score) for row in rows]
-        [('random', 0.0), ('expert', 100.0)]
+        >>> [(row.method, round(row.score)) for row in rows]
+        [('random', 0), ('expert', 100)]
     """
     results: dict[str, Episodes] = {}
     for player in players:

@@ -91,8 +91,7 @@ def adapt(
         KeyboardInterrupt: if stopped by a signal, after the checkpoint is written.
 
     Example:
-        >>> adapt("runs/pretrained", "data/slicing", "runs/slicing",
-        ...       trajectories=10)  # doctest: +SKIP
+        >>> adapt("runs/pretrained", "data/rb", "runs/rb", trajectories=10)  # doctest: +SKIP
     """
     place = pick_device(device)
     config = preset.adaptation
