@@ -75,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--policy",
         default="expert",
-        help=f"{', '.join(TIERS)}, a policy of the task, or module:function (default: expert)",
+        help=f"{', '.join(TIERS)}, a policy of the task, or module:Class; module:function for an "
+        "environment from a factory (default: expert)",
     )
     parser.add_argument(
         "--epsilon", type=float, default=0.05, help="share of random actions (default: 0.05)"

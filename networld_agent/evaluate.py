@@ -200,7 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="of the first episode")
     parser.add_argument(
         "--policies", nargs="*", default=[],
-        help=f"tiers or policies to play beside it, or all (default: {' '.join(TIERS)})",
+        help="tiers, policies or module:Class to play beside it, or all "
+        f"(default: {' '.join(TIERS)})",
     )  # fmt: skip
     parser.add_argument(
         "--plan", metavar="NAME=VALUE", action="append", default=[],

@@ -86,7 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m wirelessenvs.play", description="Play a policy and watch it."
     )
     parser.add_argument("task", help=f"one of {', '.join(TASKS)}")
-    parser.add_argument("--policy", default="expert", help="name of a policy (default: expert)")
+    parser.add_argument(
+        "--policy", default="expert", help="name, or module:Class (default: expert)"
+    )
     parser.add_argument("--steps", type=int, default=30, help="steps to play (default: 30)")
     parser.add_argument("--seed", type=int, default=0, help="seed of environment and policy")
     parser.add_argument("--fps", type=float, default=5.0, help="frames per second of the GIF")

@@ -72,7 +72,7 @@ class Policy(abc.ABC):
     """
 
     #: Name on the command line and in tables.
-    name: ClassVar[str]
+    name: ClassVar[str] = "unnamed"
     #: What the policy may know; enforced at every call.
     information: ClassVar[Information]
 
@@ -116,7 +116,7 @@ class Policy(abc.ABC):
                 f"policy {self.name!r} needs privileged data of class {self.information}, "
                 f"got {given}."
             )
-        return self._act(np.asarray(observations), privileged)
+        return np.asarray(self._act(np.asarray(observations), privileged))
 
     @abc.abstractmethod
     def _act(self, observations: NDArray[np.float32], privileged: Any) -> NDArray[Any]:

@@ -11,55 +11,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.baselines import BaselinePolicy, load_policy
-from benchmarks.baselines.shared.action_codec import spec_of_space
+from benchmarks.baselines import load_policy
 from networld_agent.evaluation.comparison import TIERS, reference_players
 from networld_agent.evaluation.options import (
     add_episode_options,
     check_episode_options,
     print_scores,
 )
-from networld_agent.evaluation.players import Player
+from networld_agent.evaluation.players import Player, check_fit
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
-from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.make import make_worlds
 from wirelessenvs.command import parse_overrides, run
 from wirelessenvs.machine import machine_lines
 
-__all__ = ["check_policy_fits", "main"]
-
-
-def check_policy_fits(policy: BaselinePolicy, worlds: Worlds) -> None:
-    """Raises in one sentence if a policy was not made for these environments.
-
-    Raises:
-        ValueError: naming the size or action space that differs.
-    """
-    spec = policy.spec
-    if spec.observation_size != worlds.observation_size:
-        raise ValueError(
-            f"the policy {policy.name} reads {spec.observation_size} entries per observation, but "
-            f"these environments give {worlds.observation_size}: another preset or observation."
-        )
-    theirs = worlds.action_space
-    if spec.action.kind == "box":
-        low, high = (np.ravel(getattr(theirs, name, np.zeros(0))) for name in ("low", "high"))
-        # Where the space has no bound, the policy's bounds are those of its data.
-        fits = len(low) == len(spec.action.low) and all(
-            np.allclose(np.array(ours)[np.isfinite(bound)], bound[np.isfinite(bound)])
-            for ours, bound in ((spec.action.low, low), (spec.action.high, high))
-        )
-    else:
-        fits = hasattr(theirs, "n") or hasattr(theirs, "nvec")
-        fits = fits and spec_of_space(theirs) == spec.action
-    if not fits:
-        raise ValueError(
-            f"the policy {policy.name} acts in another action space ({spec.action.kind}, "
-            f"{spec.action.sizes or f'{len(spec.action.low)} reals'}) than these environments "
-            f"({theirs})."
-        )
+__all__ = ["main"]
 
 
 def _folder(path: Path) -> Path:
@@ -77,7 +42,7 @@ def _play(options: argparse.Namespace) -> None:
     players: list[Player] = []
     for path in options.policy:
         policy = load_policy(_folder(path))
-        check_policy_fits(policy, worlds)
+        check_fit(policy, worlds)
         if len(options.policy) > 1:
             policy.name = f"{policy.name} {path}"
         players.append(policy)
@@ -104,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument(
         "--policies", nargs="*", default=["random", "medium", "expert"],
-        help="tiers or policies to play beside it, or all (default: random medium expert)",
+        help="tiers, policies or module:Class to play beside it, or all "
+        "(default: random medium expert)",
     )  # fmt: skip
     return run(_play, parser.parse_args(arguments))
 

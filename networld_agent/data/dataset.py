@@ -17,6 +17,7 @@ from networld_agent.data.verification import check_sample, verify_full
 from networld_agent.data.windows import Windows, gather_neighbors, gather_rows
 from wirelessenvs.checks import check_choice, check_int, check_real
 from wirelessenvs.graph import NeighborGraph
+from wirelessenvs.loading import load
 from wirelessenvs.simulator import Simulator
 from wirelessenvs.tasks import TASKS, get_task
 
@@ -164,8 +165,6 @@ class TrajectoryDataset:
                 f"the environment is made by {task!r}, code that this data set names: pass "
                 "trusted=True if you trust it."
             )
-        from networld_agent.worlds.pettingzoo import load
-
         return load(environment["factory"], "factory")(**environment["arguments"])
 
     # ------------------------------------------------------------------- subsets

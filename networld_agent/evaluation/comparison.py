@@ -24,7 +24,7 @@ def reference_players(worlds: Worlds, names: Sequence[str] = TIERS) -> list[Play
 
     Args:
         worlds: of the task.
-        names: tiers or policies; "all" stands for every policy of the task.
+        names: tiers, policies or `module:Class`; "all" stands for every policy of the task.
 
     Raises:
         ValueError: for an unknown name; the sentence lists those that exist.

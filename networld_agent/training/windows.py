@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from networld_agent.data import TrajectoryDataset
-from networld_agent.data.metadata import ActionInfo
 from networld_agent.data.trajectory_weights import trajectory_weights
 from networld_agent.keyed_random import hashed, integers, signed, uniforms
+from networld_agent.model.action_spec import action_spec
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.symlog import limit_of, symlog
-from networld_agent.model.task_spec import ActionSpec, TaskSpec
+from networld_agent.model.task_spec import TaskSpec
 
 __all__ = ["JointWindows", "WindowSource", "WindowTable", "held_out_split", "make_task_spec"]
 
@@ -252,7 +252,7 @@ def make_task_spec(
         name=name,
         index=index,
         observation_size=first.description.observation.size,
-        action=_action_spec(first.description.action, first.metadata.statistics),
+        action=action_spec(first.description.action, first.metadata.statistics["actions"]),
         gamma=config.gamma,
         return_mean=mean,
         return_std=std,
@@ -295,15 +295,3 @@ def _returns(source: WindowSource, config: WorldModelConfig) -> NDArray[np.float
             total += config.gamma**k * source.dataset.rewards[episode, :, here]
         parts.append(np.ravel(total))
     return np.concatenate(parts)
-
-
-def _action_spec(info: ActionInfo, statistics: dict[str, Any]) -> ActionSpec:
-    if info.kind != "box":
-        return ActionSpec(info.kind, sizes=info.sizes, start=info.start)
-    low, high = info.bounds()
-    seen = statistics["actions"]
-    # Where the space has no bound, what the data holds is the best known.
-    low = np.where(np.isfinite(low), low, np.array(seen["min"]))
-    high = np.where(np.isfinite(high), high, np.array(seen["max"]))
-    high = np.where(high > low, high, low + 1.0)
-    return ActionSpec("box", low=tuple(low.tolist()), high=tuple(high.tolist()))

@@ -25,10 +25,11 @@ from benchmarks.baselines.dima.sequences import Context
 from benchmarks.baselines.dima.state_normaliser import StateNormaliser
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.ppo import TeamPPO
-from benchmarks.baselines.online.wireless_team import WirelessTeam
+from benchmarks.baselines.online.worlds_team import WorldsTeam
 from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from networld_agent.model.task_spec import ActionSpec
+from networld_agent.worlds.simulator import SimulatorWorlds
 from wirelessenvs.tasks import get_task
 
 SPECS = {"discrete": DISCRETE, "real": REAL}
@@ -231,7 +232,7 @@ def online(device, folder):
         steps=100, num_envs=2, train_every=10, prefill=20, model_updates=2, policy_updates=2,
         model=READING, device=device.type, **sizes,
     )  # fmt: skip
-    return DimaLearner(WirelessTeam("rb-v0", config, 2), options, folder)
+    return DimaLearner(WorldsTeam(SimulatorWorlds(config, "rb-v0", 2)), options, folder)
 
 
 def test_rounds_online(other, tmp_path):

@@ -16,10 +16,11 @@ from benchmarks.baselines.mappo.learner import MappoLearner
 from benchmarks.baselines.mappo.ppo import Experience, TeamPPO
 from benchmarks.baselines.mappo.value_normaliser import ValueNormaliser
 from benchmarks.baselines.online.running_scaling import RunningScaling
-from benchmarks.baselines.online.wireless_team import WirelessTeam
+from benchmarks.baselines.online.worlds_team import WorldsTeam
 from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
 from networld_agent.model.task_spec import ActionSpec
+from networld_agent.worlds.simulator import SimulatorWorlds
 from wirelessenvs.tasks import get_task
 
 ACTIONS = {
@@ -85,7 +86,7 @@ TEAMS = {
 def team(kind):
     task, options = TEAMS[kind]
     config = dataclasses.replace(get_task(task).config(), max_steps=12, **options)
-    return WirelessTeam(task, config, 2)
+    return WorldsTeam(SimulatorWorlds(config, task, 2))
 
 
 def learner_on(device, kind, **options):

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from benchmarks.baselines import load_policy
 from benchmarks.baselines.mappo.policy import MappoPolicy
 from benchmarks.baselines.online.teams import is_wireless, make_team
-from benchmarks.baselines.play import check_policy_fits
 from benchmarks.baselines.shared.policy import BaselinePolicy, read_method
 from networld_agent.evaluation.episodes import play, whole_batch
-from networld_agent.evaluation.players import Player, PolicyPlayer
+from networld_agent.evaluation.players import Player, PolicyPlayer, check_fit
 from networld_agent.evaluation.scores import bootstrap_interval, normalised, normalised_interval
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
 from networld_agent.worlds.make import make_worlds
@@ -167,7 +166,7 @@ def _played(
         overrides,
     )
     if isinstance(player, BaselinePolicy):
-        check_policy_fits(player, worlds)
+        check_fit(player, worlds)
         chosen: Player = player
     else:
         chosen = PolicyPlayer(worlds, player)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.trajectory_weights import trajectory_weights
+from networld_agent.model.action_spec import action_spec
 from networld_agent.model.task_spec import ActionSpec
 
 __all__ = ["OfflineData", "Places"]
@@ -98,15 +99,8 @@ class OfflineData:
     @cached_property
     def action(self) -> ActionSpec:
         """One agent's action; where its space has no bound, the data's extremes stand in."""
-        info = self.dataset.description.action
-        if info.kind != "box":
-            return ActionSpec(info.kind, sizes=info.sizes, start=info.start)
-        low, high = info.bounds()
-        seen = self.dataset.metadata.statistics["actions"]
-        low = np.where(np.isfinite(low), low, np.array(seen["min"]))
-        high = np.where(np.isfinite(high), high, np.array(seen["max"]))
-        high = np.where(high > low, high, low + 1.0)
-        return ActionSpec("box", low=tuple(low.tolist()), high=tuple(high.tolist()))
+        dataset = self.dataset
+        return action_spec(dataset.description.action, dataset.metadata.statistics["actions"])
 
     def identity(self) -> dict[str, Any]:
         """What tells this data from other data, wherever it lies, as JSON values."""

@@ -118,6 +118,11 @@ class BaselinePolicy(ABC):
         return float(_FLOAT_BYTES * self.scaling.size) if self.scaling.mean_field else 0.0
 
     @property
+    def label(self) -> str:
+        """What it is, for errors."""
+        return f"the policy {self.name}"
+
+    @property
     def parameters(self) -> int:
         """Number of weights that act."""
         return sum(parameter.numel() for parameter in self.network.parameters())

@@ -87,10 +87,9 @@ def _player(
         check_fit(planner, worlds)
         return PlannerPlayer(planner)
     from benchmarks.baselines import load_policy
-    from benchmarks.baselines.play import check_policy_fits
 
     policy = load_policy(inner)
-    check_policy_fits(policy, worlds)
+    check_fit(policy, worlds)
     for name, value in tuned.items():
         setattr(policy, name, value)
     return policy

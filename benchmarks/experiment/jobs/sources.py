@@ -65,7 +65,8 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
         "benchmarks/experiment/jobs/world_models.py", "benchmarks/experiment/jobs/worlds.py",
     ),
     "fit": (
-        *_DATA, *_PLAY, "networld_agent/model/task_spec.py", "networld_agent/model/symlog.py",
+        *_DATA, *_PLAY, "networld_agent/model/action_spec.py",
+        "networld_agent/model/task_spec.py", "networld_agent/model/symlog.py",
         "networld_agent/storage.py", "networld_agent/training/windows.py",
         "networld_agent/device.py", "networld_agent/keyed_random.py",
         "benchmarks/experiment/jobs/fitting.py", "benchmarks/experiment/jobs/worlds.py",
@@ -84,6 +85,7 @@ _PLAYED: Final = {
         "networld_agent/keyed_random.py",
     ),
     "baseline": (
+        "networld_agent/model/action_spec.py",
         "networld_agent/model/task_spec.py",
         "networld_agent/model/symlog.py",
         "networld_agent/device.py",

@@ -14,11 +14,12 @@ from benchmarks.baselines import BASELINES, OfflineData, make_baseline
 from benchmarks.baselines.bc import BCConfig
 from benchmarks.baselines.cql.method import CQLConfig
 from benchmarks.baselines.iql import IQLConfig
-from benchmarks.baselines.shared.action_codec import ActionCodec, spec_of_space
+from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.networks import Ensemble, SquashedGaussianActor, TanhMeanActor, mlp
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from benchmarks.baselines.shared.transitions import OfflineTransitions
 from networld_agent.data.trajectory_weights import trajectory_weights
+from networld_agent.model.action_spec import spec_of_space
 from networld_agent.model.task_spec import ActionSpec
 
 BOX = ActionSpec("box", low=(0.1, -3.0), high=(0.3, 1e7))
@@ -69,7 +70,7 @@ def test_spaces_are_described():
     assert spec_of_space(spaces.Discrete(5, start=2)) == ActionSpec("discrete", (5,), 2)
     assert spec_of_space(spaces.MultiDiscrete([2, 3])).sizes == (2, 3)
     assert spec_of_space(spaces.Box(-1.0, 2.0, (2,))).high == (2.0, 2.0)
-    with pytest.raises(ValueError, match="Discrete, MultiDiscrete or Box"):
+    with pytest.raises(ValueError, match="Discrete, MultiDiscrete or a Box"):
         spec_of_space(spaces.MultiBinary(3))
 
 
