@@ -27,8 +27,14 @@ from benchmarks.experiment.jobs.job import Job, with_inputs
 from benchmarks.experiment.jobs.overview import overview_lines
 from benchmarks.experiment.jobs.pools import LocalPool, Pool
 from benchmarks.experiment.jobs.ray_pool import RayPool
-from benchmarks.experiment.jobs.scheduler import Outcome, Scheduler, drop_damaged, finished_jobs
-from benchmarks.experiment.jobs.store import Store, locked
+from benchmarks.experiment.jobs.scheduler import (
+    Outcome,
+    Scheduler,
+    drop_damaged,
+    finished_jobs,
+    sentence_of,
+)
+from benchmarks.experiment.jobs.store import LOG_FILE, Store, locked
 from benchmarks.experiment.methods import own_methods
 from benchmarks.experiment.presets import PRESETS
 from benchmarks.experiment.protocol import Protocol, check_known
@@ -130,6 +136,9 @@ def _run_jobs(
         print("\nstopped: repeat the same command to go on.", file=sys.stderr)
         raise KeyboardInterrupt
     if outcome.failed:
+        for job in outcome.failed:
+            if (sentence := sentence_of(store.folder(job) / LOG_FILE)) is not None:
+                print(f"{job.name}: {sentence}", file=sys.stderr)
         raise FailedJobsError(
             f"{len(outcome.failed)} of {len(jobs)} jobs failed and {len(outcome.skipped)} more "
             f"need them: {', '.join(job.name for job in outcome.failed)}."

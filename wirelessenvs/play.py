@@ -19,7 +19,7 @@ from wirelessenvs.command import (
     run,
     whole_file,
 )
-from wirelessenvs.rendering import Renderer
+from wirelessenvs.rendering import Renderer, write_gif
 from wirelessenvs.tasks import TASKS, get_task, make_policy, make_simulator
 
 __all__ = ["main"]
@@ -70,21 +70,11 @@ def _write(
     frames: list[NDArray[np.uint8]],
     last: NDArray[np.uint8] | None,
 ) -> None:
-    from PIL import Image
-
     if options.gif:
-        images = [Image.fromarray(pixels).quantize(128) for pixels in frames]
-        with whole_file(options.gif) as partial:
-            images[0].save(
-                partial,
-                format="GIF",
-                save_all=True,
-                append_images=images[1:],
-                duration=round(1000 / options.fps),
-                loop=0,
-            )
-        print(f"wrote {options.gif} ({len(images)} frames)")
+        write_gif(options.gif, frames, options.fps)
     if options.png and last is not None:
+        from PIL import Image
+
         with whole_file(options.png) as partial:
             Image.fromarray(last).save(partial, format="PNG")
         print(f"wrote {options.png}")

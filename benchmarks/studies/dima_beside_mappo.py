@@ -18,14 +18,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.baselines.dima.online import DimaLearner
 from benchmarks.baselines.dima.policy_config import OnlineConfig
+from benchmarks.baselines.dima.train import train_dima
 from benchmarks.baselines.mappo.config import MappoConfig
-from benchmarks.baselines.mappo.learner import MappoLearner
+from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Evaluation, Setting, play_references
 from benchmarks.baselines.online.options import add_evaluation, evaluation_of
-from benchmarks.baselines.online.run import evaluate_run, last_metrics, report, train_run
-from benchmarks.baselines.online.teams import make_team
+from benchmarks.baselines.online.run import evaluate_run, last_metrics, report
 from benchmarks.baselines.remembered import remembered
 from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.storage import write_whole
@@ -43,7 +42,9 @@ _GAMMA: Final[dict[str, float]] = {"rb-v0": 0.9, "cbf-v0": 0.0, "slicing-v0": 0.
 #: imagined steps are to be used well.
 _DIMA: Final[dict[str, Any]] = {
     "model": "wireless",
-    "model_set": "reward_width=64 reward_context=5 reward_batch_size=64",
+    "reward_width": 64,
+    "reward_context": 5,
+    "reward_batch_size": 64,
     "train_every": 500,
     "model_updates": 50,
     "policy_updates": 10,
@@ -68,23 +69,17 @@ def _config(
     common: dict[str, Any] = {"steps": steps, "seed": seed, "gamma": _GAMMA[env], "snapshots": 4}
     if method == "mappo":
         return MappoConfig(**{**common, **_MAPPO})
-    return OnlineConfig(**{**common, **_DIMA, **_DIMA_OF.get(env, {}), **options})
+    return OnlineConfig.from_json({**common, **_DIMA, **_DIMA_OF.get(env, {}), **options})
 
 
-def _train(
-    method: str, setting: Setting, config: MappoConfig | OnlineConfig, folder: Path
-) -> float | None:
+def _train(setting: Setting, config: MappoConfig | OnlineConfig, folder: Path) -> float | None:
     """Trains one run; its CPU seconds, None if an earlier process began it."""
     begun = (folder / "checkpoint.json").exists()
     start = time.process_time()
-    team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
-
-    def learner() -> MappoLearner | DimaLearner:
-        if isinstance(config, MappoConfig):
-            return MappoLearner(team, config)
-        return DimaLearner(team, config, folder)
-
-    train_run(learner, method, setting, config, folder)
+    if isinstance(config, MappoConfig):
+        train_mappo(setting, config, folder)
+    else:
+        train_dima(setting, config, folder)
     return None if begun else time.process_time() - start
 
 
@@ -100,7 +95,7 @@ def _row(
         seconds = remembered(
             folder / "training.json",
             trained,
-            lambda: {"cpu_seconds": _train(method, setting, config, folder)},
+            lambda: {"cpu_seconds": _train(setting, config, folder)},
         )["cpu_seconds"]
         references = remembered(
             options.out / f"{env}-references.json",

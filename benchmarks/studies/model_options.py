@@ -17,13 +17,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
 
 from benchmarks.records import write_figures
-from networld_agent.config import PRESETS, get_preset
+from networld_agent.config import PRESETS, get_preset, parse_options
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import WindowSource
 from networld_agent.diagnostics.measurements import measure
@@ -33,8 +33,8 @@ from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer
 from networld_agent.evaluation.scores import normalised, normalised_interval
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
 from networld_agent.planning import Planner, PlannerConfig
-from networld_agent.pretrain import fresh_model
 from networld_agent.training.batches import BatchSampler
+from networld_agent.training.pretraining import fresh_model
 from networld_agent.training.trainer import Trainer
 from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.make import worlds_of
@@ -85,17 +85,17 @@ class Outcome:
     cpu_seconds: float
 
 
-def changes(option: str) -> list[str]:
-    """The "name=value" of one row: split at commas, but not at those of a tuple.
+def changes(option: str) -> dict[str, Any]:
+    """The options of one row: split at commas, but not at those of a tuple.
 
     Example:
         >>> changes("multipliers=(1,2),channels=16")
-        ['multipliers=(1,2)', 'channels=16']
+        {'multipliers': (1, 2), 'channels': 16}
         >>> changes("default")
-        []
+        {}
     """
     if option == "default":
-        return []
+        return {}
     parts, depth = [""], 0
     for letter in option:
         depth += (letter in "([") - (letter in ")]")
@@ -103,7 +103,7 @@ def changes(option: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += letter
-    return [part.strip() for part in parts]
+    return parse_options([part.strip() for part in parts])
 
 
 def outcome(
@@ -128,7 +128,7 @@ def outcome(
         seeds: `(E,)` of the test worlds.
         eval_steps: of each episode.
     """
-    options = get_preset(preset, [*changes(option), f"steps={steps}", "seed=0"])
+    options = get_preset(preset, {**changes(option), "steps": steps, "seed": 0})
     count = dataset.num_episodes - _HELD_OUT
     source = WindowSource(dataset.first(count))
     held_out = WindowSource(dataset.select(np.arange(count, count + _HELD_OUT)))

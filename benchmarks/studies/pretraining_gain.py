@@ -11,10 +11,8 @@ plans. A repeated command goes on where it was stopped.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import hashlib
-import io
 import json
 import sys
 import time
@@ -27,7 +25,6 @@ import numpy as np
 import torch
 
 from benchmarks.baselines.remembered import remembered
-from benchmarks.experiment.jobs.execute import check_status
 from benchmarks.experiment.reporting.statistics import (
     Draws,
     Estimate,
@@ -37,7 +34,6 @@ from benchmarks.experiment.reporting.statistics import (
     score,
 )
 from benchmarks.records import write_figures
-from networld_agent import adapt
 from networld_agent.config import PRESETS, get_preset
 from networld_agent.data import TrajectoryDataset
 from networld_agent.evaluation.episodes import play
@@ -46,6 +42,7 @@ from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer, check
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
+from networld_agent.training import adapt
 from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.make import worlds_of
 from wirelessenvs.checks import check_int
@@ -123,18 +120,14 @@ def _adapted(
     """Rewards in the test worlds of one training run, and its CPU seconds, if they are known."""
     side = "from-scratch" if scratch else "pre-trained"
     folder = options.out / f"{side}-{updates}-s{seed}-{key}"
-    arguments = [
-        "--model", str(options.pretrained[seed]), "--data", str(options.data),
-        "--trajectories", str(options.trajectories), "--preset", options.preset, "--device", "cpu",
-        "--steps", str(updates), "--seed", str(seed), "--out", str(folder),
-    ]  # fmt: skip
-    if scratch:
-        arguments.append("--from-scratch")
+    preset = get_preset(options.preset, {"steps": updates, "seed": seed})
 
     def fit() -> dict[str, float | None]:
         begun, start = (folder / "checkpoint.json").exists(), time.process_time()
-        with contextlib.redirect_stdout(io.StringIO()):
-            check_status(adapt.main(arguments), "adapting")
+        adapt(
+            options.pretrained[seed], options.data, folder, preset, device="cpu",
+            trajectories=options.trajectories, from_scratch=scratch,
+        )  # fmt: skip
         # What an earlier process has spent is not known.
         return {"cpu_seconds": None if begun else time.process_time() - start}
 

@@ -20,10 +20,8 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.baselines.mappo.config import MappoConfig
-from benchmarks.baselines.mappo.learner import MappoLearner
+from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Evaluation, Setting, score_policy
-from benchmarks.baselines.online.run import train_run
-from benchmarks.baselines.online.teams import make_team
 from networld_agent.evaluation.scores import bootstrap_interval
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import check_targets, run, whole_file
@@ -47,11 +45,8 @@ def _ours(frames: int, seed: int) -> list[float]:
         learning_rate=_RATE, gamma=_GAMMA, trace=_TRACE, clip=_CLIP, entropy=_ENTROPY,
         epochs=_EPOCHS, batch_size=_BATCH, hidden_size=128,
     )  # fmt: skip
-    team = make_team(_SETTING.env, _ENVS, None, _SETTING.overrides)
     with tempfile.TemporaryDirectory() as folder:
-        policy = train_run(
-            lambda: MappoLearner(team, config), "mappo", _SETTING, config, Path(folder) / "run"
-        )
+        policy = train_mappo(_SETTING, config, Path(folder) / "run")
     returns: list[float] = score_policy(policy, _SETTING, Evaluation(_EPISODES))["returns"]
     return returns
 

@@ -15,6 +15,7 @@ from learner_cases import assert_updates_agree, moved, on_cpu, state_of
 from model_cases import gradients_of
 from parity import CPU, Other, assert_close, assert_parity, on_side
 
+from benchmarks.baselines.dima.config import PRESETS
 from benchmarks.baselines.dima.imagination import critic_size, imagine, improve
 from benchmarks.baselines.dima.memory import Start
 from benchmarks.baselines.dima.offline import Dima, OfflineConfig
@@ -37,6 +38,8 @@ CONFIGS = {
     "joint": {"denoiser_conditioning": "joint"},
     "perceiver": {"denoiser_action_encoder": "perceiver", "denoiser_order": "descending"},
 }
+#: Reads observations off the state.
+READING = PRESETS["tiny"].replace(state_read=True)
 #: Where the quantiser of the state's code is not installed, the state is read as it is.
 QUANTISED = importlib.util.find_spec("vector_quantize_pytorch") is not None
 
@@ -173,7 +176,7 @@ def test_policy_steps_in_imagination(other, kind):
 
     def work(device):
         model = world(device, spec)
-        config = ImaginationConfig(hidden_size=16, batch_size=30, epochs=2, model="tiny")
+        config = ImaginationConfig(hidden_size=16, batch_size=30, epochs=2, model=PRESETS["tiny"])
         ppo = TeamPPO(spec.observation_size, critic_size(model), ActionCodec(action), config)
         ppo = ppo.to(device)
         ppo.make_optimizers()
@@ -208,7 +211,7 @@ def test_updates_on_stored_data(other, kind):
 
     def work(device):
         config = OfflineConfig(
-            steps=6, model_share=0.5, model="tiny", model_set="state_read=True", starts=12,
+            steps=6, model_share=0.5, model=READING, starts=12,
             horizon=3, hidden_size=16, batch_size=20, epochs=2, device=device.type,
         )  # fmt: skip
         learner = Dima().learner(data, ObservationScaling.of_data(data), config)
@@ -227,7 +230,7 @@ def online(device, folder):
     sizes = {"starts": 12, "horizon": 3, "hidden_size": 16, "batch_size": 20, "epochs": 2}
     options = OnlineConfig(
         steps=100, num_envs=2, train_every=10, prefill=20, model_updates=2, policy_updates=2,
-        model="tiny", model_set="state_read=True", device=device.type, **sizes,
+        model=READING, device=device.type, **sizes,
     )  # fmt: skip
     return DimaLearner(WorldsTeam(SimulatorWorlds(config, "rb-v0", 2)), options, folder)
 

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -22,7 +24,7 @@ from training_cases import (
     tiny_model,
 )
 
-from networld_agent import adapt, pretrain
+from networld_agent import adapt, pretrain, training
 from networld_agent.config import PRESETS, get_preset
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import WindowSource
@@ -108,6 +110,48 @@ def test_a_finished_run_is_left_alone(pretrained, capsys):
     assert pretrain.main(command(pretrained, "--steps=40", tasks=("rb-v0", "slicing-v0"))) == 0
     assert "complete already" in capsys.readouterr().out
     assert {p.name: p.stat().st_mtime_ns for p in pretrained.iterdir()} == before
+
+
+# ------------------------------------------------------------- called from Python
+def test_functions_train_as_the_commands_do_and_say_nothing_on_standard_output(tmp_path, capsys):
+    data, preset = small_dataset("rb-v0"), get_preset("smoke", {"steps": 5, "seed": 3})
+    said = []
+    run = training.pretrain(data, tmp_path / "run", preset, trajectories=3, report=said.append)
+    new = training.adapt(
+        run, small_dataset("cbf-v0"), tmp_path / "new", preset, trajectories=2, first_steps=30
+    )
+    assert (run, new) == (tmp_path / "run", tmp_path / "new")
+    assert list(WorldModel.load(new).tasks) == ["rb-v0", "cbf-v0"]
+    # The run of a function is that of the same command, and the other way round.
+    assert training.pretrain([data], run, preset, trajectories=3, report=said.append) == run
+    assert said == [f"{run} is complete: 5 steps.", f"{run} is complete already."]
+    assert capsys.readouterr().out == ""
+    small = ["--preset=smoke", "--steps=5", "--seed=3"]
+    first = ["--data", str(data), "--trajectories=3", "--out", str(run)]
+    second = ["--model", str(run), "--data", str(small_dataset("cbf-v0")), "--out", str(new)]
+    assert pretrain.main([*first, *small]) == 0
+    assert adapt.main([*second, "--trajectories=2", "--first-steps=30", *small]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{run} is complete already.", f"{new} is complete already.",
+    ]  # fmt: skip
+
+
+def test_functions_raise_the_sentences_of_the_commands(tmp_path):
+    with pytest.raises(ValueError, match=r"model\.json: the file is missing"):
+        training.adapt(tmp_path, small_dataset(), tmp_path / "new")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "letter.txt").write_text("dear")
+    with pytest.raises(ValueError, match="exists already and is no training run"):
+        training.pretrain(small_dataset(), tmp_path / "run", PRESETS["smoke"])
+
+
+def test_who_reads_options_of_training_imports_no_trainer():
+    code = "import sys, networld_agent.config; print(*sys.modules, sep='\\n')"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = told.stdout.splitlines()
+    assert "networld_agent.training.config" in modules
+    assert "networld_agent.training.trainer" not in modules
+    assert not hasattr(training, "dream")
 
 
 # ------------------------------------------------------------- several processes
@@ -374,7 +418,7 @@ def test_presets_build(name):
 
 
 def test_options_of_a_preset_can_be_replaced():
-    preset = get_preset("smoke", ["horizon=16", "prediction=noise", "steps=7"])
+    preset = get_preset("smoke", {"horizon": 16, "prediction": "noise", "steps": 7})
     assert preset.model == dataclasses.replace(
         PRESETS["smoke"].model, horizon=16, prediction="noise"
     )

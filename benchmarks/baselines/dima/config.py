@@ -8,7 +8,15 @@ from typing import Any, ClassVar, Final, Self, get_type_hints
 
 from wirelessenvs.checks import check_choice, check_flag, check_int, check_names, check_real
 
-__all__ = ["PRESETS", "BatchShape", "DenoiserConfig", "DimaConfig", "RewardConfig", "StateConfig"]
+__all__ = [
+    "OPTIONS",
+    "PRESETS",
+    "BatchShape",
+    "DenoiserConfig",
+    "DimaConfig",
+    "RewardConfig",
+    "StateConfig",
+]
 
 _CHOICES: Final = {
     "conditioning": ("sequential", "joint"),
@@ -290,16 +298,22 @@ class DimaConfig:
             ValueError: for an unknown preset, or a value out of bounds.
             TypeError: for an unknown option; the sentence lists those that exist.
         """
-        config = PRESETS[check_choice("preset", name, tuple(PRESETS))]
+        return PRESETS[check_choice("preset", name, tuple(PRESETS))].replace(**overrides)
+
+    def replace(self, **overrides: Any) -> DimaConfig:
+        """A configuration with options replaced, by part and name as in `from_preset`.
+
+        Raises:
+            TypeError: for an unknown option; the sentence lists those that exist.
+            ValueError: for a value out of bounds.
+        """
+        check_names("option", overrides, OPTIONS)
+        config = self
         for key, value in overrides.items():
             part, _, option = key.partition("_")
-            known = [f"{p}_{o.name}" for p in _PARTS for o in dataclasses.fields(_PARTS[p])]
-            check_names("option", [key], [*known, "limit"])
-            if key == "limit":
-                config = dataclasses.replace(config, limit=value)
-                continue
-            changed = dataclasses.replace(getattr(config, part), **{option: value})
-            config = dataclasses.replace(config, **{part: changed})
+            if option:
+                value = dataclasses.replace(getattr(config, part), **{option: value})
+            config = dataclasses.replace(config, **{part: value})
         return config
 
     @classmethod
@@ -330,6 +344,11 @@ _PARTS: Final[dict[str, Any]] = {
     "reward": RewardConfig,
     "state": StateConfig,
 }
+#: Names of all options, as in `denoiser_context`.
+OPTIONS: Final = (
+    *(f"{part}_{o.name}" for part, kind in _PARTS.items() for o in dataclasses.fields(kind)),
+    "limit",
+)
 
 #: "paper": the published sizes, with the released code's offset noise and three-step training, a
 #: random order and light action encoders. "perceiver": the same with the released action encoder.

@@ -61,7 +61,7 @@ class DimaLearner(OnlineLearner):
         self._collector = Collector(env, config.seed)
         self._replay = Replay(env, config.newest, config.favour)
         torch.manual_seed(config.seed)
-        self.model = WorldModel(world_spec(env), config.world()).to(self._device)
+        self.model = WorldModel(world_spec(env), config.model).to(self._device)
         self.ppo = TeamPPO(env.observation_size, critic_size(self.model), env.codec, config)
         self.ppo.to(self._device)
         self.scaling = RunningScaling(env.observation_size).to(self._device)
@@ -144,7 +144,7 @@ class DimaLearner(OnlineLearner):
 
     def _train_policy(self) -> dict[str, float]:
         rng = batch_generator(self.config.seed + 1, self.env_steps)
-        size = self.config.world().denoiser.context
+        size = self.config.model.denoiser.context
         sums: dict[str, Tensor] = {}
         for _ in range(self.config.policy_updates):
             start = self._replay.starts(self.config.starts, size, rng).to(self._device)

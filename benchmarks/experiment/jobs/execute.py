@@ -31,26 +31,13 @@ from benchmarks.experiment.jobs.work import WORK
 from networld_agent.storage import read_document
 from wirelessenvs.machine import machine_lines
 
-__all__ = ["check_status", "main"]
+__all__ = ["main"]
 
 _INTERRUPTED: Final = 130
 #: Seconds that an earlier process of the same job gets to stop.
 _PATIENCE_S: Final = 60.0
 
 Work = Callable[[dict[str, Any], dict[str, Path], Path], dict[str, Any]]
-
-
-def check_status(status: int, what: str) -> None:
-    """Turns the exit status of a command that a job calls into its exception.
-
-    Raises:
-        KeyboardInterrupt: if it was stopped.
-        ValueError: if it failed; it has said why.
-    """
-    if status == _INTERRUPTED:
-        raise KeyboardInterrupt
-    if status:
-        raise ValueError(f"{what} failed.")
 
 
 def main(arguments: list[str] | None = None, check_source: bool = True) -> int:

@@ -33,7 +33,7 @@ _QUICK: Final = {"batch_size": "8", "hidden_size": "16"}
 _QUICK_MORE: Final = {
     "dt": ("layers=1", "context=4"),
     "dd": ("horizon=8", "channels=8", "diffusion_steps=4", "sampler_steps=2"),
-    "dima": ("model=tiny", "model_set=denoiser_conditioning=joint state_read=True"),
+    "dima": ("model=tiny", "denoiser_conditioning=joint", "state_read=True"),
 }
 
 

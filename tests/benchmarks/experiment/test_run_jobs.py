@@ -15,7 +15,12 @@ from benchmarks.experiment.jobs.job import Job, with_inputs
 from benchmarks.experiment.jobs.outputs import list_outputs, output_fault
 from benchmarks.experiment.jobs.overview import Durations, overview_lines
 from benchmarks.experiment.jobs.pools import preloaded
-from benchmarks.experiment.jobs.scheduler import Scheduler, drop_damaged, finished_jobs
+from benchmarks.experiment.jobs.scheduler import (
+    Scheduler,
+    drop_damaged,
+    finished_jobs,
+    sentence_of,
+)
 from benchmarks.experiment.jobs.sources import ROOT, fingerprint, source_files
 from benchmarks.experiment.jobs.store import RESULT_FILE, ResultError, Store, locked, write_document
 from benchmarks.imports import PACKAGES, module_files
@@ -409,6 +414,21 @@ def test_a_failed_job_is_reported_with_its_last_words_and_the_others_go_on(tmp_p
     error = capsys.readouterr().err
     assert "fit-rb: failed (exit status 2)" in error
     assert "last words" in error
+
+
+@pytest.mark.parametrize(
+    ("log", "sentence"),
+    [
+        ("training\nerror: the data is damaged.\n", "the data is damaged."),
+        ("error: of an earlier attempt.\nstopped\n", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_sentence_of_an_error_is_the_end_of_the_log(tmp_path, log, sentence):
+    if log is not None:
+        (tmp_path / "log.txt").write_text(log)
+    assert sentence_of(tmp_path / "log.txt") == sentence
 
 
 def test_what_is_done_is_not_started(tmp_path):
