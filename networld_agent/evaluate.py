@@ -149,10 +149,11 @@ def _evaluate(options: argparse.Namespace) -> None:
         f"after {options.warm_up} random ones\n"
     )
     results: dict[str, Episodes] = {}
+    progress = Progress("steps")
     for player in players:
-        progress = Progress(player.name, total * (len(seeds) // batch))
-        results[player.name] = play(worlds, player, seeds, options.steps, options.warm_up, progress)
-        progress.close()
+        report = progress.counter(player.name, total * (len(seeds) // batch))
+        results[player.name] = play(worlds, player, seeds, options.steps, options.warm_up, report)
+    progress.close()
     information = {player.name: player.information for player in players}
     rows = make_rows(results, information, options.seeds)
     metric = get_task(worlds.task).score if worlds.task in TASKS else None

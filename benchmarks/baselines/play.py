@@ -93,10 +93,11 @@ def _play(options: argparse.Namespace) -> None:
         f"after {options.warm_up} random ones\n"
     )
     results: dict[str, Episodes] = {}
+    progress = Progress("steps")
     for player in players:
-        progress = Progress(player.name, total * options.seeds)
-        results[player.name] = play(worlds, player, seeds, options.steps, options.warm_up, progress)
-        progress.close()
+        report = progress.counter(player.name, total * options.seeds)
+        results[player.name] = play(worlds, player, seeds, options.steps, options.warm_up, report)
+    progress.close()
     rows = make_rows(results, {p.name: p.information for p in players}, options.seeds)
     print(printed(rows, get_task(worlds.task).score if worlds.task in TASKS else None))
 

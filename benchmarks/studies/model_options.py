@@ -199,7 +199,8 @@ def _run(options: argparse.Namespace) -> None:
     names = ["default", *(options.options or OPTIONS)]
     for name in names[1:]:
         get_preset(options.preset, changes(name))  # refuse a wrong one before hours of work
-    progress = Progress("options", len(names))
+    progress = Progress("options")
+    report = progress.counter("training", len(names))
     rows = []
     for done, name in enumerate(names):
         rows.append(
@@ -208,7 +209,7 @@ def _run(options: argparse.Namespace) -> None:
                 seeds, options.eval_steps,
             )
         )  # fmt: skip
-        progress(done + 1)
+        report(done + 1)
     progress.close()
     machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     print("\n".join(machine))

@@ -219,11 +219,12 @@ def _run(options: argparse.Namespace) -> None:
     )
     keys = [_key(options, dataset, seed) for seed in range(len(options.pretrained))]
     budgets = sorted(set(options.updates))
-    progress = Progress("budgets", len(budgets))
+    progress = Progress("budgets")
+    report = progress.counter("adapting", len(budgets))
     rows = []
     for done, updates in enumerate(budgets):
         rows.append(_row(options, worlds, keys, updates, (random, expert)))
-        progress(done + 1)
+        report(done + 1)
     progress.close()
     machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     print("\n".join(machine))

@@ -17,7 +17,6 @@ from torch import Tensor
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend
 from networld_agent.model.batch import Batch
 from networld_agent.model.world_model import WorldModel
-from networld_agent.progress import ProgressLine
 from networld_agent.training.batches import BatchSampler, Share
 from networld_agent.training.capture import Capture
 from networld_agent.training.checkpoints import (
@@ -34,6 +33,7 @@ from networld_agent.training.log import RunLog
 from networld_agent.training.precision import computes_in_half
 from networld_agent.training.step import Seen, TrainingStep
 from networld_agent.training.stop_requests import stop_requests
+from wirelessenvs.command import Progress
 
 __all__ = ["Trainer", "TrainingError"]
 
@@ -135,7 +135,7 @@ class Trainer:
         log = None
         if self._share.rank == 0:
             log = RunLog(self._folder, counters.step, self._tensorboard)
-        progress = ProgressLine("steps")
+        progress = Progress("steps", every_s=10)
         self.model.train()
         with stop_requests() as stop, open_feed(self._sampler, self._device, config.data) as feed:
             update = Capture(lambda: self._update(feed), "training", self._graphs)
@@ -237,7 +237,7 @@ class Trainer:
             self._look()
             self.averaged.model.save(self._folder / "snapshots" / str(step))
 
-    def _report(self, log: RunLog, feed: Feed, progress: ProgressLine) -> None:
+    def _report(self, log: RunLog, feed: Feed, progress: Progress) -> None:
         counters, config = self.counters, self._config
         progress("training", counters.step, config.steps)
         if counters.step % config.log_every and counters.step != config.steps:

@@ -14,10 +14,10 @@ from benchmarks.baselines.mappo.policy import TeamPolicy
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner, with_prefix
 from benchmarks.baselines.shared.training_loop import add_values
-from networld_agent.progress import ProgressLine
 from networld_agent.training.checkpoints import load_checkpoint, save_checkpoint
 from networld_agent.training.log import RunLog
 from networld_agent.training.stop_requests import stop_requests
+from wirelessenvs.command import Progress
 
 __all__ = ["OnlineLearner", "train_online"]
 
@@ -95,7 +95,7 @@ def train_online(
     """
     rounds, sums = _restore(learner, folder)
     log = RunLog(folder, learner.env_steps)
-    line = ProgressLine("steps") if progress else None
+    line = Progress("steps", every_s=10) if progress else None
     logged, wanted = rounds - rounds % config.log_every, sorted(config.snapshot_steps())
     with stop_requests() as stop, torch.random.fork_rng(devices=[]):
         try:

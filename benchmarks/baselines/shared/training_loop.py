@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
-from networld_agent.progress import ProgressLine
 from networld_agent.training.checkpoints import load_checkpoint, save_checkpoint
 from networld_agent.training.log import RunLog
 from networld_agent.training.stop_requests import stop_requests
+from wirelessenvs.command import Progress
 
 __all__ = ["DivergenceError", "Learner", "add_values", "batch_generator", "train"]
 
@@ -89,7 +89,7 @@ def train(
         KeyboardInterrupt: if stopped by a signal, after the checkpoint is written.
     """
     step, sums = _restore(learner, folder)
-    log, line = RunLog(folder, step), ProgressLine("updates") if progress else None
+    log, line = RunLog(folder, step), Progress("updates", every_s=10) if progress else None
     snapshots, logged = config.snapshot_steps(), step - step % config.log_every
     with stop_requests() as stop, torch.random.fork_rng(devices=[]):
         try:

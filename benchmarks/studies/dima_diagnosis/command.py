@@ -38,9 +38,8 @@ from benchmarks.studies.dima_diagnosis.policy_checks import (
     sampled_act,
 )
 from benchmarks.studies.dima_diagnosis.recording import Recording, record
-from networld_agent.progress import ProgressLine
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, parse_overrides, run, whole_file
+from wirelessenvs.command import Progress, check_targets, parse_overrides, run, whole_file
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main", "train_on"]
@@ -51,7 +50,7 @@ _HELD_OUT_SEED: Final = 1_000_003
 def train_on(data: Recording, model: WorldModel, updates: int, seed: int) -> None:
     """Updates of all parts on recorded play."""
     model.observe(data.states[:, :-1], data.observations[:, :-1], data.rewards)
-    rng, line = np.random.default_rng([seed, 3]), ProgressLine("updates")
+    rng, line = np.random.default_rng([seed, 3]), Progress("updates", every_s=10)
     torch.manual_seed(seed)
     padding = {"denoiser": model.config.denoiser.context - 1}
     for update in range(updates):

@@ -27,9 +27,8 @@ from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.online.teams import TEAMS, make_team
 from benchmarks.studies.dima_diagnosis.model_checks import Forks, effects, fork
 from benchmarks.studies.dima_diagnosis.recording import Recording, record
-from networld_agent.progress import ProgressLine
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import check_targets, parse_overrides, run, whole_file
+from wirelessenvs.command import Progress, check_targets, parse_overrides, run, whole_file
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
@@ -48,7 +47,7 @@ def _train(data: Recording, model: WorldModel, updates: int, seed: int, label: s
     """Updates of the denoiser alone; seconds of processor time."""
     rng = np.random.default_rng([seed, 3])
     shape, padding = model.batches()["denoiser"], model.config.denoiser.context - 1
-    line, start = ProgressLine("updates"), time.process_time()
+    line, start = Progress("updates", every_s=10), time.process_time()
     torch.manual_seed(seed)
     for update in range(updates):
         losses = model.update({"denoiser": data.sequences(shape, rng, padding)})

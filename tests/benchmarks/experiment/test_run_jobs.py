@@ -149,7 +149,7 @@ def test_a_change_of_symlog_redoes_all_that_learns(checkout):
 
 #: What baselines import from NetWorld that no result depends on: saving, errors, progress, folders.
 NO_RESULT = {
-    "errors.py", "model/files.py", "storage.py", "progress.py", "training/checkpoints.py",
+    "errors.py", "model/files.py", "storage.py", "training/checkpoints.py",
     "training/log.py", "training/run_folder.py", "training/stop_requests.py",
 }  # fmt: skip
 
