@@ -27,7 +27,6 @@ from networld_agent.config import PRESETS, get_preset
 from networld_agent.data import TrajectoryDataset
 from networld_agent.diagnostics.measurements import measure
 from networld_agent.evaluation.episodes import play
-from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer
 from networld_agent.evaluation.scores import normalised, normalised_interval
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
@@ -216,7 +215,7 @@ def _run(options: argparse.Namespace) -> None:
     print(f"\n{dataset}, preset {options.preset}, {options.steps} steps\n\n{_printed(rows)}")
     if options.json is not None:
         command = ["python -m benchmarks.studies.model_options", *options.arguments]
-        found = [finite_or_null(dataclasses.asdict(row)) for row in rows]
+        found = [dataclasses.asdict(row) for row in rows]
         write_figures(options.json, command, machine, {"rows": found})
 
 

@@ -22,8 +22,7 @@ from benchmarks.baselines.online.online_training import OnlineLearner, train_onl
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.policy import BaselinePolicy
 from benchmarks.baselines.shared.torch_threads import torch_threads
-from networld_agent.evaluation.json_values import finite_or_null
-from networld_agent.storage import write_whole
+from networld_agent.storage import write_json
 from networld_agent.training.run_folder import prepare_folder
 
 __all__ = ["evaluate_run", "last_metrics", "report", "train_run"]
@@ -101,8 +100,7 @@ def evaluate_run(
         **scores,
         "curve": snapshot_curve(folder, setting, short),
     }
-    text = json.dumps(finite_or_null(document), indent=1)
-    write_whole(folder / "evaluation.json", (text + "\n").encode())
+    write_json(folder / "evaluation.json", document)
     return document
 
 

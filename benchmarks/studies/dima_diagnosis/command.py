@@ -14,7 +14,6 @@ model:
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +37,7 @@ from benchmarks.studies.dima_diagnosis.policy_checks import (
     sampled_act,
 )
 from benchmarks.studies.dima_diagnosis.recording import Recording, record
+from networld_agent.storage import write_json
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import Progress, check_targets, parse_overrides, run, whole_file
 from wirelessenvs.machine import machine_lines
@@ -121,9 +121,7 @@ def _diagnose(options: argparse.Namespace) -> None:
         partial.write_text(diagnosis_page(diagnosis, about))
     print(f"\nwrote {options.out}")
     if options.json is not None:
-        document = {"about": about, **diagnosis.to_json()}
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+        write_json(options.json, {"about": about, **diagnosis.to_json()})
         print(f"wrote {options.json}")
 
 

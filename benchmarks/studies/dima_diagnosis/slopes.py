@@ -27,8 +27,9 @@ from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.online.teams import TEAMS, make_team
 from benchmarks.studies.dima_diagnosis.model_checks import Forks, effects, fork
 from benchmarks.studies.dima_diagnosis.recording import Recording, record
+from networld_agent.storage import write_json
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import Progress, check_targets, parse_overrides, run, whole_file
+from wirelessenvs.command import Progress, check_targets, parse_overrides, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
@@ -125,9 +126,7 @@ def _slopes(options: argparse.Namespace) -> None:
         _print(found)
         rows[name] = {"about": about, "updates": options.updates, **found}
         if options.json is not None:
-            with whole_file(options.json) as partial:
-                document = {**settings, "variants": rows}
-                partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+            write_json(options.json, {**settings, "variants": rows})
 
 
 def _stored(path: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
