@@ -18,10 +18,11 @@ from benchmarks.baselines.online.evaluation import (
     score_policy,
     snapshot_curve,
 )
-from benchmarks.baselines.online.online_training import OnlineLearner, train_online
+from benchmarks.baselines.online.online_training import OnlineLearner
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.policy import BaselinePolicy
 from benchmarks.baselines.shared.torch_threads import torch_threads
+from benchmarks.baselines.shared.training_loop import train
 from networld_agent.storage import write_json
 from networld_agent.training.run_folder import prepare_folder
 
@@ -65,7 +66,7 @@ def train_run(
             learner.policy().save(folder / "snapshots" / str(step))
 
         try:
-            train_online(learner, config, folder, progress, snapshot, method)
+            train(learner, config, folder, progress, snapshot, method)
         except KeyboardInterrupt:
             print("\nstopped: repeat the same command to go on.", file=sys.stderr)
             raise
