@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any, Final
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.training.config import TrainingConfig
 from wirelessenvs.checks import check_choice
+from wirelessenvs.command import parse_value
 
 __all__ = ["PRESETS", "Preset", "TrainingConfig", "WorldModelConfig", "get_preset", "parse_options"]
 
@@ -141,8 +141,5 @@ def parse_options(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, A
             raise ValueError(
                 f"unknown option {name!r}; options: {', '.join(sorted(known[0] + known[1]))}."
             )
-        try:
-            chosen[place][name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            chosen[place][name] = text
+        chosen[place][name] = parse_value(text)
     return chosen[0], chosen[1]

@@ -23,7 +23,6 @@ from wirelessenvs.command import replacing
 __all__ = [
     "WeightsFormat",
     "checksum",
-    "fill",
     "load_weights",
     "read_description",
     "read_document",
@@ -216,20 +215,7 @@ def load_weights(
             of another kind or shape, or not finite.
     """
     tensors = read_weights(form, folder, document)
-    fill(module, tensors, folder / document[form.key]["file"])
-
-
-def fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Takes over tensors that fit a module exactly.
-
-    Args:
-        module: to fill.
-        tensors: by name.
-        path: that they were read from.
-
-    Raises:
-        ModelError: naming the first that does not fit or is not finite.
-    """
+    path = folder / document[form.key]["file"]
     own = module.state_dict()
     for name in own.keys() | tensors.keys():
         if name not in tensors or name not in own:
@@ -243,4 +229,4 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
             )
         if not torch.isfinite(tensors[name]).all():
             raise ModelError(f"{path}: tensor {name!r} holds a number that is not finite.")
-    module.load_state_dict(dict(tensors))
+    module.load_state_dict(tensors)

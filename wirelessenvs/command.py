@@ -19,6 +19,7 @@ __all__ = [
     "add_config_options",
     "check_targets",
     "parse_overrides",
+    "parse_value",
     "replacing",
     "run",
     "whole_file",
@@ -63,11 +64,16 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         if not equals or not name.isidentifier():
             raise ValueError(f"--set takes NAME=VALUE, got {pair!r}.")
-        try:
-            overrides[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            overrides[name] = text
+        overrides[name] = parse_value(text)
     return overrides
+
+
+def parse_value(text: str) -> Any:
+    """A Python literal as its value; any other text as it is."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def check_targets(*paths: Path | None) -> None:

@@ -71,11 +71,6 @@ class BatchSampler:
         pairs = zip(self.windows, self.sources, strict=True)
         return sum(count * source.num_agents for count, source in pairs)
 
-    @property
-    def own_windows(self) -> list[int]:
-        """Windows of each source in this process's share of a batch."""
-        return [len(range(self._share.rank, n, self._share.world)) for n in self.windows]
-
     def weight(self, index: int) -> float:
         """Weight in the loss of each sequence of a source."""
         sequences = self.windows[index] * self.sources[index].num_agents

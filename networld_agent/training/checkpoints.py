@@ -15,7 +15,14 @@ from torch import Tensor
 
 from networld_agent.storage import WeightsFormat, read_description, read_weights, save_weights
 
-__all__ = ["load_checkpoint", "optimizer_tensors", "restore_optimizer", "save_checkpoint"]
+__all__ = [
+    "load_checkpoint",
+    "optimizer_tensors",
+    "prefixed",
+    "restore_optimizer",
+    "save_checkpoint",
+    "with_prefix",
+]
 
 _FORM: Final = WeightsFormat("training run", "checkpoint.json", "checkpoint", key="tensors")
 
@@ -35,6 +42,16 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
         return None
     document = read_description(_FORM, folder)
     return read_weights(_FORM, folder, document), document["state"]
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors under longer names."""
+    return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+
+
+def with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Tensors whose name begins so, by the rest of the name."""
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
 
 def optimizer_tensors(

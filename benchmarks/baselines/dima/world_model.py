@@ -27,7 +27,6 @@ from benchmarks.baselines.dima.state_decoder import StateDecoder
 from benchmarks.baselines.dima.state_normaliser import StateNormaliser
 from benchmarks.baselines.shared.causal_transformer import KeyValueCache
 from networld_agent.storage import load_weights
-from networld_agent.training.checkpoints import optimizer_tensors, restore_optimizer
 from wirelessenvs.checks import check_names
 
 __all__ = ["ImaginedStep", "WorldModel"]
@@ -311,29 +310,6 @@ class WorldModel(nn.Module):
         model = cls(found, config)
         load_weights(FORM, folder, document, model)
         return model.to(device)
-
-    def checkpoint(self) -> dict[str, Tensor]:
-        """All that training needs to go on exactly: weights, statistics, optimisers, counters."""
-        tensors = {f"model.{name}": value for name, value in self.state_dict().items()}
-        names: dict[Tensor, str] = {p: name for name, p in self.named_parameters()}
-        for optimizer in self.optimizers.values():
-            tensors |= optimizer_tensors(optimizer, names)
-        return tensors
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Puts back what `checkpoint` returned; other entries are ignored."""
-        prefix = "model."
-        self.load_state_dict(
-            {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-        )
-        for part, optimizer in self.optimizers.items():
-            own: dict[Tensor, str] = {
-                p: f"{part}.{name}" for name, p in getattr(self, part).named_parameters()
-            }
-            starts = tuple(f"adam.{key}.{part}." for key in ("step", "exp_avg", "exp_avg_sq"))
-            chosen = {key: t for key, t in tensors.items() if key.startswith(starts)}
-            restore_optimizer(optimizer, own, chosen)
-        self._episode = None
 
     @property
     def device(self) -> torch.device:

@@ -14,8 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.shared.config import BaselineConfig
-from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner, with_prefix
-from networld_agent.training.checkpoints import load_checkpoint, save_checkpoint
+from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
+from networld_agent.training.checkpoints import (
+    load_checkpoint,
+    prefixed,
+    save_checkpoint,
+    with_prefix,
+)
 from networld_agent.training.log import RunLog
 from networld_agent.training.stop_requests import stop_requests
 from wirelessenvs.command import Progress
@@ -205,8 +210,7 @@ def add_values(sums: dict[str, float], values: dict[str, float], step: int) -> N
 
 
 def _save(learner: Trainable, folder: Path, at: Counters, sums: dict[str, float]) -> None:
-    tensors = learner_tensors(learner)
-    tensors |= {f"{_MEMORY}{name}": value for name, value in learner.memory().items()}
+    tensors = learner_tensors(learner) | prefixed(_MEMORY, learner.memory())
     # Where every round is a step, one number says both.
     state = {"step": at.step} if at.rounds == at.step else vars(at)
     save_checkpoint(folder, tensors, {**state, "sums": sums})
