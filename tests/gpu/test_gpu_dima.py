@@ -36,6 +36,7 @@ from benchmarks.baselines.online.wireless_team import WirelessTeam
 from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.training_loop import Counters
 from networld_agent.model.task_spec import ActionSpec
 from wirelessenvs.tasks import get_task
 
@@ -247,7 +248,7 @@ def test_rounds_online(other, tmp_path):
         torch.manual_seed(0)
         learner = online(device, tmp_path / "run")
         before, values = state_of(learner.module), []
-        learner.begin()
+        learner.start(Counters(), None)
         for number in range(2):
             torch.manual_seed(number)
             values.append(learner.round())

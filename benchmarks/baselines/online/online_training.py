@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmarks.baselines.mappo.policy import TeamPolicy
 from benchmarks.baselines.shared.training_loop import Counters, Trainable, add_values
@@ -17,19 +15,14 @@ __all__ = ["OnlineLearner"]
 
 
 class OnlineLearner(Trainable):
-    """What online training changes, and one round of it.
+    """What online training changes, and one round of it; its memory is where environments are.
 
     Attributes:
-        module: networks and statistics that a checkpoint holds by their state.
-        env_steps: taken so far in single environments, all environments counted.
+        env_steps: taken so far in single environments, all environments counted; `start` sets it.
     """
 
     unit = "steps"
     env_steps: int
-
-    @abstractmethod
-    def begin(self) -> None:
-        """Starts the environments, in a run that has no checkpoint."""
 
     @abstractmethod
     def round(self) -> dict[str, float]:
@@ -48,23 +41,6 @@ class OnlineLearner(Trainable):
         Args:
             folder: of the run.
         """
-
-    @abstractmethod
-    def memory(self) -> dict[str, Tensor]:
-        """All else that a checkpoint needs: where the environments are, what is remembered."""
-
-    @abstractmethod
-    def recall(self, memory: Mapping[str, Tensor]) -> None:
-        """Puts back what `memory` returned."""
-
-    # ---------------------------------------------------------------- the loop
-    def start(self, at: Counters, memory: Mapping[str, Tensor] | None) -> None:
-        """Starts the environments, or puts them where they were."""
-        self.env_steps = at.step
-        if memory is None:
-            self.begin()
-        else:
-            self.recall(memory)
 
     def advance(self, at: Counters, seed: int, sums: dict[str, float]) -> None:
         """One round; the run's steps are those of the environments."""
