@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.storage import write_json
+from wirelessenvs.json_values import finite_or_null
 
 __all__ = ["remembered", "write_figures"]
 

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from networld_agent import __version__
-from networld_agent.data.fields import canonical_json
 from networld_agent.errors import ModelError
-from networld_agent.evaluation.json_values import finite_or_null
 from wirelessenvs.command import replacing
+from wirelessenvs.json_values import canonical_json, finite_or_null
 
 __all__ = [
     "WeightsFormat",

@@ -21,11 +21,12 @@ from types import TracebackType
 from typing import Any
 
 from networld_agent.data.errors import DatasetError
-from networld_agent.data.fields import canonical_json, read_json
+from networld_agent.data.fields import read_json
 from networld_agent.data.files import ArrayFiles, Chunk, storage_fault
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.statistics import summarise
 from wirelessenvs.command import replacing
+from wirelessenvs.json_values import canonical_json
 
 __all__ = ["DatasetWriter", "first_difference", "partial_folder"]
 

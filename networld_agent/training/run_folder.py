@@ -14,7 +14,7 @@ import torch
 
 from networld_agent import __version__
 from networld_agent.data import TrajectoryDataset
-from networld_agent.storage import write_json
+from networld_agent.storage import write_whole
 from networld_agent.training.config import TrainingConfig
 from networld_agent.training.windows import WindowSource
 
@@ -67,7 +67,7 @@ def prepare_folder(folder: Path, settings: dict[str, Any]) -> None:
         "python": platform.python_version(),
     }
     document = {"settings": wanted, "versions": versions, "git_revision": git_revision()}
-    write_json(path, document)
+    write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
 
 
 def _plain(value: Any) -> Any:

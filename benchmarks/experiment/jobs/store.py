@@ -13,8 +13,8 @@ from benchmarks.experiment.jobs.job import Job
 from benchmarks.experiment.jobs.outputs import output_fault
 from networld_agent import storage
 from networld_agent.errors import ModelError
-from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.storage import read_document
+from wirelessenvs.json_values import finite_or_null
 
 __all__ = [
     "JOB_FILE",

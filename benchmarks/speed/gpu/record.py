@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.speed.gpu.piece import Piece
 from benchmarks.speed.gpu.source import source_digest
-from networld_agent.evaluation.json_values import finite_or_null
 from wirelessenvs.command import whole_file
+from wirelessenvs.json_values import finite_or_null
 
 __all__ = ["Record", "read_documents"]
 
