@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any, Final
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.training.config import TrainingConfig
 from wirelessenvs.checks import check_choice
+from wirelessenvs.command import parse_value
 
 __all__ = ["PRESETS", "Preset", "TrainingConfig", "WorldModelConfig", "get_preset", "parse_options"]
 
@@ -154,8 +154,5 @@ def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         if not equals:
             raise ValueError(f"--set takes OPTION=VALUE, got {pair!r}.")
-        try:
-            options[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            options[name] = text
+        options[name] = parse_value(text)
     return options

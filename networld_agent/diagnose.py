@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from networld_agent.evaluation.players import check_fit
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner
+from networld_agent.storage import write_json
 from networld_agent.worlds.make import worlds_of
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import check_targets, run, whole_file
@@ -108,9 +108,8 @@ def _diagnose(options: argparse.Namespace) -> None:
         partial.write_text(diagnostics_page(found, about))
     print(f"\nwrote {options.out}")
     if options.json is not None:
-        with whole_file(options.json) as partial:
-            document = {"about": about, "tasks": [entry.to_json() for entry in found]}
-            partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+        document = {"about": about, "tasks": [entry.to_json() for entry in found]}
+        write_json(options.json, document)
         print(f"wrote {options.json}")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_
 from networld_agent.evaluation.table import Row, as_csv, as_json
 from networld_agent.evaluation.tuning import best_trial, tune_model
 from networld_agent.planning import Planner, PlannerConfig
+from networld_agent.storage import write_json
 from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.make import make_worlds
 from wirelessenvs.checks import check_int
@@ -160,8 +160,7 @@ def _write(
             "sweep": options.sweep,
             "rows": as_json(rows),
         }
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1) + "\n")
+        write_json(options.json, document)
         print(f"wrote {options.json}")
     if options.csv is not None:
         with whole_file(options.csv) as partial:

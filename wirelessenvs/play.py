@@ -41,7 +41,8 @@ def _play(options: argparse.Namespace) -> None:
     frames: list[NDArray[np.uint8]] = []
     frame: NDArray[np.uint8] | None = None
     totals = dict.fromkeys(("reward", *simulator.metric_names), 0.0)
-    progress = Progress(f"{task.id} {options.policy}", options.steps)
+    progress = Progress("steps")
+    report = progress.counter(f"{task.id} {options.policy}", options.steps)
     for done in range(1, options.steps + 1):
         actions = policy(observations, simulator.privileged(policy.information))
         step = simulator.step(actions)
@@ -56,7 +57,7 @@ def _play(options: argparse.Namespace) -> None:
         if step.truncated.any():
             observations = simulator.reset(mask=step.truncated)
             policy.reset(step.truncated)
-        progress(done)
+        report(done)
     progress.close()
     renderer.close()
     _write(options, frames, frame)

@@ -81,9 +81,10 @@ def score_policy(
     """
     simulator = make_simulator(task.id, episodes, preset, **overrides)
     policy = make_policy(policy_name, simulator, seed=seed)
-    progress = Progress(f"{task.id} {preset} {policy_name}", steps)
+    progress = Progress("steps")
+    report = progress.counter(f"{task.id} {preset} {policy_name}", steps)
     start = time.process_time()
-    totals = run_policy(simulator, policy, steps, seed, progress)
+    totals = run_policy(simulator, policy, steps, seed, report)
     seconds = time.process_time() - start
     progress.close()
     root = math.sqrt(episodes)

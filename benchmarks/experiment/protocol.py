@@ -7,7 +7,6 @@ same test worlds. The protocol is that of K. Meng et al. (arXiv 2602.00558), wit
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from benchmarks.experiment.methods import (
     REFERENCES,
     Method,
 )
-from wirelessenvs.checks import check_int
+from wirelessenvs.checks import check_fields
 
 __all__ = [
     "Amount",
@@ -178,10 +177,7 @@ class Protocol:
     own: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for entry in dataclasses.fields(self):
-            value = getattr(self, entry.name)
-            if isinstance(value, int):
-                check_int(entry.name, value, 0 if entry.name in ("snapshots", "warm_up") else 1)
+        check_fields(self, zero=("snapshots", "warm_up"))
         if len(self.tasks) < 2:
             raise ValueError("a protocol needs two tasks: one is held out, the rest pre-trains.")
         for group, tiers in self.amounts.items():

@@ -9,7 +9,6 @@ goes on where it was stopped; the file is written after every run.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -25,9 +24,8 @@ from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Evaluation, Setting, play_references
 from benchmarks.baselines.online.options import add_evaluation, evaluation_of
 from benchmarks.baselines.online.run import evaluate_run, last_metrics, report
-from benchmarks.baselines.remembered import remembered
-from networld_agent.evaluation.json_values import finite_or_null
-from networld_agent.storage import write_whole
+from benchmarks.records import remembered
+from networld_agent.storage import write_json
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import check_targets, parse_overrides, run
 from wirelessenvs.machine import machine_lines
@@ -156,8 +154,7 @@ def _compare(options: argparse.Namespace) -> None:
                     "rows": rows,
                 }
                 if options.json is not None:
-                    text = json.dumps(finite_or_null(document), indent=1) + "\n"
-                    write_whole(options.json, text.encode())
+                    write_json(options.json, document)
     for entry in _summary(rows):
         spread = "" if entry["deviation"] is None else f" ± {entry['deviation']:.1f}"
         print(

@@ -28,7 +28,6 @@ from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import WindowSource
 from networld_agent.diagnostics.measurements import measure
 from networld_agent.evaluation.episodes import play
-from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer
 from networld_agent.evaluation.scores import normalised, normalised_interval
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
@@ -199,7 +198,8 @@ def _run(options: argparse.Namespace) -> None:
     names = ["default", *(options.options or OPTIONS)]
     for name in names[1:]:
         get_preset(options.preset, changes(name))  # refuse a wrong one before hours of work
-    progress = Progress("options", len(names))
+    progress = Progress("options")
+    report = progress.counter("training", len(names))
     rows = []
     for done, name in enumerate(names):
         rows.append(
@@ -208,14 +208,14 @@ def _run(options: argparse.Namespace) -> None:
                 seeds, options.eval_steps,
             )
         )  # fmt: skip
-        progress(done + 1)
+        report(done + 1)
     progress.close()
     machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     print("\n".join(machine))
     print(f"\n{dataset}, preset {options.preset}, {options.steps} steps\n\n{_printed(rows)}")
     if options.json is not None:
         command = ["python -m benchmarks.studies.model_options", *options.arguments]
-        found = [finite_or_null(dataclasses.asdict(row)) for row in rows]
+        found = [dataclasses.asdict(row) for row in rows]
         write_figures(options.json, command, machine, {"rows": found})
 
 

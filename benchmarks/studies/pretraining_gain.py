@@ -24,7 +24,6 @@ from typing import Final
 import numpy as np
 import torch
 
-from benchmarks.baselines.remembered import remembered
 from benchmarks.experiment.reporting.statistics import (
     Draws,
     Estimate,
@@ -33,11 +32,10 @@ from benchmarks.experiment.reporting.statistics import (
     paired,
     score,
 )
-from benchmarks.records import write_figures
+from benchmarks.records import remembered, write_figures
 from networld_agent.config import PRESETS, get_preset
 from networld_agent.data import TrajectoryDataset
 from networld_agent.evaluation.episodes import play
-from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer, check_fit
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
 from networld_agent.model import WorldModel
@@ -212,11 +210,12 @@ def _run(options: argparse.Namespace) -> None:
     )
     keys = [_key(options, dataset, seed) for seed in range(len(options.pretrained))]
     budgets = sorted(set(options.updates))
-    progress = Progress("budgets", len(budgets))
+    progress = Progress("budgets")
+    report = progress.counter("adapting", len(budgets))
     rows = []
     for done, updates in enumerate(budgets):
         rows.append(_row(options, worlds, keys, updates, (random, expert)))
-        progress(done + 1)
+        report(done + 1)
     progress.close()
     machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     print("\n".join(machine))
@@ -228,7 +227,7 @@ def _run(options: argparse.Namespace) -> None:
         figures = {
             "random": random.tolist(),
             "expert": expert.tolist(),
-            "rows": [finite_or_null(dataclasses.asdict(row)) for row in rows],
+            "rows": [dataclasses.asdict(row) for row in rows],
         }
         command = ["python -m benchmarks.studies.pretraining_gain", *options.arguments]
         write_figures(options.json, command, machine, figures)

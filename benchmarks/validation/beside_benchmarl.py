@@ -23,8 +23,9 @@ from benchmarks.baselines.mappo.config import MappoConfig
 from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Evaluation, Setting, score_policy
 from networld_agent.evaluation.scores import bootstrap_interval
+from networld_agent.storage import write_json
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, run, whole_file
+from wirelessenvs.command import check_targets, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
@@ -115,12 +116,11 @@ def _validate(options: argparse.Namespace) -> None:
             start = time.process_time()
             rows[name].append(method(options.frames, seed))
             seconds[name].append(time.process_time() - start)
-        text = json.dumps(_document(options, rows, seconds), indent=1)
+        document = _document(options, rows, seconds)
         # After every seed: a run that is stopped keeps what it has.
         if options.json is not None:
-            with whole_file(options.json) as partial:
-                partial.write_text(text + "\n")
-    print(text)
+            write_json(options.json, document)
+    print(json.dumps(document, indent=1))
 
 
 def _document(

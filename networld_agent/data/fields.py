@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from networld_agent.data.errors import DatasetError
 
-__all__ = ["Fields", "canonical_json", "read_json"]
+__all__ = ["Fields", "read_json"]
 
 T = TypeVar("T")
 
@@ -22,11 +22,6 @@ def _refuse_constant(text: str) -> float:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def canonical_json(document: Any) -> str:
-    """One text per document: sorted keys, no spaces, no NaN; for checksums."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from networld_agent.data.errors import DatasetError
-from networld_agent.data.fields import Fields, canonical_json, read_json
+from networld_agent.data.fields import Fields, read_json
 from networld_agent.data.layout import ArrayLayout
 from wirelessenvs.graph import NeighborGraph
+from wirelessenvs.json_values import canonical_json
 
 __all__ = [
     "EXTRA_FORMS",

@@ -23,10 +23,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from networld_agent.data.errors import DatasetError
-from networld_agent.data.fields import canonical_json, read_json
+from networld_agent.data.fields import read_json
 from networld_agent.data.files import ArrayFiles, Chunk, storage_fault
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.statistics import summarise
+from wirelessenvs.command import replacing
+from wirelessenvs.json_values import canonical_json
 
 __all__ = ["DatasetWriter", "first_difference", "partial_folder", "write_episodes"]
 
@@ -207,7 +209,7 @@ class DatasetWriter:
         self.files.close()
         for name in (_JOURNAL, _DESCRIPTION):
             (self.folder / name).unlink(missing_ok=True)
-        for leftover in self.folder.glob("*.new"):
+        for leftover in self.folder.glob(".partial-*"):
             leftover.unlink()
         try:
             self.folder.rename(self.target)
@@ -217,13 +219,9 @@ class DatasetWriter:
         return self.target
 
     def _write_text(self, path: Path, text: str) -> None:
-        partial = path.with_name(path.name + ".new")
         try:
-            with partial.open("w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            with replacing(path) as partial:
+                partial.write_text(text)
             _sync_folder(path.parent)
         except OSError as error:
             raise storage_fault(path, error) from None

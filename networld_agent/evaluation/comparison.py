@@ -73,8 +73,10 @@ def evaluate(
         [('random', 0), ('expert', 100)]
     """
     results: dict[str, Episodes] = {}
+    total = (warm_up + steps) * (len(seeds) // worlds.num_envs)
+    progress = Progress("steps")
     for player in players:
-        progress = Progress(player.name, (warm_up + steps) * (len(seeds) // worlds.num_envs))
-        results[player.name] = play(worlds, player, seeds, steps, warm_up, progress)
-        progress.close()
+        report = progress.counter(player.name, total)
+        results[player.name] = play(worlds, player, seeds, steps, warm_up, report)
+    progress.close()
     return make_rows(results, {player.name: player.information for player in players}, groups)

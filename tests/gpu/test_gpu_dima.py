@@ -10,7 +10,15 @@ import importlib.util
 import pytest
 import torch
 from baseline_cases import tiny_data
-from dima_cases import DISCRETE, REAL, random_actions, random_batches, random_context, tiny
+from dima_cases import (
+    DISCRETE,
+    REAL,
+    learner_of,
+    random_actions,
+    random_batches,
+    random_context,
+    tiny,
+)
 from learner_cases import assert_updates_agree, moved, on_cpu, state_of
 from model_cases import gradients_of
 from parity import CPU, Other, assert_close, assert_parity, on_side
@@ -27,7 +35,9 @@ from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.ppo import TeamPPO
 from benchmarks.baselines.online.worlds_team import WorldsTeam
 from benchmarks.baselines.shared.action_codec import ActionCodec
+from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.training_loop import Counters
 from networld_agent.model.task_spec import ActionSpec
 from networld_agent.worlds.simulator import SimulatorWorlds
 from wirelessenvs.tasks import get_task
@@ -242,7 +252,7 @@ def test_rounds_online(other, tmp_path):
         torch.manual_seed(0)
         learner = online(device, tmp_path / "run")
         before, values = state_of(learner.module), []
-        learner.begin()
+        learner.start(Counters(), None)
         for number in range(2):
             torch.manual_seed(number)
             values.append(learner.round())
@@ -259,9 +269,10 @@ def test_a_checkpoint_goes_on_on_the_other_device(place, way):
         torch.manual_seed(0)
         model = world(one, REAL)
         model.update(on_device(random_batches(model, REAL), one))
-        saved = {k: v.detach().to("cpu", copy=True) for k, v in model.checkpoint().items()}
+        held = learner_tensors(learner_of(model))
+        saved = {k: v.detach().to("cpu", copy=True) for k, v in held.items()}
         again = world(two, REAL)
-        again.restore(saved)
+        restore_learner(learner_of(again), saved)
         for part, optimizer in again.optimizers.items():
             for parameter, state in optimizer.state.items():
                 assert {v.device for v in state.values()} == {parameter.device}, part

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Self, get_type_hints
+from typing import Any, ClassVar, Final, Self
 
-from wirelessenvs.checks import check_choice, check_flag, check_int, check_names, check_real
+from wirelessenvs.checks import check_choice, check_fields, check_int, check_names, check_real
 
 __all__ = [
     "OPTIONS",
@@ -46,18 +46,14 @@ class _Checked:
     _signed: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        for name, kind in get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            if name in _CHOICES:
-                check_choice(name, value, _CHOICES[name])
-            elif kind is int:
-                check_int(name, value, 0 if name in self._zero else 1, 2**20)
-            elif kind is bool:
-                check_flag(name, value)
-            elif kind is float:
-                low = None if name in self._signed else 0
-                number = check_real(name, value, low, low_open=name not in self._zero)
-                object.__setattr__(self, name, number)
+        check_fields(
+            self,
+            zero=self._zero,
+            signed=self._signed,
+            choices=_CHOICES,
+            most=2**20,
+            positive=True,
+        )
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:

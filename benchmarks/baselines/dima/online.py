@@ -23,7 +23,7 @@ from benchmarks.baselines.online.running_scaling import RunningScaling
 from benchmarks.baselines.online.team_env import TeamEnv
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.policy import PolicySpec
-from benchmarks.baselines.shared.training_loop import batch_generator
+from benchmarks.baselines.shared.training_loop import Counters, batch_generator
 from networld_agent.device import pick_device
 
 __all__ = ["DimaLearner", "OnlineDimaPolicy", "world_spec"]
@@ -68,9 +68,12 @@ class DimaLearner(OnlineLearner):
         self.module = nn.ModuleDict({"model": self.model, "ppo": self.ppo, "scaling": self.scaling})
         self.optimizers = (*self.model.optimizers.values(), *self.ppo.make_optimizers())
 
-    def begin(self) -> None:
-        """Starts the environments."""
-        self._collector.begin()
+    def start(self, at: Counters, memory: Mapping[str, Tensor] | None) -> None:
+        """Starts the environments, or goes to where they were and remembers what was seen."""
+        self.env_steps = at.step
+        if memory is not None:
+            self._replay.load(self._folder, int(memory["files"]))
+        self._collector.start(memory)
 
     def round(self) -> dict[str, float]:
         """Plays, then trains model and policy; before `prefill` is reached, plays at random."""
@@ -103,11 +106,6 @@ class DimaLearner(OnlineLearner):
         """Where the environments are; what was seen goes to files of its own."""
         files = self._replay.save(self._folder)
         return {"files": torch.tensor(files), **self._collector.memory()}
-
-    def recall(self, memory: Mapping[str, Tensor]) -> None:
-        """Goes there, and remembers what was seen."""
-        self._replay.load(self._folder, int(memory["files"]))
-        self._collector.recall(memory)
 
     # ------------------------------------------------------------------ playing
     @torch.no_grad()

@@ -18,12 +18,12 @@ from benchmarks.baselines.online.evaluation import (
     score_policy,
     snapshot_curve,
 )
-from benchmarks.baselines.online.online_training import OnlineLearner, train_online
+from benchmarks.baselines.online.online_training import OnlineLearner
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.policy import BaselinePolicy
 from benchmarks.baselines.shared.torch_threads import torch_threads
-from networld_agent.evaluation.json_values import finite_or_null
-from networld_agent.storage import write_whole
+from benchmarks.baselines.shared.training_loop import train
+from networld_agent.storage import write_json
 from networld_agent.training.run_folder import prepare_folder
 
 __all__ = ["evaluate_run", "last_metrics", "report", "train_run"]
@@ -66,7 +66,7 @@ def train_run(
             learner.policy().save(folder / "snapshots" / str(step))
 
         try:
-            train_online(learner, config, folder, progress, snapshot, method)
+            train(learner, config, folder, progress, snapshot, method)
         except KeyboardInterrupt:
             print("\nstopped: repeat the same command to go on.", file=sys.stderr)
             raise
@@ -101,8 +101,7 @@ def evaluate_run(
         **scores,
         "curve": snapshot_curve(folder, setting, short),
     }
-    text = json.dumps(finite_or_null(document), indent=1)
-    write_whole(folder / "evaluation.json", (text + "\n").encode())
+    write_json(folder / "evaluation.json", document)
     return document
 
 

@@ -8,14 +8,14 @@ from typing import Any
 from networld_agent.collecting.run import collect as collect_data
 from networld_agent.collecting.settings import CollectionSettings
 from networld_agent.data.metadata import Metadata
-from networld_agent.progress import ProgressLine
+from wirelessenvs.command import Progress
 
 __all__ = ["collect"]
 
 
 def collect(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:  # noqa: ARG001
     """Collects into `folder/data`; a stopped collection goes on."""
-    line = ProgressLine("steps")
+    line = Progress("steps", every_s=10)
 
     def report(label: str, done: int, total: int) -> None:
         if label == "collecting":

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from networld_agent.evaluation.scores import percentiles
+
 __all__ = [
     "Draws",
     "Estimate",
@@ -30,7 +32,6 @@ __all__ = [
 Reals = NDArray[np.float64]
 #: Of a bootstrap.
 SAMPLES = 2_000
-_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,7 @@ class Draws:
 def _estimate(value: float, drawn: Reals) -> Estimate:
     if not np.isfinite(drawn).all():
         return Estimate(value, float("nan"), float("nan"))
-    low, high = np.quantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return Estimate(value, float(low), float(high))
+    return Estimate(value, *percentiles(drawn))
 
 
 def mean_reward(draws: Draws, method: str, rewards: Reals) -> Estimate:

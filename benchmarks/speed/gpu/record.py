@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.imports import digest, module_files
 from benchmarks.speed.gpu.piece import Piece
-from networld_agent.evaluation.json_values import finite_or_null
 from wirelessenvs.command import whole_file
+from wirelessenvs.json_values import finite_or_null
 
 __all__ = ["Record", "read_documents"]
 

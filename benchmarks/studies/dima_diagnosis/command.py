@@ -14,7 +14,6 @@ model:
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,9 +37,9 @@ from benchmarks.studies.dima_diagnosis.policy_checks import (
     sampled_act,
 )
 from benchmarks.studies.dima_diagnosis.recording import Recording, record
-from networld_agent.progress import ProgressLine
+from networld_agent.storage import write_json
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, parse_overrides, run, whole_file
+from wirelessenvs.command import Progress, check_targets, parse_overrides, run, whole_file
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main", "train_on"]
@@ -48,21 +47,40 @@ __all__ = ["main", "train_on"]
 _HELD_OUT_SEED: Final = 1_000_003
 
 
-def train_on(data: Recording, model: WorldModel, updates: int, seed: int) -> None:
-    """Updates of all parts on recorded play."""
+def train_on(
+    data: Recording,
+    model: WorldModel,
+    updates: int,
+    seed: int,
+    parts: Sequence[str] | None = None,
+    label: str = "training",
+) -> None:
+    """Updates on recorded play.
+
+    Args:
+        data: to learn from.
+        model: to train.
+        updates: of every part.
+        seed: of pieces and noise.
+        parts: names of those that learn; all by default.
+        label: of the progress line.
+
+    Raises:
+        ValueError: if the last loss of a part is not finite.
+    """
     model.observe(data.states[:, :-1], data.observations[:, :-1], data.rewards)
-    rng, line = np.random.default_rng([seed, 3]), ProgressLine("updates")
+    rng, line = np.random.default_rng([seed, 3]), Progress("updates", every_s=10)
     torch.manual_seed(seed)
     padding = {"denoiser": model.config.denoiser.context - 1}
+    shapes = {k: v for k, v in model.batches().items() if parts is None or k in parts}
     for update in range(updates):
-        model.update(
-            {
-                part: data.sequences(shape, rng, padding.get(part, 0))
-                for part, shape in model.batches().items()
-            }
+        losses = model.update(
+            {k: data.sequences(shape, rng, padding.get(k, 0)) for k, shape in shapes.items()}
         )
-        line("training", update + 1, updates)
+        line(label, update + 1, updates)
     line.close()
+    if not all(losses[f"{part}_loss"].isfinite() for part in shapes):
+        raise ValueError(f"training of {label} diverged.")
 
 
 def _model(options: argparse.Namespace, team: TeamEnv) -> WorldModel:
@@ -122,9 +140,7 @@ def _diagnose(options: argparse.Namespace) -> None:
         partial.write_text(diagnosis_page(diagnosis, about))
     print(f"\nwrote {options.out}")
     if options.json is not None:
-        document = {"about": about, **diagnosis.to_json()}
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+        write_json(options.json, {"about": about, **diagnosis.to_json()})
         print(f"wrote {options.json}")
 
 

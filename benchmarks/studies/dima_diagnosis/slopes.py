@@ -18,18 +18,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 
 from benchmarks.baselines.dima.config import DimaConfig
 from benchmarks.baselines.dima.online import world_spec
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.online.teams import TEAMS, make_team
+from benchmarks.studies.dima_diagnosis.command import train_on
 from benchmarks.studies.dima_diagnosis.model_checks import Forks, effects, fork
 from benchmarks.studies.dima_diagnosis.recording import Recording, record
-from networld_agent.progress import ProgressLine
+from networld_agent.storage import write_json
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import check_targets, parse_overrides, run, whole_file
+from wirelessenvs.command import check_targets, parse_overrides, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
@@ -44,29 +44,15 @@ _HELD_OUT_SEED: Final = 1_000_003
 _FORK_TIMES: Final = (10, 20, 30, 40, 50, 60, 70, 80)
 
 
-def _train(data: Recording, model: WorldModel, updates: int, seed: int, label: str) -> float:
-    """Updates of the denoiser alone; seconds of processor time."""
-    rng = np.random.default_rng([seed, 3])
-    shape, padding = model.batches()["denoiser"], model.config.denoiser.context - 1
-    line, start = ProgressLine("updates"), time.process_time()
-    torch.manual_seed(seed)
-    for update in range(updates):
-        losses = model.update({"denoiser": data.sequences(shape, rng, padding)})
-        line(label, update + 1, updates)
-    line.close()
-    if not torch.isfinite(losses["denoiser_loss"]):
-        raise ValueError(f"training of {label} diverged.")
-    return time.process_time() - start
-
-
 def _measure(
     data: Recording, forks: Forks, config: DimaConfig, options: argparse.Namespace
 ) -> dict[str, Any]:
     torch.manual_seed(options.seed)
     model = WorldModel(options.spec, config)
-    model.observe(data.states[:, :-1], data.observations[:, :-1], data.rewards)
     label = f"{config.denoiser.conditioning}, offset {config.denoiser.offset_noise:g}"
-    seconds = _train(data, model, options.updates, options.seed, label)
+    start = time.process_time()
+    train_on(data, model, options.updates, options.seed, ("denoiser",), label)
+    seconds = time.process_time() - start
     torch.manual_seed(options.seed)
     found, apart = effects(model, forks, options.draws)
     return {
@@ -126,9 +112,7 @@ def _slopes(options: argparse.Namespace) -> None:
         _print(found)
         rows[name] = {"about": about, "updates": options.updates, **found}
         if options.json is not None:
-            with whole_file(options.json) as partial:
-                document = {**settings, "variants": rows}
-                partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+            write_json(options.json, {**settings, "variants": rows})
 
 
 def _stored(path: Path | None, settings: dict[str, Any]) -> dict[str, Any]:

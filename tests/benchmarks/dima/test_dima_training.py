@@ -109,14 +109,14 @@ def test_killed_at_any_round_the_weights_are_the_same(rounds, whole, tmp_path, m
 def test_killed_between_the_memory_and_its_checkpoint_nothing_is_seen_twice(
     whole, tmp_path, monkeypatch
 ):
-    from benchmarks.baselines.online import online_training
+    from benchmarks.baselines.shared import training_loop
 
     def dying(*_):
         raise Killed
 
     out = tmp_path / "run"
     with monkeypatch.context() as patched:
-        patched.setattr(online_training, "save_checkpoint", dying)
+        patched.setattr(training_loop, "save_checkpoint", dying)
         with pytest.raises(Killed):
             train.main([*SIZE, "--out", str(out)])
     assert list((out / "replay").iterdir())

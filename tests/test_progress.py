@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from networld_agent.progress import ProgressLine
+from wirelessenvs.command import Progress
 
 
 class Terminal(io.StringIO):
@@ -21,7 +21,7 @@ def clock(monkeypatch):
 
 def test_elsewhere_whole_lines_come_now_and_then(clock):
     stream = io.StringIO()
-    line = ProgressLine("steps", stream, every_s=10)
+    line = Progress("steps", stream, every_s=10)
     for second in range(26):
         clock[0] = 100.0 + second
         line("collecting", 20 + 2 * second, 100)
@@ -33,7 +33,7 @@ def test_elsewhere_whole_lines_come_now_and_then(clock):
 
 def test_on_a_terminal_one_line_moves_and_is_cleared(clock):
     stream = Terminal()
-    line = ProgressLine("steps", stream)
+    line = Progress("steps", stream)
     for tenth in range(11):
         clock[0] = 100.0 + tenth / 10
         line("collecting", 1000 * tenth, 10_000_000)
@@ -46,8 +46,17 @@ def test_on_a_terminal_one_line_moves_and_is_cleared(clock):
 
 def test_long_times_are_hours_and_minutes(clock):
     stream = Terminal()
-    line = ProgressLine("steps", stream)
+    line = Progress("steps", stream)
     line("collecting", 0, 10_000)
     clock[0] += 1
     line("collecting", 1, 10_000)
     assert "2 h 46 min left" in stream.getvalue()
+
+
+def test_a_counter_starts_its_clock_at_once_and_says_nothing_elsewhere(clock):
+    for stream in (Terminal(), io.StringIO()):
+        report = Progress("runs", stream).counter("training", 4)
+        clock[0] += 100
+        report(1)
+        shown = "\rtraining: 25 % of 4 runs, 5 min 0 s left\x1b[K" if stream.isatty() else ""
+        assert stream.getvalue() == shown

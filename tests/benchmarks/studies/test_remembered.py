@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from benchmarks.baselines.remembered import remembered
+from benchmarks.records import remembered
 
 IDENTITY = {"settings": {"steps": 20, "ranges": (0.0, 1.0)}, "seed": 3}
 
