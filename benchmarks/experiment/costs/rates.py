@@ -1,6 +1,6 @@
 """Seconds of the units that jobs consist of: measured where a file has them, else estimated.
 
-Measured figures are those of `python -m benchmarks.speed.gpu`. Estimates count operations and
+Measured figures are those of `python -m benchmarks.speed`. Estimates count operations and
 assume the speeds of `benchmarks.experiment.costs.operations`.
 """
 
@@ -24,9 +24,9 @@ from benchmarks.experiment.costs.operations import (
     count_operations,
 )
 from benchmarks.experiment.methods import CENTRAL
-from benchmarks.speed.gpu.baselines import make_learner
-from benchmarks.speed.gpu.data import SHAPES, random_dataset, ring
-from benchmarks.speed.gpu.models import fresh_model
+from benchmarks.speed.data import SHAPES, random_dataset, ring
+from benchmarks.speed.models import fresh_model
+from benchmarks.speed.pieces.baselines import make_learner
 from networld_agent.config import PRESETS
 from networld_agent.planning import Planner
 from networld_agent.training.batches import BatchSampler
@@ -120,7 +120,7 @@ class Rates:
         found = self._found("collecting", f"{task}, {tier}, 1 processes")
         if found is None:
             raise ValueError(
-                "no measurement of collecting: run python -m benchmarks.speed.gpu --pieces "
+                "no measurement of collecting: run python -m benchmarks.speed --pieces "
                 "collecting first."
             )
         return Seconds(1 / found["env_steps_per_s"], True)

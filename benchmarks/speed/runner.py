@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.speed.gpu.piece import Piece
-from benchmarks.speed.gpu.record import Record
-from benchmarks.speed.gpu.worker import Order, to_do
+from benchmarks.speed.piece import Piece
+from benchmarks.speed.record import Record
+from benchmarks.speed.worker import Order, to_do
 
 __all__ = ["Outcome", "run_pieces", "start_worker"]
 
 #: Root of the checkout: where a worker finds this package.
-_ROOT: Final = Path(__file__).resolve().parents[3]
+_ROOT: Final = Path(__file__).resolve().parents[2]
 #: Seconds until a worker's process begins to measure.
 _START_S: Final = 10.0
 
@@ -37,7 +37,7 @@ class Outcome:
 
 def start_worker(order: Order) -> None:
     """Runs a worker's process to its end, whatever that is: its rows say what it did."""
-    command = [sys.executable, "-m", "benchmarks.speed.gpu.worker", order.to_word()]
+    command = [sys.executable, "-m", "benchmarks.speed.worker", order.to_word()]
     subprocess.run(command, cwd=_ROOT, check=False)
 
 

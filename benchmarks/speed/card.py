@@ -13,20 +13,7 @@ import torch
 from networld_agent.training.run_folder import git_revision
 from wirelessenvs.machine import cpu_name, machine_lines
 
-__all__ = ["choose_device", "describe_machine"]
-
-
-def choose_device(name: str) -> str:
-    """The device of a `--device` option: "auto" is CUDA where there is one.
-
-    Raises:
-        ValueError: if it is asked for and not there.
-    """
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch finds no GPU here; use --device cpu.")
-    return name
+__all__ = ["describe_machine"]
 
 
 def describe_machine(device: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Final
 __all__ = ["module_files", "source_digest"]
 
 #: Of the checkout.
-_ROOT: Final = Path(__file__).resolve().parents[3]
+_ROOT: Final = Path(__file__).resolve().parents[2]
 _PACKAGES: Final = ("benchmarks", "networld_agent", "wirelessenvs")
 
 

@@ -18,18 +18,18 @@ from typing import Any, Final
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.speed.gpu.clocks import (
+from benchmarks.speed.clocks import (
     event_seconds,
     full_precision,
     latency,
     peak_memory,
     synchronize,
 )
-from benchmarks.speed.gpu.data import SHAPES, random_dataset
-from benchmarks.speed.gpu.kernels import profile
-from benchmarks.speed.gpu.models import fresh_model
-from benchmarks.speed.gpu.piece import Row, Setting
-from benchmarks.speed.gpu.plain_model import PlainStep, PlainWorldModel
+from benchmarks.speed.data import SHAPES, random_dataset
+from benchmarks.speed.kernels import profile
+from benchmarks.speed.models import fresh_model
+from benchmarks.speed.piece import Row, Setting
+from benchmarks.speed.plain_model import PlainStep, PlainWorldModel
 from networld_agent.config import PRESETS
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend
 from networld_agent.model.world_model import WorldModel

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.speed.gpu.clocks import full_precision
-from benchmarks.speed.gpu.data import SHAPES, random_dataset, ring
-from benchmarks.speed.gpu.models import fresh_model
-from benchmarks.speed.gpu.piece import Row, Setting
-from benchmarks.speed.gpu.planning import no_fallback, planner_config
+from benchmarks.speed.clocks import full_precision
+from benchmarks.speed.data import SHAPES, random_dataset, ring
+from benchmarks.speed.models import fresh_model
+from benchmarks.speed.piece import Row, Setting
+from benchmarks.speed.pieces.planning import no_fallback, planner_config
 from networld_agent.config import PRESETS
 from networld_agent.planning import Planner
 from networld_agent.training.batches import BatchSampler

@@ -1,6 +1,6 @@
 """The process of one piece: a fault of the driver or a hang takes nothing else with it.
 
-python -m benchmarks.speed.gpu.worker '{"kind": "ceilings", ...}': started by the runner.
+python -m benchmarks.speed.worker '{"piece": ...}': started by the runner.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.gpu.card import describe_machine
-from benchmarks.speed.gpu.piece import Piece, Row, Setting
-from benchmarks.speed.gpu.record import Record
+import torch
+
+from benchmarks.speed.card import describe_machine
+from benchmarks.speed.piece import Piece, Row, Setting
+from benchmarks.speed.record import Record
 
 __all__ = ["Order", "main", "measure"]
 
@@ -23,6 +26,7 @@ __all__ = ["Order", "main", "measure"]
 _PATIENCE, _LEAST_S = 6.0, 60.0
 
 
+@dataclass(frozen=True)
 class Order:
     """What a worker is told, as one word of its command line.
 
@@ -33,20 +37,21 @@ class Order:
         command: line of the whole run, for the files.
     """
 
-    def __init__(self, piece: Piece, out: Path, since: float, command: str) -> None:
-        self.piece, self.out, self.since, self.command = piece, out, since, command
+    piece: Piece
+    out: Path
+    since: float
+    command: str
 
     def to_word(self) -> str:
         """For the command line."""
-        setting = self.piece.setting
-        piece = (self.piece.kind, setting.device, setting.preset, setting.quick)
-        return json.dumps([*piece, str(self.out), self.since, self.command])
+        return json.dumps(asdict(self), default=str)
 
     @classmethod
     def from_word(cls, word: str) -> Order:
         """As `to_word` wrote it."""
-        kind, device, preset, quick, out, since, command = json.loads(word)
-        return cls(Piece(kind, Setting(device, preset, quick)), Path(out), since, command)
+        told = json.loads(word)
+        piece = Piece(told["piece"]["kind"], Setting(**told["piece"]["setting"]))
+        return cls(piece, Path(told["out"]), told["since"], told["command"])
 
 
 def to_do(record: Record, rows: Sequence[Row], since: float) -> list[Row]:
@@ -94,6 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The process; returns its exit status: 0 all rows are measured, 1 one failed."""
     (word,) = sys.argv[1:] if arguments is None else arguments
     order = Order.from_word(word)
+    if order.piece.setting.threads:
+        torch.set_num_threads(order.piece.setting.threads)
     machine = describe_machine(order.piece.setting.device)
     record = Record.open(order.out, order.piece, machine, order.command)
     return 0 if measure(record, to_do(record, order.piece.rows(), order.since)) else 1

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from benchmarks.speed.gpu.models import fresh_model
-from benchmarks.speed.gpu.piece import Row, Setting
-from benchmarks.speed.gpu.planning import no_fallback, planner_config
+from benchmarks.speed.models import fresh_model
+from benchmarks.speed.piece import Row, Setting
+from benchmarks.speed.pieces.planning import no_fallback, planner_config
 from networld_agent.evaluation.players import PlannerPlayer, check_fit
 from networld_agent.planning import Planner
 from networld_agent.worlds.interface import Worlds
