@@ -9,7 +9,6 @@ goes on where it was stopped; the file is written after every run.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -27,10 +26,11 @@ from benchmarks.baselines.online.options import add_evaluation, evaluation_of
 from benchmarks.baselines.online.run import evaluate_run, last_metrics, report, train_run
 from benchmarks.baselines.online.teams import make_team
 from benchmarks.baselines.remembered import remembered
+from benchmarks.command import run_command
+from benchmarks.records import write_figures
 from networld_agent.evaluation.json_values import finite_or_null
-from networld_agent.storage import write_whole
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import check_targets, parse_overrides, run
+from wirelessenvs.command import check_targets, parse_overrides
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS
 
@@ -145,24 +145,17 @@ def _compare(options: argparse.Namespace) -> None:
     check_int("--steps", options.steps, 1)
     check_targets(options.json)
     evaluation = evaluation_of(options)
+    machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     rows = []
     # Seed by seed: whenever it is stopped, all tasks have as many seeds.
     for seed in range(options.seeds):
         for env in options.envs:
             for method in ("mappo", "dima"):
                 rows.append(_row(method, env, seed, options, evaluation))
-                document = {
-                    "command": " ".join(
-                        ["python -m benchmarks.studies.dima_beside_mappo", *options.arguments]
-                    ),
-                    "machine": machine_lines(("wirelessenvs", "torch", "numpy")),
-                    "evaluation": vars(evaluation),
-                    "summary": _summary(rows),
-                    "rows": rows,
-                }
                 if options.json is not None:
-                    text = json.dumps(finite_or_null(document), indent=1) + "\n"
-                    write_whole(options.json, text.encode())
+                    found = {"summary": _summary(rows), "rows": rows}
+                    figures = finite_or_null({"evaluation": vars(evaluation), **found})
+                    write_figures(options.json, [options.command], machine, figures)
     for entry in _summary(rows):
         spread = "" if entry["deviation"] is None else f" ± {entry['deviation']:.1f}"
         print(
@@ -187,9 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="replace an option of DIMA, e.g. --set model_updates=200; repeatable",
     )  # fmt: skip
     add_evaluation(parser)
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_compare, options)
+    return run_command(_compare, parser, arguments)
 
 
 if __name__ == "__main__":
