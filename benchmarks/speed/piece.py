@@ -17,7 +17,6 @@ _KINDS: Final[dict[str, tuple[str, ...]]] = {
     "ceilings": (),
     "parity": (),
     "training": ("paper", "cpu"),
-    "unet": (),
     "planning": ("paper", "demo"),
     "planners": (),
     "loop": (),
@@ -27,7 +26,7 @@ _KINDS: Final[dict[str, tuple[str, ...]]] = {
 }
 NAMES: Final = tuple(_KINDS)
 #: Comparisons with plain code for a CPU.
-_CPU_ONLY: Final = ("unet", "planners", "dima")
+_CPU_ONLY: Final = ("planners", "dima")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.training_loop import Learner
 from benchmarks.baselines.shared.transitions import TransitionBatch, TransitionSource
 
-__all__ = ["OneBatch", "fitted", "updated"]
+__all__ = ["OneBatch", "fitted", "learner_of", "updated"]
 
 L = TypeVar("L", bound=Learner)
 
@@ -41,14 +41,16 @@ def updated(learner: L, updates: int) -> L:
     return learner
 
 
-def fitted(source: TransitionSource, config: BaselineConfig) -> Any:
-    """The learner of BC, CQL or IQL, whichever the options are of, after its updates."""
-    learner: Learner
+def learner_of(source: TransitionSource, config: BaselineConfig) -> Any:
+    """The learner of BC, CQL or IQL, whichever the options are of."""
     if isinstance(config, BCConfig):
-        learner = BCLearner(source, config)
-    elif isinstance(config, IQLConfig):
-        learner = IQLLearner(source, config)
-    else:
-        assert isinstance(config, CQLConfig)
-        learner = cql_learner(source, config)
-    return updated(learner, config.steps)
+        return BCLearner(source, config)
+    if isinstance(config, IQLConfig):
+        return IQLLearner(source, config)
+    assert isinstance(config, CQLConfig)
+    return cql_learner(source, config)
+
+
+def fitted(source: TransitionSource, config: BaselineConfig) -> Any:
+    """The same after its updates."""
+    return updated(learner_of(source, config), config.steps)

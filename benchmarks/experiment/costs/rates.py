@@ -24,13 +24,11 @@ from benchmarks.experiment.costs.operations import (
     count_operations,
 )
 from benchmarks.experiment.methods import CENTRAL
-from benchmarks.speed.data import SHAPES, random_dataset, ring
+from benchmarks.speed.data import SHAPES, random_batches, ring
 from benchmarks.speed.models import fresh_model
 from benchmarks.speed.pieces.baselines import make_learner
 from networld_agent.config import PRESETS
 from networld_agent.planning import Planner
-from networld_agent.training.batches import BatchSampler
-from networld_agent.training.windows import WindowSource
 
 __all__ = ["Rates", "Seconds"]
 
@@ -139,9 +137,7 @@ def _between(points: Mapping[int, float], rows: float) -> float:
 def _training_operations(network: str) -> Operations:
     """Forward and backward of a small batch, with the products of a whole one."""
     preset = PRESETS[network]
-    sampler = BatchSampler(
-        [WindowSource(random_dataset(task, 2, 200)) for task in SHAPES], preset.model, 1, 0
-    )
+    sampler = random_batches(preset.model, 1)
     model, batch = fresh_model(network).train(), sampler(0)
     work = count_operations(lambda: model.loss(batch)["loss"].backward())
     share = preset.training.batch_size / sampler.num_sequences

@@ -8,7 +8,7 @@ at their defaults, too, on random transitions of 40 entries: what other librarie
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import count
 from typing import Any, Final
@@ -16,20 +16,15 @@ from typing import Any, Final
 import torch
 
 from benchmarks.baselines import BASELINES, OfflineData
-from benchmarks.baselines.bc import BCConfig, BCLearner
-from benchmarks.baselines.cql.method import CQLConfig, cql_learner
-from benchmarks.baselines.iql import IQLConfig, IQLLearner
-from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.interface import Learner
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from benchmarks.baselines.shared.torch_threads import torch_threads
-from benchmarks.baselines.shared.transitions import TransitionBatch
 from benchmarks.experiment.methods import CENTRAL
 from benchmarks.experiment.presets import PRESETS
 from benchmarks.speed.clocks import latency
 from benchmarks.speed.data import SHAPES, random_dataset
 from benchmarks.speed.piece import Row, Setting
-from networld_agent.model.task_spec import ActionSpec
+from benchmarks.speed.transitions import KINDS, METHODS, transitions_learner
 
 __all__ = ["make_learner", "rows"]
 
@@ -41,16 +36,6 @@ _QUICK_MORE: Final = {
     "dt": ("layers=1", "context=4"),
     "dd": ("horizon=8", "channels=8", "diffusion_steps=4", "sampler_steps=2"),
     "dima": ("model=tiny", "model_set=denoiser_conditioning=joint state_read=True"),
-}
-#: Random transitions: kinds of actions, and learners.
-_KINDS: Final = {
-    "discrete (11)": ActionSpec("discrete", sizes=(11,)),
-    "box (6)": ActionSpec("box", low=(-1.0,) * 6, high=(1.0,) * 6),
-}
-_ON_TRANSITIONS: Final[dict[str, Callable[[RandomTransitions], Learner]]] = {
-    "bc": lambda source: BCLearner(source, BCConfig()),
-    "iql": lambda source: IQLLearner(source, IQLConfig()),
-    "cql": lambda source: cql_learner(source, CQLConfig()),
 }
 
 
@@ -66,7 +51,7 @@ def rows(setting: Setting) -> Sequence[Row]:
             (setting.device, setting.device if method in CENTRAL else "cpu")
         )
     ]
-    places += [(method, kind, "cpu") for kind in _KINDS for method in _ON_TRANSITIONS]
+    places += [(method, kind, "cpu") for kind in KINDS for method in METHODS]
     return [
         Row(
             ", ".join(place),
@@ -102,37 +87,11 @@ def make_learner(
     return method_class().learner(data, ObservationScaling.of_data(data, False), config)
 
 
-class RandomTransitions:
-    """Gaussian observations and rewards, uniform actions.
-
-    Args:
-        codec: of the actions.
-        batch_size: B.
-    """
-
-    input_size = 40
-
-    def __init__(self, codec: ActionCodec, batch_size: int) -> None:
-        self.codec, self._batch_size = codec, batch_size
-
-    def __call__(self, step: int) -> TransitionBatch:
-        """The batch of a step."""
-        rows, generator = self._batch_size, torch.Generator().manual_seed(step)
-        inputs = torch.randn(2, rows, self.input_size, generator=generator)
-        if self.codec.discrete:
-            actions = torch.randint(self.codec.num_choices, (rows,), generator=generator)
-        else:
-            actions = torch.rand(rows, self.codec.size, generator=generator) * 2 - 1
-        rewards = torch.randn(rows, generator=generator)
-        return TransitionBatch(inputs[0], actions, rewards, inputs[1], torch.ones(rows))
-
-
 def _updates(method: str, task: str, device: str, quick: bool, seconds: float) -> dict[str, Any]:
     try:
         with torch_threads(1):
-            if task in _KINDS:
-                source = RandomTransitions(ActionCodec(_KINDS[task]), 8 if quick else 256)
-                learner = _ON_TRANSITIONS[method](source)
+            if task in KINDS:
+                learner = transitions_learner(method, task, 8 if quick else 256)
             else:
                 learner = make_learner(method, task, device, quick)
             return _timed(learner, device, seconds)

@@ -9,9 +9,8 @@ The first row has one network in all planners: the published planner's U-Net, ra
   called one after the other.
 * ours: 5 guided steps; as shipped; unsteered; warm-started from the last plan; best of 8.
 
-Further rows: one decision with the networks of several presets; cost per agent in a batch of 1,000
-against one of 19; few agents with the unrolled network that is shipped for them against the model
-layer by layer.
+Further rows: few agents with the unrolled network that is shipped for them against the model layer
+by layer.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ from benchmarks.speed.piece import Row, Setting
 from benchmarks.speed.pieces.planning import TASK, decisions
 from benchmarks.speed.plain_planners import PlainPlanner, PublishedPlanner
 from networld_agent.config import PRESETS
-from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
 
 __all__ = ["rows"]
@@ -49,11 +47,9 @@ _Works = dict[str, Callable[[], object]]
 
 
 def rows(setting: Setting) -> Sequence[Row]:
-    """Planners, presets, sizes of the batch, and the unrolled network."""
+    """Planners, and the unrolled network."""
     found: dict[str, tuple[Callable[[bool], _Works], float]] = {
         "planners": (_side_by_side, 70),
-        "presets": (_presets, 5),
-        "agents in one batch": (_batching, 10),
         **{
             f"{agents} agents, unrolled": (partial(_unrolled, agents), 10)
             for agents in ((8,) if setting.quick else (8, _AGENTS, 190, 1_000))
@@ -67,10 +63,6 @@ def rows(setting: Setting) -> Sequence[Row]:
 
 def _measure(setting: Setting, works: Callable[[bool], _Works]) -> dict[str, Any]:
     return dict(alternate(works(setting.quick), setting.device, 2 if setting.quick else _ROUNDS))
-
-
-def _frozen(preset: str, quick: bool) -> WorldModel:
-    return fresh_model("smoke" if quick else preset).requires_grad_(False).eval()
 
 
 def _side_by_side(quick: bool) -> _Works:
@@ -92,25 +84,9 @@ def _side_by_side(quick: bool) -> _Works:
     return works
 
 
-def _presets(quick: bool) -> _Works:
-    """One decision as shipped with the network of every preset for a CPU."""
-    works: _Works = {}
-    for name in ("smoke",) if quick else ("smoke", "demo", "cpu"):
-        model = _frozen(name, quick)
-        weights = sum(weight.numel() for weight in model.unet.parameters()) / 1e6
-        works[f"{name} ({weights:.2f} M)"] = decisions(Planner(model, TASK), _AGENTS)
-    return works
-
-
-def _batching(quick: bool) -> _Works:
-    model = _frozen("demo", quick)
-    sizes = (1, _AGENTS) if quick else (1, _AGENTS, 1_000)
-    return {f"{size} agents": decisions(Planner(model, TASK), size) for size in sizes}
-
-
 def _unrolled(agents: int, quick: bool) -> _Works:
     """Decisions at equal steps: layer by layer, and as few agents have them."""
-    model = _frozen("demo", quick)
+    model = fresh_model("smoke" if quick else "demo").requires_grad_(False).eval()
     layered, shipped = (Planner(model, TASK, PlannerConfig(steps=3)) for _ in range(2))
     # No number of rows is few.
     layered.generator._networks._most_rows = 0

@@ -3,6 +3,9 @@
 Three tasks at once, 5,000 steps per episode, the batch of the preset, data in the memory of the
 device: what pre-training does between two lines of its log. "fp32" are exact float32 products,
 "tf32" those that the card rounds; "graph" repeats a recorded step, "compiled" is torch.compile.
+
+On a CPU, the published planner's network, too: rounds of the plain implementation and of ours
+alternate, so that a busy host slows both. They have equal weights, losses and gradients.
 """
 
 from __future__ import annotations
@@ -19,19 +22,21 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.clocks import (
+    alternate,
     event_seconds,
     full_precision,
     latency,
     peak_memory,
     synchronize,
 )
-from benchmarks.speed.data import SHAPES, random_dataset
+from benchmarks.speed.data import random_batches
 from benchmarks.speed.kernels import profile
-from benchmarks.speed.models import fresh_model
+from benchmarks.speed.models import PUBLISHED, fresh_model
 from benchmarks.speed.piece import Row, Setting
 from benchmarks.speed.plain_model import PlainStep, PlainWorldModel
-from networld_agent.config import PRESETS
+from networld_agent.config import PRESETS, Preset
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend
+from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.capture import Capture
@@ -40,9 +45,8 @@ from networld_agent.training.ema import AveragedModel
 from networld_agent.training.feeds import open_feed
 from networld_agent.training.precision import computes_in_half
 from networld_agent.training.step import TrainingStep
-from networld_agent.training.windows import WindowSource
 
-__all__ = ["rows", "sampler_of"]
+__all__ = ["beside_plain", "rows", "sampler_of"]
 
 #: Of each task's data; fewer steps where all is to be quick.
 _EPISODES, _STEPS, _QUICK_STEPS = 4, 5_000, 100
@@ -70,6 +74,11 @@ class Variant:
     compiled: bool = False
     seconds: float = 10
 
+    @property
+    def for_cpu(self) -> bool:
+        """Whether it is measured on a CPU, too."""
+        return not (self.graph or self.compiled or self.precision == "bf16")
+
 
 VARIANTS: Final = (
     Variant("plain fp32", "fp32", plain=True),
@@ -87,23 +96,49 @@ VARIANTS: Final = (
 
 
 def rows(setting: Setting) -> Sequence[Row]:
-    """One per variant."""
-    return [
+    """One per variant; on a CPU, one per batch of the published network."""
+    found = [
         Row(
             variant.name,
             2 if setting.quick else variant.seconds,
             partial(measure, setting, variant),
         )
         for variant in VARIANTS
+        if setting.device != "cpu" or variant.for_cpu
     ]
+    for size in (32, 256) if setting.device == "cpu" and not setting.quick else ():
+        work = partial(beside_plain, setting, PUBLISHED, size)
+        found.append(Row(f"published network, batch {size}, plain beside eager", 40, work))
+    return found
 
 
-def sampler_of(preset: str, quick: bool = False) -> BatchSampler:
+def beside_plain(
+    setting: Setting, config: WorldModelConfig, batch_size: int, rounds: int = 15
+) -> dict[str, Any]:
+    """Milliseconds of a step written plainly and of ours, in alternating rounds.
+
+    Args:
+        setting: device, and the preset of all options but these.
+        config: of the network.
+        batch_size: of a step.
+        rounds: steps of each.
+    """
+    training = dataclasses.replace(PRESETS[setting.preset].training, batch_size=batch_size)
+    preset = dataclasses.replace(PRESETS[setting.preset], model=config, training=training)
+    eager = Variant("eager fp32", "fp32")
+    with (
+        _plain_steps(setting, eager, None, preset) as plain,
+        _our_steps(setting, eager, None, preset) as ours,
+    ):
+        found = alternate({"plain": plain, "ours": ours}, setting.device, rounds)
+    milliseconds = {f"{name}_ms": figures["median_ms"] for name, figures in found.items()}
+    return {**milliseconds, "of_plain": milliseconds["plain_ms"] / milliseconds["ours_ms"]}
+
+
+def sampler_of(preset: Preset, quick: bool = False) -> BatchSampler:
     """Batches of a preset's pre-training, on random data of all three tasks."""
     steps = _QUICK_STEPS if quick else _STEPS
-    sources = [WindowSource(random_dataset(task, _EPISODES, steps)) for task in SHAPES]
-    config = PRESETS[preset]
-    return BatchSampler(sources, config.model, config.training.batch_size, 0)
+    return random_batches(preset.model, preset.training.batch_size, _EPISODES, steps)
 
 
 def measure(
@@ -117,10 +152,6 @@ def measure(
         graphs: records steps; CUDA's by default.
     """
     device = setting.device
-    if device == "cpu" and graphs is None and (variant.graph or variant.compiled):
-        return {"skipped": "graphs and compiled steps are measured on CUDA."}
-    if device == "cpu" and variant.precision == "bf16":
-        return {"skipped": "bf16 is for CUDA."}
     work = _plain_steps if variant.plain else _our_steps
     backend = (graphs or CudaGraphs(torch.device(device))) if variant.graph else None
     seconds = 0.3 if setting.quick else 3.0
@@ -176,19 +207,23 @@ def _timed(step: Callable[[], object], device: str, seconds: float) -> dict[str,
 
 @contextmanager
 def _our_steps(
-    setting: Setting, variant: Variant, graphs: GraphBackend | None
+    setting: Setting,
+    variant: Variant,
+    graphs: GraphBackend | None,
+    preset: Preset | None = None,
 ) -> Iterator[Callable[[], object]]:
     """A step as `networld_agent.training.trainer` does it between two lines of the log."""
     device = torch.device(setting.device)
-    config = _config(setting, variant)
+    preset = preset or PRESETS[setting.preset]
+    config = _config(preset, variant)
     half = computes_in_half(config.precision, device)
-    model = fresh_model(setting.preset, setting.device).train()
+    model = fresh_model(preset.model, setting.device).train()
     recordable = device.type == "cuda" or graphs is not None
     step = TrainingStep(
         model, AveragedModel(model, config.ema_decay), config, half, recordable=recordable
     )
     done = 0
-    with open_feed(sampler_of(setting.preset, setting.quick), device, config.data) as feed:
+    with open_feed(sampler_of(preset, setting.quick), device, config.data) as feed:
         update = Capture(
             lambda: step(feed.batch(step.step), None if recordable else done), "training", graphs
         )
@@ -212,16 +247,18 @@ def _plain_steps(
     setting: Setting,
     variant: Variant,
     graphs: GraphBackend | None,  # noqa: ARG001
+    preset: Preset | None = None,
 ) -> Iterator[Callable[[], object]]:
-    model = PlainWorldModel(fresh_model(setting.preset)).to(setting.device).train()
-    sampler = sampler_of(setting.preset, setting.quick)
+    preset = preset or PRESETS[setting.preset]
+    model = PlainWorldModel(fresh_model(preset.model)).to(setting.device).train()
+    sampler = sampler_of(preset, setting.quick)
     batches = [sampler(step).to(torch.device(setting.device)) for step in range(3)]
-    yield PlainStep(model, batches, _config(setting, variant))
+    yield PlainStep(model, batches, _config(preset, variant))
 
 
-def _config(setting: Setting, variant: Variant) -> TrainingConfig:
+def _config(preset: Preset, variant: Variant) -> TrainingConfig:
     return dataclasses.replace(
-        PRESETS[setting.preset].training,
+        preset.training,
         steps=200_000,  # more than are timed: rates are looked up by step
         precision="bf16" if variant.precision == "bf16" else "fp32",
         compile=variant.compiled,
@@ -233,9 +270,10 @@ def _config(setting: Setting, variant: Variant) -> TrainingConfig:
 @cache
 def _operations(setting: Setting, plain: bool) -> int:
     """Multiplications and additions of one forward and backward pass, in matrix products."""
-    model: WorldModel = fresh_model(setting.preset)
+    preset = PRESETS[setting.preset]
+    model: WorldModel = fresh_model(preset.model)
     model = (PlainWorldModel(model) if plain else model).to(setting.device).train()
-    batch = sampler_of(setting.preset, setting.quick)(0).to(torch.device(setting.device))
+    batch = sampler_of(preset, setting.quick)(0).to(torch.device(setting.device))
     with FlopCounterMode(display=False) as counter:
         model.loss(batch)["loss"].backward()
     return int(counter.get_total_flops())

@@ -18,6 +18,7 @@ from benchmarks.speed.record import Record, read_documents
 from benchmarks.speed.source import module_files
 from benchmarks.speed.tables import document_lines
 from networld_agent import keyed_random
+from networld_agent.config import PRESETS
 
 #: The card of these tests.
 MACHINE = {
@@ -32,9 +33,9 @@ MACHINE = {
 def in_this_process(monkeypatch):
     """A process per piece takes seconds to start; `test_pieces_run_in_processes` has them."""
 
-    def measure(order):
-        record = Record.open(order.out, order.piece, MACHINE, order.command)
-        worker.measure(record, worker.to_do(record, order.piece.rows(), order.since))
+    def measure(piece, out, since, command):
+        record = Record.open(out, piece, MACHINE, command)
+        worker.measure(record, worker.to_do(record, piece.rows(), since))
 
     monkeypatch.setattr(command, "describe_machine", lambda device: MACHINE)
     monkeypatch.setattr(runner, "start_worker", measure)
@@ -142,7 +143,7 @@ def test_a_failing_row_says_why_and_the_others_go_on(tmp_path, monkeypatch, caps
 
 
 def test_a_process_that_dies_before_its_first_row_is_a_failure(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(runner, "start_worker", lambda order: None)
+    monkeypatch.setattr(runner, "start_worker", lambda *_: None)
     assert run(tmp_path, "--pieces", "ceilings") == 2
     assert "its process did not start" in capsys.readouterr().err
 
@@ -208,9 +209,9 @@ def test_cuda_without_a_card_is_one_sentence(tmp_path, capsys, monkeypatch):
 
 
 def test_comparisons_for_a_cpu_are_not_for_a_card():
-    assert "unet" not in {piece.name for piece in choose_pieces(None, None, "cuda", False)}
-    with pytest.raises(ValueError, match="--pieces unet is for --device cpu"):
-        choose_pieces(["unet"], None, "cuda", False)
+    assert "dima" not in {piece.name for piece in choose_pieces(None, None, "cuda", False)}
+    with pytest.raises(ValueError, match="--pieces dima is for --device cpu"):
+        choose_pieces(["dima"], None, "cuda", False)
 
 
 def test_a_file_is_no_folder(tmp_path, capsys):
@@ -231,7 +232,7 @@ def test_a_damaged_file_is_told_and_the_others_are_shown(tmp_path, capsys):
     (tmp_path / "by-hand.json").write_text('{"rows": {}}')
     assert command.main(["--out", str(tmp_path), "--table"]) == 0
     told = capsys.readouterr()
-    assert "fp32 product" in told.out
+    assert "| fp32 | 1 | 1 |" in told.out
     assert told.err == (
         f"{tmp_path / 'parity.json'} cannot be read: its measurements are left out.\n"
     )
@@ -256,7 +257,7 @@ def test_every_row_can_be_measured(name, tmp_path, monkeypatch):
 def test_the_plain_network_computes_the_same_loss_and_gradients():
     ours = fresh_model("smoke")
     plain = PlainWorldModel(ours)
-    batch = training.sampler_of("smoke", quick=True)(0)
+    batch = training.sampler_of(PRESETS["smoke"], quick=True)(0)
     losses = [model.loss(batch)["loss"] for model in (ours, plain)]
     for loss in losses:
         loss.backward()
@@ -266,6 +267,12 @@ def test_the_plain_network_computes_the_same_loss_and_gradients():
     encoder = [model.encoders["task0"] for model in (ours, plain)]
     for one, other in zip(*(module.parameters() for module in encoder), strict=True):
         torch.testing.assert_close(other.grad, one.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_the_plain_step_and_ours_alternate():
+    setting, config = Setting("cpu", "smoke", quick=True), PRESETS["smoke"].model
+    found = training.beside_plain(setting, config, 4, rounds=2)
+    assert found["of_plain"] == pytest.approx(found["plain_ms"] / found["ours_ms"])
 
 
 def test_a_recorded_step_is_timed_as_any_other(monkeypatch):
