@@ -14,7 +14,7 @@ def row_line(cells: Sequence[object]) -> str:
         >>> row_line(["bc", 0.5])
         '| bc | 0.5 |'
     """
-    return f"| {' | '.join(map(str, cells))} |"
+    return "|" + "".join(f" {cell} |" if cell != "" else " |" for cell in cells)
 
 
 def header_line(columns: Sequence[str]) -> str:

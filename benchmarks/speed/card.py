@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +27,14 @@ def describe_machine(device: str) -> dict[str, Any]:
             "driver": _answer(
                 ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
             ),
-            "triton": _version("triton"),
         }
     return {
         **about,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "machine": machine_lines(("torch", "numpy", "numba")),
+        "machine": machine_lines(("torch", "numpy", "numba", "triton")),
         "git_revision": git_revision(),
     }
-
-
-def _version(package: str) -> str | None:
-    with suppress(PackageNotFoundError):
-        return version(package)
-    return None
 
 
 def _answer(command: list[str]) -> str | None:

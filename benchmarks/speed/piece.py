@@ -17,6 +17,7 @@ _KINDS: Final[dict[str, tuple[str, ...]]] = {
     "ceilings": (),
     "parity": (),
     "training": ("paper", "cpu"),
+    "unet": (),
     "planning": ("paper", "demo"),
     "planners": (),
     "loop": (),
@@ -26,7 +27,7 @@ _KINDS: Final[dict[str, tuple[str, ...]]] = {
 }
 NAMES: Final = tuple(_KINDS)
 #: Comparisons with plain code for a CPU.
-_CPU_ONLY: Final = ("planners", "dima")
+_CPU_ONLY: Final = ("unet", "planners", "dima")
 
 
 @dataclass(frozen=True)

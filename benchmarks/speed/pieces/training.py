@@ -3,9 +3,6 @@
 Three tasks at once, 5,000 steps per episode, the batch of the preset, data in the memory of the
 device: what pre-training does between two lines of its log. "fp32" are exact float32 products,
 "tf32" those that the card rounds; "graph" repeats a recorded step, "compiled" is torch.compile.
-
-On a CPU, the published planner's network, too: rounds of the plain implementation and of ours
-alternate, so that a busy host slows both. They have equal weights, losses and gradients.
 """
 
 from __future__ import annotations
@@ -19,10 +16,9 @@ from functools import cache, partial
 from typing import Any, Final
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.experiment.costs.operations import count_operations
 from benchmarks.speed.clocks import (
-    alternate,
     event_seconds,
     full_precision,
     latency,
@@ -31,12 +27,11 @@ from benchmarks.speed.clocks import (
 )
 from benchmarks.speed.data import random_batches
 from benchmarks.speed.kernels import profile
-from benchmarks.speed.models import PUBLISHED, fresh_model
+from benchmarks.speed.models import fresh_model
 from benchmarks.speed.piece import Row, Setting
 from benchmarks.speed.plain_model import PlainStep, PlainWorldModel
-from networld_agent.config import PRESETS, Preset
+from networld_agent.config import PRESETS
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend
-from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.capture import Capture
@@ -46,7 +41,7 @@ from networld_agent.training.feeds import open_feed
 from networld_agent.training.precision import computes_in_half
 from networld_agent.training.step import TrainingStep
 
-__all__ = ["beside_plain", "rows", "sampler_of"]
+__all__ = ["rows", "sampler_of"]
 
 #: Of each task's data; fewer steps where all is to be quick.
 _EPISODES, _STEPS, _QUICK_STEPS = 4, 5_000, 100
@@ -96,8 +91,8 @@ VARIANTS: Final = (
 
 
 def rows(setting: Setting) -> Sequence[Row]:
-    """One per variant; on a CPU, one per batch of the published network."""
-    found = [
+    """One per variant."""
+    return [
         Row(
             variant.name,
             2 if setting.quick else variant.seconds,
@@ -106,39 +101,13 @@ def rows(setting: Setting) -> Sequence[Row]:
         for variant in VARIANTS
         if setting.device != "cpu" or variant.for_cpu
     ]
-    for size in (32, 256) if setting.device == "cpu" and not setting.quick else ():
-        work = partial(beside_plain, setting, PUBLISHED, size)
-        found.append(Row(f"published network, batch {size}, plain beside eager", 40, work))
-    return found
 
 
-def beside_plain(
-    setting: Setting, config: WorldModelConfig, batch_size: int, rounds: int = 15
-) -> dict[str, Any]:
-    """Milliseconds of a step written plainly and of ours, in alternating rounds.
-
-    Args:
-        setting: device, and the preset of all options but these.
-        config: of the network.
-        batch_size: of a step.
-        rounds: steps of each.
-    """
-    training = dataclasses.replace(PRESETS[setting.preset].training, batch_size=batch_size)
-    preset = dataclasses.replace(PRESETS[setting.preset], model=config, training=training)
-    eager = Variant("eager fp32", "fp32")
-    with (
-        _plain_steps(setting, eager, None, preset) as plain,
-        _our_steps(setting, eager, None, preset) as ours,
-    ):
-        found = alternate({"plain": plain, "ours": ours}, setting.device, rounds)
-    milliseconds = {f"{name}_ms": figures["median_ms"] for name, figures in found.items()}
-    return {**milliseconds, "of_plain": milliseconds["plain_ms"] / milliseconds["ours_ms"]}
-
-
-def sampler_of(preset: Preset, quick: bool = False) -> BatchSampler:
+def sampler_of(preset: str, quick: bool = False) -> BatchSampler:
     """Batches of a preset's pre-training, on random data of all three tasks."""
     steps = _QUICK_STEPS if quick else _STEPS
-    return random_batches(preset.model, preset.training.batch_size, _EPISODES, steps)
+    config = PRESETS[preset]
+    return random_batches(config.model, config.training.batch_size, _EPISODES, steps)
 
 
 def measure(
@@ -207,23 +176,19 @@ def _timed(step: Callable[[], object], device: str, seconds: float) -> dict[str,
 
 @contextmanager
 def _our_steps(
-    setting: Setting,
-    variant: Variant,
-    graphs: GraphBackend | None,
-    preset: Preset | None = None,
+    setting: Setting, variant: Variant, graphs: GraphBackend | None
 ) -> Iterator[Callable[[], object]]:
     """A step as `networld_agent.training.trainer` does it between two lines of the log."""
     device = torch.device(setting.device)
-    preset = preset or PRESETS[setting.preset]
-    config = _config(preset, variant)
+    config = _config(setting, variant)
     half = computes_in_half(config.precision, device)
-    model = fresh_model(preset.model, setting.device).train()
+    model = fresh_model(setting.preset, setting.device).train()
     recordable = device.type == "cuda" or graphs is not None
     step = TrainingStep(
         model, AveragedModel(model, config.ema_decay), config, half, recordable=recordable
     )
     done = 0
-    with open_feed(sampler_of(preset, setting.quick), device, config.data) as feed:
+    with open_feed(sampler_of(setting.preset, setting.quick), device, config.data) as feed:
         update = Capture(
             lambda: step(feed.batch(step.step), None if recordable else done), "training", graphs
         )
@@ -247,18 +212,16 @@ def _plain_steps(
     setting: Setting,
     variant: Variant,
     graphs: GraphBackend | None,  # noqa: ARG001
-    preset: Preset | None = None,
 ) -> Iterator[Callable[[], object]]:
-    preset = preset or PRESETS[setting.preset]
-    model = PlainWorldModel(fresh_model(preset.model)).to(setting.device).train()
-    sampler = sampler_of(preset, setting.quick)
+    model = PlainWorldModel(fresh_model(setting.preset)).to(setting.device).train()
+    sampler = sampler_of(setting.preset, setting.quick)
     batches = [sampler(step).to(torch.device(setting.device)) for step in range(3)]
-    yield PlainStep(model, batches, _config(preset, variant))
+    yield PlainStep(model, batches, _config(setting, variant))
 
 
-def _config(preset: Preset, variant: Variant) -> TrainingConfig:
+def _config(setting: Setting, variant: Variant) -> TrainingConfig:
     return dataclasses.replace(
-        preset.training,
+        PRESETS[setting.preset].training,
         steps=200_000,  # more than are timed: rates are looked up by step
         precision="bf16" if variant.precision == "bf16" else "fp32",
         compile=variant.compiled,
@@ -270,10 +233,7 @@ def _config(preset: Preset, variant: Variant) -> TrainingConfig:
 @cache
 def _operations(setting: Setting, plain: bool) -> int:
     """Multiplications and additions of one forward and backward pass, in matrix products."""
-    preset = PRESETS[setting.preset]
-    model: WorldModel = fresh_model(preset.model)
+    model: WorldModel = fresh_model(setting.preset)
     model = (PlainWorldModel(model) if plain else model).to(setting.device).train()
-    batch = sampler_of(preset, setting.quick)(0).to(torch.device(setting.device))
-    with FlopCounterMode(display=False) as counter:
-        model.loss(batch)["loss"].backward()
-    return int(counter.get_total_flops())
+    batch = sampler_of(setting.preset, setting.quick)(0).to(torch.device(setting.device))
+    return int(count_operations(lambda: model.loss(batch)["loss"].backward()).flops)
