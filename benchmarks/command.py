@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from wirelessenvs.command import run
+from wirelessenvs.command import check_targets, run
 
 __all__ = ["run_command"]
 
@@ -18,13 +18,20 @@ def run_command(
 ) -> int:
     """Parses and runs a command; returns its exit status.
 
+    A `--json` that cannot be written is refused before any work.
+
     Args:
         work: takes the options; `options.command` is the whole command line, to stand beside
             figures, and `options.status` what to return where nothing fails, 0 unless it is set.
         parser: whose `prog` is the address of the command.
         arguments: of the command; those of the process by default.
     """
+
+    def checked(options: argparse.Namespace) -> None:
+        check_targets(getattr(options, "json", None))
+        work(options)
+
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(words)
     options.command, options.status = " ".join([parser.prog, *words]), 0
-    return run(work, options) or int(options.status)
+    return run(checked, options) or int(options.status)

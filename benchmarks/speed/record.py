@@ -14,7 +14,7 @@ from benchmarks.speed.source import source_digest
 from networld_agent.evaluation.json_values import finite_or_null
 from wirelessenvs.command import whole_file
 
-__all__ = ["Record", "read_documents"]
+__all__ = ["Record", "measured", "read_documents"]
 
 
 @dataclass
@@ -84,6 +84,15 @@ def _read(path: Path) -> dict[str, Any] | None:
     if not isinstance(document, dict) or not isinstance(document.get("rows"), dict):
         return None
     return document if "piece" in document else None
+
+
+def measured(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Figures by row, of what a document holds and could be measured."""
+    return {
+        name: row["figures"]
+        for name, row in document["rows"].items()
+        if "figures" in row and "skipped" not in row["figures"]
+    }
 
 
 def read_documents(folder: Path) -> dict[str, dict[str, Any]]:

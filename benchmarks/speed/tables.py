@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from benchmarks.markdown import table_lines
+from benchmarks.speed.record import measured
 
 __all__ = ["document_lines"]
 
@@ -25,7 +26,7 @@ def document_lines(documents: _Documents) -> list[str]:
     for machine in dict.fromkeys(_machine(document) for document in documents.values()):
         lines += [machine]
     for name, document in documents.items():
-        if _measured(document):
+        if measured(document):
             lines += ["", f"### {name}", "", f"`{document['command']}`", ""]
             lines += _tables(document, documents)
     lines += _notes(documents)
@@ -57,15 +58,6 @@ def _notes(documents: _Documents) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _measured(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Figures by row, of what was measured."""
-    return {
-        name: row["figures"]
-        for name, row in document["rows"].items()
-        if "figures" in row and "skipped" not in row["figures"]
-    }
-
-
 def _tables(document: dict[str, Any], documents: _Documents) -> list[str]:
     """All figures that are single values, and how many times as fast a row is as its group's first.
 
@@ -74,7 +66,7 @@ def _tables(document: dict[str, Any], documents: _Documents) -> list[str]:
     """
     groups: dict[str, dict[str, Any]] = {}
     rows: list[tuple[str, dict[str, Any]]] = []
-    for name, figures in _measured(document).items():
+    for name, figures in measured(document).items():
         works = {f"{name}: {key}": v for key, v in figures.items() if isinstance(v, dict)}
         for row, values in (works or {name: figures}).items():
             first = groups.setdefault(name if works else name.rpartition(", ")[0], values)
@@ -88,7 +80,7 @@ def _tables(document: dict[str, Any], documents: _Documents) -> list[str]:
     )
     cells = [[name, *(_cell(key, row.get(key)) for key in columns)] for name, row in rows]
     table = table_lines(["", *(key.replace("_", " ") for key in columns)], cells)
-    return [*table, *_kernels(_measured(document))]
+    return [*table, *_kernels(measured(document))]
 
 
 def _ratio(figures: Mapping[str, Any], first: Mapping[str, Any]) -> float | None:
@@ -102,7 +94,7 @@ def _ratio(figures: Mapping[str, Any], first: Mapping[str, Any]) -> float | None
 
 def _share(figures: Mapping[str, Any], documents: _Documents) -> float | None:
     """Of the measured products of large matrices, what a step of training reaches."""
-    ceilings = _measured(documents.get("ceilings", {"rows": {}}))
+    ceilings = measured(documents.get("ceilings", {"rows": {}}))
     ceiling = ceilings.get(figures.get("ceiling", ""), {}).get("tflops")
     return figures["tflops"] / ceiling if ceiling else None
 

@@ -30,7 +30,7 @@ from benchmarks.command import run_command
 from benchmarks.records import write_figures
 from networld_agent.evaluation.json_values import finite_or_null
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import check_targets, parse_overrides
+from wirelessenvs.command import parse_overrides
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS
 
@@ -143,7 +143,6 @@ def _compare(options: argparse.Namespace) -> None:
         check_choice("--envs", name, TASKS)
     check_int("--seeds", options.seeds, 1)
     check_int("--steps", options.steps, 1)
-    check_targets(options.json)
     evaluation = evaluation_of(options)
     machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     rows = []

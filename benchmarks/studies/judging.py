@@ -19,7 +19,7 @@ from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
 from networld_agent.planning import Planner, PlannerConfig
 from networld_agent.worlds.make import worlds_of
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import Progress, check_targets
+from wirelessenvs.command import Progress
 
 __all__ = ["UNGUIDED", "Judge", "add_judging", "check_judging", "with_progress"]
 
@@ -44,7 +44,6 @@ def add_judging(parser: argparse.ArgumentParser, episodes: int) -> None:
 
 def check_judging(options: argparse.Namespace) -> TrajectoryDataset:
     """Refuses wrong ones of these options, sets threads, and opens the data set."""
-    check_targets(options.json)
     for name in ("episodes", "eval_steps", "threads"):
         check_int(f"--{name.replace('_', '-')}", getattr(options, name), 1)
     torch.set_num_threads(options.threads)

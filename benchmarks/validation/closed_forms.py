@@ -30,7 +30,6 @@ from benchmarks.validation import bandit, gridworld
 from benchmarks.validation.fitting import fitted
 from benchmarks.validation.gaussian import expected_actions
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["CHECKS", "main", "share_and_error"]
@@ -175,7 +174,6 @@ _COLUMNS: Final = (
 
 def _check(options: argparse.Namespace) -> None:
     check_int("--seeds", options.seeds, 1)
-    check_targets(options.json)
     torch.set_num_threads(1)
     machine = machine_lines(("torch", "numpy"))
     print("\n".join(machine))

@@ -27,6 +27,7 @@ from benchmarks.experiment.methods import CENTRAL
 from benchmarks.speed.data import SHAPES, random_batches, ring
 from benchmarks.speed.models import fresh_model
 from benchmarks.speed.pieces.baselines import make_learner
+from benchmarks.speed.record import measured
 from networld_agent.config import PRESETS
 from networld_agent.planning import Planner
 
@@ -64,14 +65,7 @@ class Rates:
     """
 
     def __init__(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
-        self._figures = {
-            name: {
-                row: found["figures"]
-                for row, found in document["rows"].items()
-                if "figures" in found and "skipped" not in found["figures"]
-            }
-            for name, document in documents.items()
-        }
+        self._figures = {name: measured(document) for name, document in documents.items()}
 
     def _found(self, piece: str, row: str) -> dict[str, Any] | None:
         return self._figures.get(piece, {}).get(row)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.speed.clocks import alternate
 from benchmarks.speed.models import PUBLISHED, fresh_model
@@ -28,6 +28,8 @@ __all__ = ["rows"]
 _ROUNDS: Final = 15
 _DECAY: Final = 0.995
 
+_Batch = tuple[Tensor, Tensor, Tensor]
+
 
 def rows(setting: Setting) -> Sequence[Row]:
     """One per batch size."""
@@ -39,55 +41,40 @@ def rows(setting: Setting) -> Sequence[Row]:
 
 def _measure(quick: bool, size: int) -> dict[str, Any]:
     model = fresh_model(PRESETS["smoke"].model if quick else PUBLISHED)
-    steps = {"plain": _plain_step(model, size), "ours": _our_step(model, size)}
+    batch, plain = _batch(model, size), PlainUNet(model.unet)
+    steps = {"plain": _step(plain, batch, True), "ours": _step(model.unet, batch, False)}
     losses = [float(step()) for step in steps.values()]
     if abs(losses[0] / losses[1] - 1) > 1e-3:
         raise ValueError("the two networks differ: the comparison would be meaningless.")
     return dict(alternate(steps, "cpu", 2 if quick else _ROUNDS))
 
 
-def _our_step(model: WorldModel, size: int) -> Callable[[], Tensor]:
-    unet, (x0, noisy, condition) = model.unet, _batch(model, size)
-    weights = list(unet.parameters())
+def _step(unet: nn.Module, batch: _Batch, plain: bool) -> Callable[[], Tensor]:
+    (x0, noisy, condition), weights = batch, list(unet.parameters())
     averages = [weight.detach().clone() for weight in weights]
-    adam = torch.optim.Adam(weights, 2e-4, fused=True)
+    adam = torch.optim.Adam(weights, 2e-4, fused=None if plain else True)
+    # The plain one takes (B, C, H), ours (H, B, C).
+    dims = (1, 2) if plain else (0, 1)
 
     def step() -> Tensor:
         adam.zero_grad(set_to_none=True)
-        # (H, B, C)
-        output = unet(noisy.transpose(0, 1), condition).transpose(0, 1)
-        loss = (output - x0).square().mean()
+        output = unet(noisy.transpose(*dims), condition).transpose(*dims)
+        loss: Tensor = (output - x0).square().mean()
         loss.backward()
         adam.step()
-        torch._foreach_lerp_(averages, [weight.data for weight in weights], 1 - _DECAY)
-        return loss.detach()
-
-    return step
-
-
-def _plain_step(model: WorldModel, size: int) -> Callable[[], Tensor]:
-    unet, (x0, noisy, condition) = PlainUNet(model.unet), _batch(model, size)
-    weights = list(unet.parameters())
-    averages = [weight.detach().clone() for weight in weights]
-    adam = torch.optim.Adam(weights, 2e-4)
-
-    def step() -> Tensor:
-        adam.zero_grad(set_to_none=True)
-        # (B, C, H)
-        output = unet(noisy.transpose(1, 2), condition).transpose(1, 2)
-        loss = (output - x0).square().mean()
-        loss.backward()
-        adam.step()
-        for average, weight in zip(averages, weights, strict=True):
-            average.data = _DECAY * average + (1 - _DECAY) * weight.data
+        if plain:
+            for average, weight in zip(averages, weights, strict=True):
+                average.data = _DECAY * average + (1 - _DECAY) * weight.data
+        else:
+            torch._foreach_lerp_(averages, [weight.data for weight in weights], 1 - _DECAY)
         return loss.detach()
 
     return step
 
 
 @torch.no_grad()
-def _batch(model: WorldModel, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Random latents `(B, H, C)`, the same with noise, and conditions; equal at every call."""
+def _batch(model: WorldModel, size: int) -> _Batch:
+    """Random latents `(B, H, C)`, the same with noise, and conditions."""
     generator, config = torch.Generator().manual_seed(0), model.config
     shape = (size, config.horizon, 2 * config.latent_size)
     x0, noise = (torch.randn(shape, generator=generator) for _ in range(2))

@@ -30,7 +30,7 @@ from benchmarks.studies.dima_diagnosis.model_checks import Forks, effects, fork
 from benchmarks.studies.dima_diagnosis.recording import Recording, record
 from benchmarks.studies.dima_diagnosis.training import train_on
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import check_targets, parse_overrides, whole_file
+from wirelessenvs.command import parse_overrides, whole_file
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
@@ -78,7 +78,6 @@ def _print(row: dict[str, Any]) -> None:
 def _slopes(options: argparse.Namespace) -> None:
     for name in ("steps", "episodes", "updates", "draws"):
         check_int(f"--{name}", getattr(options, name), 1)
-    check_targets(options.json)
     for name in options.variants:
         check_choice("--variants", name, tuple(VARIANTS))
     torch.set_num_threads(check_int("--threads", options.threads, 1))
