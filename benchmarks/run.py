@@ -46,7 +46,7 @@ from wirelessenvs.machine import machine_lines
 __all__ = ["main", "run_protocol"]
 
 _LOCK: Final = ".lock"
-#: Figures of `python -m benchmarks.speed.gpu` that come with the code.
+#: Figures of `python -m benchmarks.speed` that come with the code.
 _MEASURED: Final = Path(__file__).parent / "results" / "gpu"
 
 
@@ -183,7 +183,7 @@ def _plan(protocol: Protocol, folder: Path, out: Path) -> None:
         raise ValueError("--plan is for --preset paper: the others are for CPUs.")
     # Counting what is not measured imports all methods.
     from benchmarks.experiment.costs.plan import plan_lines
-    from benchmarks.speed.gpu.record import read_documents
+    from benchmarks.speed.record import read_documents
 
     documents = read_documents(_MEASURED)
     if folder != _MEASURED:
@@ -275,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--plan", nargs="?", type=Path, const=_MEASURED, metavar="FOLDER",
         help="print what preset paper costs on one GPU and in which order to run it, from the "
-        "figures of python -m benchmarks.speed.gpu in FOLDER (default: those in the repository)",
+        "figures of python -m benchmarks.speed in FOLDER (default: those in the repository)",
     )  # fmt: skip
     return run(_command, parser.parse_args(arguments))
 

@@ -24,10 +24,10 @@ from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Evaluation, Setting, play_references
 from benchmarks.baselines.online.options import add_evaluation, evaluation_of
 from benchmarks.baselines.online.run import evaluate_run, last_metrics, report
-from benchmarks.records import remembered
-from networld_agent.storage import write_json
+from benchmarks.command import run_command
+from benchmarks.records import remembered, write_figures
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import check_targets, parse_overrides, run
+from wirelessenvs.command import parse_overrides
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS
 
@@ -136,25 +136,19 @@ def _compare(options: argparse.Namespace) -> None:
         check_choice("--envs", name, TASKS)
     check_int("--seeds", options.seeds, 1)
     check_int("--steps", options.steps, 1)
-    check_targets(options.json)
     evaluation = evaluation_of(options)
+    machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     rows = []
     # Seed by seed: whenever it is stopped, all tasks have as many seeds.
     for seed in range(options.seeds):
         for env in options.envs:
             for method in ("mappo", "dima"):
                 rows.append(_row(method, env, seed, options, evaluation))
-                document = {
-                    "command": " ".join(
-                        ["python -m benchmarks.studies.dima_beside_mappo", *options.arguments]
-                    ),
-                    "machine": machine_lines(("wirelessenvs", "torch", "numpy")),
-                    "evaluation": vars(evaluation),
-                    "summary": _summary(rows),
-                    "rows": rows,
-                }
                 if options.json is not None:
-                    write_json(options.json, document)
+                    figures = {"evaluation": vars(evaluation), "summary": _summary(rows)}
+                    write_figures(
+                        options.json, [options.command], machine, {**figures, "rows": rows}
+                    )
     for entry in _summary(rows):
         spread = "" if entry["deviation"] is None else f" ± {entry['deviation']:.1f}"
         print(
@@ -179,9 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="replace an option of DIMA, e.g. --set model_updates=200; repeatable",
     )  # fmt: skip
     add_evaluation(parser)
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_compare, options)
+    return run_command(_compare, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from benchmarks.baselines import method_class
 from benchmarks.experiment.costs.rates import Rates, Seconds
 from benchmarks.experiment.jobs.evaluating import BATCH, TIMED_STEPS
 from benchmarks.experiment.jobs.job import Job
-from benchmarks.speed.gpu.data import SHAPES
+from benchmarks.speed.data import SHAPES
 from networld_agent.evaluation.episodes import whole_batch
 from wirelessenvs.tasks import get_task
 

@@ -29,6 +29,7 @@ from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.policy import TeamPolicy
 from benchmarks.baselines.online.team_env import TeamEnv
 from benchmarks.baselines.online.teams import TEAMS, make_team
+from benchmarks.command import run_command
 from benchmarks.studies.dima_diagnosis.model_checks import effects, fork, prediction
 from benchmarks.studies.dima_diagnosis.page import Diagnosis, diagnosis_page, verdicts
 from benchmarks.studies.dima_diagnosis.policy_checks import (
@@ -36,51 +37,16 @@ from benchmarks.studies.dima_diagnosis.policy_checks import (
     reward_effects,
     sampled_act,
 )
-from benchmarks.studies.dima_diagnosis.recording import Recording, record
+from benchmarks.studies.dima_diagnosis.recording import record
+from benchmarks.studies.dima_diagnosis.training import train_on
 from networld_agent.storage import write_json
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import Progress, check_targets, parse_overrides, run, whole_file
+from wirelessenvs.command import check_targets, parse_overrides, whole_file
 from wirelessenvs.machine import machine_lines
 
-__all__ = ["main", "train_on"]
+__all__ = ["main"]
 
 _HELD_OUT_SEED: Final = 1_000_003
-
-
-def train_on(
-    data: Recording,
-    model: WorldModel,
-    updates: int,
-    seed: int,
-    parts: Sequence[str] | None = None,
-    label: str = "training",
-) -> None:
-    """Updates on recorded play.
-
-    Args:
-        data: to learn from.
-        model: to train.
-        updates: of every part.
-        seed: of pieces and noise.
-        parts: names of those that learn; all by default.
-        label: of the progress line.
-
-    Raises:
-        ValueError: if the last loss of a part is not finite.
-    """
-    model.observe(data.states[:, :-1], data.observations[:, :-1], data.rewards)
-    rng, line = np.random.default_rng([seed, 3]), Progress("updates", every_s=10)
-    torch.manual_seed(seed)
-    padding = {"denoiser": model.config.denoiser.context - 1}
-    shapes = {k: v for k, v in model.batches().items() if parts is None or k in parts}
-    for update in range(updates):
-        losses = model.update(
-            {k: data.sequences(shape, rng, padding.get(k, 0)) for k, shape in shapes.items()}
-        )
-        line(label, update + 1, updates)
-    line.close()
-    if not all(losses[f"{part}_loss"].isfinite() for part in shapes):
-        raise ValueError(f"training of {label} diverged.")
 
 
 def _model(options: argparse.Namespace, team: TeamEnv) -> WorldModel:
@@ -90,7 +56,8 @@ def _model(options: argparse.Namespace, team: TeamEnv) -> WorldModel:
     config = DimaConfig.from_preset(options.preset, **parse_overrides(options.overrides))
     torch.manual_seed(options.seed)
     model = WorldModel(spec, config)
-    train_on(record(team, options.steps, options.seed), model, options.updates, options.seed)
+    data = record(team, options.steps, options.seed)
+    train_on(data, model, options.updates, options.seed, "training")
     model.save(folder)
     return model
 
@@ -133,8 +100,7 @@ def _diagnose(options: argparse.Namespace) -> None:
     diagnosis = Diagnosis(team.task, conditioning, found, apart, errors, rewards, play)
     for good, sentence in verdicts(diagnosis):
         print(f"  {'yes' if good else 'NO '}  {sentence}")
-    command = " ".join(["python -m benchmarks.studies.dima_diagnosis.command", *options.arguments])
-    about = [command, *machine_lines(("wirelessenvs", "torch", "numpy"))]
+    about = [options.command, *machine_lines(("wirelessenvs", "torch", "numpy"))]
     about.append(f"Conditioning {conditioning}; {int(model.updates[0])} updates of the denoiser.")
     with whole_file(options.out) as partial:
         partial.write_text(diagnosis_page(diagnosis, about))
@@ -173,9 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
     parser.add_argument("--out", type=Path, required=True, help="the page, an HTML file")
     parser.add_argument("--json", type=Path, help="write all figures")
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_diagnose, options)
+    return run_command(_diagnose, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command that measures a GPU, at tiny sizes on a CPU: files, resumption, faults, tables."""
+"""The command that measures a device, at tiny sizes on a CPU: files, resumption, faults, tables."""
 
 import json
 import time
@@ -8,14 +8,15 @@ import torch
 from recorded_graphs import RecordedGraphs
 
 from benchmarks.imports import module_files
-from benchmarks.speed.gpu import __main__ as command
-from benchmarks.speed.gpu import ceilings, runner, training, worker
-from benchmarks.speed.gpu.kernels import busy_figures
-from benchmarks.speed.gpu.models import fresh_model
-from benchmarks.speed.gpu.piece import NAMES, Row, Setting, choose_pieces
-from benchmarks.speed.gpu.plain_model import PlainWorldModel
-from benchmarks.speed.gpu.record import Record, read_documents
-from benchmarks.speed.gpu.tables import table_lines
+from benchmarks.speed import __main__ as command
+from benchmarks.speed import runner, worker
+from benchmarks.speed.kernels import busy_figures
+from benchmarks.speed.models import fresh_model
+from benchmarks.speed.piece import NAMES, Row, Setting, choose_pieces
+from benchmarks.speed.pieces import ceilings, training
+from benchmarks.speed.plain_model import PlainWorldModel
+from benchmarks.speed.record import Record, read_documents
+from benchmarks.speed.tables import document_lines
 from networld_agent import keyed_random
 
 #: The card of these tests.
@@ -31,9 +32,9 @@ MACHINE = {
 def in_this_process(monkeypatch):
     """A process per piece takes seconds to start; `test_pieces_run_in_processes` has them."""
 
-    def measure(order):
-        record = Record.open(order.out, order.piece, MACHINE, order.command)
-        worker.measure(record, worker.to_do(record, order.piece.rows(), order.since))
+    def measure(piece, out, since, command):
+        record = Record.open(out, piece, MACHINE, command)
+        worker.measure(record, worker.to_do(record, piece.rows(), since))
 
     monkeypatch.setattr(command, "describe_machine", lambda device: MACHINE)
     monkeypatch.setattr(runner, "start_worker", measure)
@@ -93,7 +94,7 @@ def test_a_damaged_file_is_measured_anew(tmp_path):
 
 def test_sources_are_what_a_piece_imports_and_no_more():
     def names(module):
-        files = module_files([f"benchmarks.speed.gpu.{module}"])
+        files = module_files([f"benchmarks.speed.pieces.{module}"])
         return {path.name for path in files.values()}
 
     assert "planner.py" in names("planning")
@@ -116,7 +117,7 @@ def test_a_killed_run_goes_on_with_the_row_that_it_was_in(tmp_path, monkeypatch)
     rows = document(tmp_path)["rows"]
     assert rows["one"]["figures"] == {"tflops": 1.0}
     assert "the process ended" in rows["two"]["error"]
-    monkeypatch.setattr(command, "table_lines", lambda documents: [])
+    monkeypatch.setattr(command, "document_lines", lambda documents: [])
     assert run(tmp_path, "--pieces", "ceilings") == 0
     assert calls == ["one", "two", "two"]
     assert document(tmp_path)["rows"]["two"]["figures"] == {"gb_per_s": 1.0}
@@ -142,7 +143,7 @@ def test_a_failing_row_says_why_and_the_others_go_on(tmp_path, monkeypatch, caps
 
 
 def test_a_process_that_dies_before_its_first_row_is_a_failure(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(runner, "start_worker", lambda order: None)
+    monkeypatch.setattr(runner, "start_worker", lambda *_: None)
     assert run(tmp_path, "--pieces", "ceilings") == 2
     assert "its process did not start" in capsys.readouterr().err
 
@@ -183,6 +184,7 @@ def test_pieces_run_in_processes(tmp_path, monkeypatch):
         (["--pieces", "flops"], "--pieces must be one of"),
         (["--preset", "huge"], "--preset must be one of"),
         (["--minutes", "0"], "--minutes must be"),
+        (["--threads", "-1"], "--threads must be"),
     ],
 )
 def test_bad_options_are_one_sentence(tmp_path, capsys, words, sentence):
@@ -194,12 +196,22 @@ def test_bad_options_are_one_sentence(tmp_path, capsys, words, sentence):
 
 
 def test_cuda_without_a_card_is_one_sentence(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    def no_card(*_, **__):
+        raise RuntimeError("no CUDA")
+
+    monkeypatch.setattr("torch.zeros", no_card)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert command.main(["--out", str(tmp_path / "out"), "--device", "cuda"]) == 2
     assert capsys.readouterr().err == (
-        "error: --device cuda: torch finds no GPU here; use --device cpu.\n"
+        "error: --device 'cuda' cannot be used on this machine: torch finds no GPU.\n"
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_comparisons_for_a_cpu_are_not_for_a_card():
+    assert "dima" not in {piece.name for piece in choose_pieces(None, None, "cuda", False)}
+    with pytest.raises(ValueError, match="--pieces dima is for --device cpu"):
+        choose_pieces(["dima"], None, "cuda", False)
 
 
 def test_a_file_is_no_folder(tmp_path, capsys):
@@ -213,17 +225,30 @@ def test_an_empty_folder_has_no_table(tmp_path, capsys):
     assert "holds no measurements" in capsys.readouterr().err
 
 
+def test_a_damaged_file_is_told_and_the_others_are_shown(tmp_path, capsys):
+    record = Record.open(tmp_path, choose_pieces(["ceilings"], None, "cpu", True)[0], MACHINE, "")
+    record.put("fp32", {"figures": {"size": 1, "tflops": 1.0}})
+    (tmp_path / "parity.json").write_text('{"rows": ')
+    (tmp_path / "by-hand.json").write_text('{"rows": {}}')
+    assert command.main(["--out", str(tmp_path), "--table"]) == 0
+    told = capsys.readouterr()
+    assert "| fp32 | 1 | 1 |" in told.out
+    assert told.err == (
+        f"{tmp_path / 'parity.json'} cannot be read: its measurements are left out.\n"
+    )
+
+
 # --------------------------------------------------------------------- every piece, small
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "ceilings"])
 def test_every_row_can_be_measured(name, tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.speed.gpu.baselines._LEAST", 1)
+    monkeypatch.setattr("benchmarks.speed.pieces.baselines._LEAST", 1)
     pieces = choose_pieces([name], None, "cpu", True)
     for piece in pieces:
         record = Record.open(tmp_path, piece, MACHINE, "")
         start = time.monotonic()
         assert worker.measure(record, piece.rows()), record.rows
         assert time.monotonic() - start < 60
-    lines = table_lines(read_documents(tmp_path))
+    lines = document_lines(read_documents(tmp_path))
     assert any(line.startswith("|---") for line in lines)
     assert not any("failed" in line for line in lines)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.imports import digest, module_files
-from benchmarks.speed.gpu.piece import Piece
+from benchmarks.speed.piece import Piece
 from wirelessenvs.command import whole_file
 from wirelessenvs.json_values import finite_or_null
 
-__all__ = ["Record", "read_documents"]
+__all__ = ["Record", "measured", "read_documents"]
 
 
 @dataclass
@@ -72,18 +73,30 @@ class Record:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """The document of a file; None if it is not there or is no piece's."""
+    """The document of a file; None if it is no piece's, and if it is damaged, which is told."""
     try:
         document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError):
+        print(f"{path} cannot be read: its measurements are left out.", file=sys.stderr)
         return None
     if not isinstance(document, dict) or not isinstance(document.get("rows"), dict):
         return None
     return document if "piece" in document else None
 
 
+def measured(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Figures by row, of what a document holds and could be measured."""
+    return {
+        name: row["figures"]
+        for name, row in document["rows"].items()
+        if "figures" in row and "skipped" not in row["figures"]
+    }
+
+
 def read_documents(folder: Path) -> dict[str, dict[str, Any]]:
-    """All pieces that a folder holds, by name.
+    """All pieces that a folder holds, by name; a damaged file is told on stderr and left out.
 
     Raises:
         ValueError: if it holds none.
@@ -91,5 +104,5 @@ def read_documents(folder: Path) -> dict[str, dict[str, Any]]:
     read = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))}
     found = {name: document for name, document in read.items() if document is not None}
     if not found:
-        raise ValueError(f"{folder} holds no measurements of python -m benchmarks.speed.gpu.")
+        raise ValueError(f"{folder} holds no measurements of python -m benchmarks.speed.")
     return found

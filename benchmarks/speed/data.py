@@ -21,10 +21,13 @@ from networld_agent.data.metadata import (
     Metadata,
     ObservationInfo,
 )
+from networld_agent.data.windows import WindowSource
+from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.task_spec import ActionSpec
+from networld_agent.training.batches import BatchSampler
 from wirelessenvs.topology import ring_lattice
 
-__all__ = ["SHAPES", "TaskShape", "random_dataset", "ring"]
+__all__ = ["SHAPES", "TaskShape", "random_batches", "random_dataset", "ring"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,21 @@ def ring(agents: int) -> NDArray[np.bool_]:
     # What cannot change is the same graph at every decision.
     adjacency.setflags(write=False)
     return adjacency
+
+
+def random_batches(
+    config: WorldModelConfig, batch_size: int, episodes: int = 2, steps: int = 200
+) -> BatchSampler:
+    """Batches for a world model, on random data of all tasks.
+
+    Args:
+        config: of the model.
+        batch_size: joint windows of a batch.
+        episodes: E of each task.
+        steps: T of each.
+    """
+    sources = [WindowSource(random_dataset(task, episodes, steps)) for task in SHAPES]
+    return BatchSampler(sources, config, batch_size, 0)
 
 
 @cache

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.speed.gpu.piece import Piece
-from benchmarks.speed.gpu.record import Record
-from benchmarks.speed.gpu.worker import Order, to_do
+from benchmarks.speed.piece import Piece
+from benchmarks.speed.record import Record
+from benchmarks.speed.worker import to_do, work
 
 __all__ = ["Outcome", "run_pieces", "start_worker"]
 
-#: Root of the checkout: where a worker finds this package.
-_ROOT: Final = Path(__file__).resolve().parents[3]
 #: Seconds until a worker's process begins to measure.
 _START_S: Final = 10.0
 
@@ -35,10 +33,15 @@ class Outcome:
     left: list[str] = field(default_factory=list)
 
 
-def start_worker(order: Order) -> None:
+def start_worker(piece: Piece, out: Path, since: float, command: str) -> None:
     """Runs a worker's process to its end, whatever that is: its rows say what it did."""
-    command = [sys.executable, "-m", "benchmarks.speed.gpu.worker", order.to_word()]
-    subprocess.run(command, cwd=_ROOT, check=False)
+    # A fork would share the state of the driver.
+    process = get_context("spawn").Process(target=work, args=(piece, out, since, command))
+    process.start()
+    try:
+        process.join()
+    finally:
+        process.kill()
 
 
 def run_pieces(
@@ -74,7 +77,7 @@ def run_pieces(
         _say(f"{piece.name}: {len(missing)} measurements, about {cost:.0f} s")
         while missing:
             tried = len(missing)
-            start_worker(Order(piece, out, since, command))
+            start_worker(piece, out, since, command)
             record.reload()
             missing = to_do(record, rows, since)
             if len(missing) == tried:

@@ -17,12 +17,17 @@ _KINDS: Final[dict[str, tuple[str, ...]]] = {
     "ceilings": (),
     "parity": (),
     "training": ("paper", "cpu"),
+    "unet": (),
     "planning": ("paper", "demo"),
+    "planners": (),
     "loop": (),
     "baselines": (),
+    "dima": (),
     "collecting": (),
 }
 NAMES: Final = tuple(_KINDS)
+#: Comparisons with plain code for a CPU.
+_CPU_ONLY: Final = ("unet", "planners", "dima")
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,13 @@ class Setting:
         device: "cuda" or "cpu".
         preset: of `networld_agent.config`; "" where the piece has none.
         quick: sizes at which every row takes a second, to see that it works.
+        threads: of torch on the CPU; 0 leaves its own choice.
     """
 
     device: str
     preset: str = ""
     quick: bool = False
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class Piece:
     @property
     def module(self) -> str:
         """Where its rows are."""
-        return f"benchmarks.speed.gpu.{self.kind}"
+        return f"benchmarks.speed.pieces.{self.kind}"
 
     def rows(self) -> list[Row]:
         """Its measurements in their order; cheap to list."""
@@ -83,18 +90,23 @@ class Piece:
 
 
 def choose_pieces(
-    names: Sequence[str] | None, presets: Sequence[str] | None, device: str, quick: bool
+    names: Sequence[str] | None,
+    presets: Sequence[str] | None,
+    device: str,
+    quick: bool,
+    threads: int = 0,
 ) -> list[Piece]:
     """The pieces of these names, in the order of measuring.
 
     Args:
-        names: kinds ("training") or pieces ("training-paper"); all by default.
+        names: kinds ("training") or pieces ("training-paper"); by default all of the device.
         presets: in place of those that training and planning are measured at.
         device: "cuda" or "cpu".
         quick: tiny sizes; of presets, only the smallest.
+        threads: of torch on the CPU; 0 leaves its own choice.
 
     Raises:
-        ValueError: for an unknown name or preset.
+        ValueError: for an unknown name or preset, or one that is for a CPU alone.
 
     Example:
         >>> [piece.name for piece in choose_pieces(["planning"], None, "cpu", False)]
@@ -105,11 +117,14 @@ def choose_pieces(
     for preset in presets or ():
         check_choice("--preset", preset, tuple(PRESETS))
     pieces = [
-        Piece(kind, Setting(device, preset, quick))
+        Piece(kind, Setting(device, preset, quick, threads))
         for kind, usual in _KINDS.items()
+        if device == "cpu" or kind not in _CPU_ONLY
         for preset in ((presets or usual) if usual else ("",))
     ]
     known = (*NAMES, *(piece.name for piece in pieces if piece.setting.preset))
     for name in names or ():
         check_choice("--pieces", name, known)
+        if device != "cpu" and name in _CPU_ONLY:
+            raise ValueError(f"--pieces {name} is for --device cpu.")
     return [p for p in pieces if names is None or p.kind in names or p.name in names]

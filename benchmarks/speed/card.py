@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +11,7 @@ import torch
 from networld_agent.training.run_folder import git_revision
 from wirelessenvs.machine import cpu_name, machine_lines
 
-__all__ = ["choose_device", "describe_machine"]
-
-
-def choose_device(name: str) -> str:
-    """The device of a `--device` option: "auto" is CUDA where there is one.
-
-    Raises:
-        ValueError: if it is asked for and not there.
-    """
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch finds no GPU here; use --device cpu.")
-    return name
+__all__ = ["describe_machine"]
 
 
 def describe_machine(device: str) -> dict[str, Any]:
@@ -42,21 +27,14 @@ def describe_machine(device: str) -> dict[str, Any]:
             "driver": _answer(
                 ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
             ),
-            "triton": _version("triton"),
         }
     return {
         **about,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "machine": machine_lines(("torch", "numpy", "numba")),
+        "machine": machine_lines(("torch", "numpy", "numba", "triton")),
         "git_revision": git_revision(),
     }
-
-
-def _version(package: str) -> str | None:
-    with suppress(PackageNotFoundError):
-        return version(package)
-    return None
 
 
 def _answer(command: list[str]) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from benchmarks.speed.training import PlainUNet
+from benchmarks.speed.plain_unet import PlainUNet
 from networld_agent.model.batch import Batch
 from networld_agent.model.world_model import WorldModel
 from networld_agent.training.config import TrainingConfig

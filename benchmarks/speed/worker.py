@@ -1,52 +1,24 @@
-"""The process of one piece: a fault of the driver or a hang takes nothing else with it.
-
-python -m benchmarks.speed.gpu.worker '{"kind": "ceilings", ...}': started by the runner.
-"""
+"""The process of one piece: a fault of the driver or a hang takes nothing else with it."""
 
 from __future__ import annotations
 
 import faulthandler
-import json
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.gpu.card import describe_machine
-from benchmarks.speed.gpu.piece import Piece, Row, Setting
-from benchmarks.speed.gpu.record import Record
+import torch
 
-__all__ = ["Order", "main", "measure"]
+from benchmarks.speed.card import describe_machine
+from benchmarks.speed.piece import Piece, Row
+from benchmarks.speed.record import Record
+
+__all__ = ["measure", "to_do", "work"]
 
 #: A row that takes this many times as long as stated, and a minute, hangs.
 _PATIENCE, _LEAST_S = 6.0, 60.0
-
-
-class Order:
-    """What a worker is told, as one word of its command line.
-
-    Args:
-        piece: to measure.
-        out: folder of the files.
-        since: time of the run: rows that failed before are tried again.
-        command: line of the whole run, for the files.
-    """
-
-    def __init__(self, piece: Piece, out: Path, since: float, command: str) -> None:
-        self.piece, self.out, self.since, self.command = piece, out, since, command
-
-    def to_word(self) -> str:
-        """For the command line."""
-        setting = self.piece.setting
-        piece = (self.piece.kind, setting.device, setting.preset, setting.quick)
-        return json.dumps([*piece, str(self.out), self.since, self.command])
-
-    @classmethod
-    def from_word(cls, word: str) -> Order:
-        """As `to_word` wrote it."""
-        kind, device, preset, quick, out, since, command = json.loads(word)
-        return cls(Piece(kind, Setting(device, preset, quick)), Path(out), since, command)
 
 
 def to_do(record: Record, rows: Sequence[Row], since: float) -> list[Row]:
@@ -90,14 +62,17 @@ def _say(record: Record, row: Row, what: str) -> None:
     print(f"{record.about['piece']}, {row.name}: {what}", file=sys.stderr, flush=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The process; returns its exit status: 0 all rows are measured, 1 one failed."""
-    (word,) = sys.argv[1:] if arguments is None else arguments
-    order = Order.from_word(word)
-    machine = describe_machine(order.piece.setting.device)
-    record = Record.open(order.out, order.piece, machine, order.command)
-    return 0 if measure(record, to_do(record, order.piece.rows(), order.since)) else 1
+def work(piece: Piece, out: Path, since: float, command: str) -> None:
+    """All that the process of a piece does.
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    Args:
+        piece: to measure.
+        out: folder of the files.
+        since: time of the run: rows that failed before are tried again.
+        command: line of the whole run, for the files.
+    """
+    if piece.setting.threads:
+        torch.set_num_threads(piece.setting.threads)
+    machine = describe_machine(piece.setting.device)
+    record = Record.open(out, piece, machine, command)
+    measure(record, to_do(record, piece.rows(), since))

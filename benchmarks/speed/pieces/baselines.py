@@ -1,15 +1,16 @@
 """Updates per second of every baseline as preset `paper` trains it, on the device and on the CPU.
 
 An update is what the training loop does: random numbers seeded, a batch drawn on the CPU, losses
-read back for the log. One thread works on the CPU, as in a job of the experiment.
+read back for the log. One thread works on the CPU, as in a job of the experiment. BC, CQL and IQL
+at their defaults, too, on random transitions of 40 entries: what other libraries are timed at.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
+import math
 from collections.abc import Sequence
 from functools import partial
+from itertools import count
 from typing import Any, Final
 
 import torch
@@ -20,9 +21,10 @@ from benchmarks.baselines.shared.interface import Learner
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from benchmarks.baselines.shared.torch_threads import torch_threads
 from benchmarks.experiment.presets import PRESETS
-from benchmarks.speed.gpu.clocks import synchronize
-from benchmarks.speed.gpu.data import SHAPES, random_dataset
-from benchmarks.speed.gpu.piece import Row, Setting
+from benchmarks.speed.clocks import latency
+from benchmarks.speed.data import SHAPES, random_dataset
+from benchmarks.speed.piece import Row, Setting
+from benchmarks.speed.transitions import KINDS, METHODS, transitions_learner
 
 __all__ = ["make_learner", "rows"]
 
@@ -38,21 +40,25 @@ _QUICK_MORE: Final = {
 
 
 def rows(setting: Setting) -> Sequence[Row]:
-    """Every method in every task, on the device and on the CPU."""
+    """Every method in every task, on the device and on the CPU; some on random transitions."""
     seconds = 0.2 if setting.quick else 1.5
-    methods = (*BASELINES, *CENTRAL)
-    return [
-        Row(
-            f"{method}, {task}, {device}",
-            seconds + (3 if method in CENTRAL and not setting.quick else 1),
-            partial(_updates, method, task, device, setting.quick, seconds),
-        )
-        for method in methods
+    places = [
+        (method, task, device)
+        for method in (*BASELINES, *CENTRAL)
         for task in SHAPES
         # An update of DIMA takes seconds on a core.
         for device in dict.fromkeys(
             (setting.device, setting.device if method in CENTRAL else "cpu")
         )
+    ]
+    places += [(method, kind, "cpu") for kind in KINDS for method in METHODS]
+    return [
+        Row(
+            ", ".join(place),
+            seconds + (3 if place[0] in CENTRAL and not setting.quick else 1),
+            partial(_updates, *place, setting.quick, seconds),
+        )
+        for place in places
     ]
 
 
@@ -84,27 +90,25 @@ def make_learner(
 def _updates(method: str, task: str, device: str, quick: bool, seconds: float) -> dict[str, Any]:
     try:
         with torch_threads(1):
-            return _timed(make_learner(method, task, device, quick), device, seconds)
+            if task in KINDS:
+                learner = transitions_learner(method, task, 8 if quick else 256)
+            else:
+                learner = make_learner(method, task, device, quick)
+            return _timed(learner, device, seconds)
     except ImportError as error:
         return {"skipped": str(error)}
 
 
 def _timed(learner: Learner, device: str, seconds: float) -> dict[str, Any]:
-    times: list[float] = []
-    step, end = 0, float("inf")
-    while len(times) < _LEAST or time.perf_counter() < end:
-        start = time.perf_counter()
+    steps = count()
+
+    def update() -> None:
+        step = next(steps)
         torch.manual_seed(step)
         values = learner.update(learner.batch(step), step)
         torch.stack([value.detach().float() for value in values.values()]).tolist()
-        synchronize(device)
-        if step == _LEAST:
-            end = time.perf_counter() + seconds
-        if step >= _LEAST:  # the first ones allocate
-            times.append(time.perf_counter() - start)
-        step += 1
-    return {
-        "updates_per_s": 1 / statistics.mean(times),
-        "median_ms": 1e3 * statistics.median(times),
-        "updates": len(times),
-    }
+
+    for _ in range(_LEAST):  # the first ones allocate
+        update()
+    found = latency(update, device, seconds, _LEAST, math.inf)
+    return {"updates_per_s": 1e3 / found["mean_ms"], **found}

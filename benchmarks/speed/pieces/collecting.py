@@ -1,10 +1,13 @@
 """Seconds per trajectory of 5,000 steps that the experts play, by task, their start left out.
 
-No GPU is used: collecting is here because an experiment on one begins with it.
+Beside it, the share of collecting's processor time that the bare simulator takes for the same
+actions, in the same run. No GPU is used: collecting is here because an experiment on one begins
+with it.
 """
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -12,9 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.speed.gpu.piece import Row, Setting
+import numpy as np
+
+from benchmarks.speed.piece import Row, Setting
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.collecting.run import available_cores
+from networld_agent.data import TrajectoryDataset
+from wirelessenvs.tasks import make_simulator
 
 __all__ = ["rows"]
 
@@ -31,7 +38,7 @@ _BATCH: Final = 8
 
 
 def rows(setting: Setting) -> Sequence[Row]:
-    """Every task and tier with one process; the slow task with one per core, too."""
+    """Every task and tier with one process; the slow task with one per core, and its share, too."""
     found = [
         Row(
             f"{task}, {tier}, 1 processes",
@@ -41,6 +48,8 @@ def rows(setting: Setting) -> Sequence[Row]:
         for task in _TASKS
         for tier in (("expert",) if setting.quick else ("expert", "mixed"))
     ]
+    share = partial(_simulator_share, _SLOW, setting.quick)
+    found.append(Row(f"{_SLOW}, expert, beside the simulator", 2 if setting.quick else 40, share))
     cores = available_cores()
     if cores > 1 and not setting.quick:
         work = partial(_collect, _SLOW, "expert", cores, False)
@@ -79,3 +88,30 @@ def _seconds(
         start = time.perf_counter()
         collect(settings, Path(folder) / "data", num_envs=episodes // processes, jobs=processes)
         return time.perf_counter() - start
+
+
+def _simulator_share(task: str, quick: bool) -> dict[str, Any]:
+    """Medians over rounds: processor seconds of collecting, and of the recorded actions alone."""
+    episodes, steps = (2, 5) if quick else (5, 100)
+    settings = CollectionSettings(env=task, episodes=episodes, steps=steps)
+    rounds = []
+    for _ in range(2 if quick else 6):
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.process_time()
+            data = collect(settings, Path(folder) / "data", num_envs=episodes)
+            collected = time.process_time() - start
+            actions = np.asarray(TrajectoryDataset.open(data).actions)
+        simulator = make_simulator(task, episodes, max_steps=steps)
+        start = time.process_time()
+        simulator.reset(0)
+        for step in range(steps):
+            simulator.step(actions[:, :, step])
+        rounds.append((collected, time.process_time() - start))
+    # The first round compiles.
+    collecting, simulating = zip(*rounds[1:], strict=True)
+    return {
+        "collecting_cpu_s": statistics.median(collecting),
+        "simulator_cpu_s": statistics.median(simulating),
+        "simulator_share": statistics.median(b / a for a, b in rounds[1:]),
+        "rounds": rounds[1:],
+    }

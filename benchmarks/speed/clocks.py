@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
-__all__ = ["event_seconds", "full_precision", "latency", "peak_memory", "synchronize", "timed"]
+__all__ = [
+    "alternate",
+    "event_seconds",
+    "full_precision",
+    "latency",
+    "peak_memory",
+    "synchronize",
+    "timed",
+]
 
 
 def synchronize(device: str) -> None:
@@ -44,9 +51,9 @@ def event_seconds(work: Callable[[], object], repeats: int, device: str) -> list
 
 
 def latency(
-    work: Callable[[], object], device: str, seconds: float, least: int = 5, most: int = 300
-) -> dict[str, Any]:
-    """Median and 90th percentile in milliseconds of single calls, each awaited.
+    work: Callable[[], object], device: str, seconds: float, least: int = 5, most: float = 300
+) -> dict[str, float]:
+    """Figures of single calls, each awaited, as `alternate` has them.
 
     Args:
         work: one call.
@@ -55,14 +62,53 @@ def latency(
         least: calls in any case.
         most: calls at most.
     """
-    times: list[float] = []
+    times: list[tuple[float, float]] = []
     end = time.perf_counter() + seconds
     while len(times) < least or (time.perf_counter() < end and len(times) < most):
-        times.append(1e3 * timed(work, device))
+        times.append(_milliseconds(work, device))
+    return _figures(times)
+
+
+def alternate(
+    works: Mapping[str, Callable[[], object]], device: str, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Figures of several works in alternating rounds, so that a busy host slows all alike.
+
+    Args:
+        works: by name; each is called twice before the clock starts, since first calls allocate.
+        device: that they use.
+        rounds: calls of each.
+
+    Returns:
+        By name, in milliseconds: "median_ms", "p90_ms", "mean_ms", "least_ms"; "cpu_ms", the
+        median of processor time, which is what a call costs on a busy host with one thread, and
+        with several counts their waiting for each other, too; "calls".
+    """
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
+    for round_ in range(rounds + 2):
+        for name, work in works.items():
+            spent = _milliseconds(work, device)
+            if round_ >= 2:
+                times[name].append(spent)
+    return {name: _figures(spent) for name, spent in times.items()}
+
+
+def _milliseconds(work: Callable[[], object], device: str) -> tuple[float, float]:
+    """By the clock on the wall, and of the processor."""
+    begun = time.process_time()
+    wall = timed(work, device)
+    return 1e3 * wall, 1e3 * (time.process_time() - begun)
+
+
+def _figures(times: Sequence[tuple[float, float]]) -> dict[str, float]:
+    wall, cpu = zip(*times, strict=True)
     return {
-        "median_ms": statistics.median(times),
-        "p90_ms": statistics.quantiles(times, n=10, method="inclusive")[-1],
-        "calls": len(times),
+        "median_ms": statistics.median(wall),
+        "p90_ms": statistics.quantiles(wall, n=10, method="inclusive")[-1],
+        "mean_ms": statistics.mean(wall),
+        "least_ms": min(wall),
+        "cpu_ms": statistics.median(cpu),
+        "calls": len(wall),
     }
 
 

@@ -16,23 +16,22 @@ from functools import cache, partial
 from typing import Any, Final
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.speed.gpu.clocks import (
+from benchmarks.experiment.costs.operations import count_operations
+from benchmarks.speed.clocks import (
     event_seconds,
     full_precision,
     latency,
     peak_memory,
     synchronize,
 )
-from benchmarks.speed.gpu.data import SHAPES, random_dataset
-from benchmarks.speed.gpu.kernels import profile
-from benchmarks.speed.gpu.models import fresh_model
-from benchmarks.speed.gpu.piece import Row, Setting
-from benchmarks.speed.gpu.plain_model import PlainStep, PlainWorldModel
+from benchmarks.speed.data import random_batches
+from benchmarks.speed.kernels import profile
+from benchmarks.speed.models import fresh_model
+from benchmarks.speed.piece import Row, Setting
+from benchmarks.speed.plain_model import PlainStep, PlainWorldModel
 from networld_agent.config import PRESETS
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend
-from networld_agent.data.windows import WindowSource
 from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.capture import Capture
@@ -70,6 +69,11 @@ class Variant:
     compiled: bool = False
     seconds: float = 10
 
+    @property
+    def for_cpu(self) -> bool:
+        """Whether it is measured on a CPU, too."""
+        return not (self.graph or self.compiled or self.precision == "bf16")
+
 
 VARIANTS: Final = (
     Variant("plain fp32", "fp32", plain=True),
@@ -95,15 +99,15 @@ def rows(setting: Setting) -> Sequence[Row]:
             partial(measure, setting, variant),
         )
         for variant in VARIANTS
+        if setting.device != "cpu" or variant.for_cpu
     ]
 
 
 def sampler_of(preset: str, quick: bool = False) -> BatchSampler:
     """Batches of a preset's pre-training, on random data of all three tasks."""
     steps = _QUICK_STEPS if quick else _STEPS
-    sources = [WindowSource(random_dataset(task, _EPISODES, steps)) for task in SHAPES]
     config = PRESETS[preset]
-    return BatchSampler(sources, config.model, config.training.batch_size, 0)
+    return random_batches(config.model, config.training.batch_size, _EPISODES, steps)
 
 
 def measure(
@@ -117,10 +121,6 @@ def measure(
         graphs: records steps; CUDA's by default.
     """
     device = setting.device
-    if device == "cpu" and graphs is None and (variant.graph or variant.compiled):
-        return {"skipped": "graphs and compiled steps are measured on CUDA."}
-    if device == "cpu" and variant.precision == "bf16":
-        return {"skipped": "bf16 is for CUDA."}
     work = _plain_steps if variant.plain else _our_steps
     backend = (graphs or CudaGraphs(torch.device(device))) if variant.graph else None
     seconds = 0.3 if setting.quick else 3.0
@@ -236,6 +236,4 @@ def _operations(setting: Setting, plain: bool) -> int:
     model: WorldModel = fresh_model(setting.preset)
     model = (PlainWorldModel(model) if plain else model).to(setting.device).train()
     batch = sampler_of(setting.preset, setting.quick)(0).to(torch.device(setting.device))
-    with FlopCounterMode(display=False) as counter:
-        model.loss(batch)["loss"].backward()
-    return int(counter.get_total_flops())
+    return int(count_operations(lambda: model.loss(batch)["loss"].backward()).flops)

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.speed.gpu.clocks import event_seconds, full_precision
-from benchmarks.speed.gpu.piece import Row, Setting
+from benchmarks.speed.clocks import event_seconds, full_precision
+from benchmarks.speed.piece import Row, Setting
 
 __all__ = ["rows"]
 
