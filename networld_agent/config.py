@@ -24,7 +24,7 @@ __all__ = ["PRESETS", "Preset", "TrainingConfig", "WorldModelConfig", "get_prese
 
 @dataclass(frozen=True)
 class Preset:
-    """Options of one command.
+    """Options that a preset gives to the training commands.
 
     Args:
         model: sizes and choices of the network.
