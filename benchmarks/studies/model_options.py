@@ -60,7 +60,7 @@ _HELD_OUT: Final = 5
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row.
+    """The measurements of one row of the table.
 
     Args:
         option: what was changed.

@@ -228,7 +228,7 @@ class DDPolicy(BaselinePolicy):
         self.spec = dataclasses.replace(self.spec, extra=extra)
 
     def make_network(self) -> DecisionDiffuserNetwork:
-        """As the learner's."""
+        """A network of the same shape as the learner's."""
         return make_network(self.scaling.input_size, self.spec.action, self.spec.config)
 
     def begin(self, seeds: Sequence[int]) -> None:

@@ -50,7 +50,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Start:
-    """Where imagination begins.
+    """Real steps from which imagination begins.
 
     Args:
         context: of the world model.
@@ -91,7 +91,7 @@ class Memory(ABC):
         """Rows that each of the streams has now."""
 
     def batch(self, part: str, shape: BatchShape, rng: np.random.Generator) -> Sequences:
-        """What one update of a part of the world model takes.
+        """The batch of one update of a part of the world model.
 
         Pieces for the denoiser end at every step alike, all others begin at every step alike.
 

@@ -68,11 +68,11 @@ class MappoLearner(OnlineLearner):
         return MappoPolicy(spec).fill(self.ppo.actor, self.scaling.as_fixed())
 
     def memory(self) -> dict[str, Tensor]:
-        """Where the environments are."""
+        """Position of the environments."""
         return self._collector.memory()
 
     def recall(self, memory: Mapping[str, Tensor]) -> None:
-        """Goes there."""
+        """Brings the environments to a position that `memory` returned."""
         self._collector.recall(memory)
 
     @torch.no_grad()

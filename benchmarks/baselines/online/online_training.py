@@ -26,7 +26,7 @@ _MEMORY = "memory."
 
 
 class OnlineLearner(ABC):
-    """What online training changes, and one round of it.
+    """A learner that trains online, one round at a time.
 
     Attributes:
         module: networks and statistics that a checkpoint holds by their state.

@@ -27,7 +27,7 @@ class DivergenceError(ValueError):
 
 
 class Learner(ABC):
-    """What training changes, and one update of it.
+    """The state that training changes, and one update of it.
 
     Attributes:
         module: every network, target networks too; its state and the optimisers' are all that a
