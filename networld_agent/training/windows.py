@@ -118,7 +118,7 @@ class WindowSource:
 
     @property
     def num_agents(self) -> int:
-        """Number of agents N."""
+        """N."""
         return self.dataset.num_agents
 
     def starts(self, horizon: int) -> NDArray[np.int64]:
@@ -222,7 +222,7 @@ def held_out_split(
 def make_task_spec(
     name: str, index: int, sources: Sequence[WindowSource], config: WorldModelConfig
 ) -> TaskSpec:
-    """The task that these sources share, as a model needs to know it.
+    """What a model must know of the task that these sources share.
 
     Raises:
         ValueError: if they are not of one kind of agent.

@@ -50,7 +50,7 @@ class FullObservation:
 
     @property
     def agents(self) -> list[str]:
-        """The agents that still act."""
+        """Those that still act."""
         return list(self.env.agents)
 
     def observation_space(self, agent: str) -> gymnasium.spaces.Box:
@@ -58,7 +58,7 @@ class FullObservation:
         return self._spaces[agent]
 
     def action_space(self, agent: str) -> gymnasium.Space[Any]:
-        """The agent's action space in the environment."""
+        """Of the environment itself."""
         return self.env.action_space(agent)
 
     def state(self) -> NDArray[np.float32]:

@@ -82,7 +82,7 @@ class OfflineData:
 
     @property
     def num_agents(self) -> int:
-        """Number of agents N."""
+        """N."""
         return self.dataset.num_agents
 
     @property

@@ -39,7 +39,7 @@ class Agreement:
 
     @classmethod
     def of(cls, predicted: Tensor, true: Tensor) -> Agreement:
-        """Summarises numbers whose mean should be zero."""
+        """Of numbers whose mean is meant to be zero."""
         predicted, true = predicted.double().flatten(), true.double().flatten()
         product, size = predicted @ true, (true @ true).clamp(min=1e-12)
         spread = ((predicted @ predicted) * size).sqrt().clamp(min=1e-12)
