@@ -37,7 +37,7 @@ __all__ = ["main"]
 
 
 def _sources(data: Path, held_out: Path | None) -> tuple[WindowSource, WindowSource]:
-    """What the linear model is fitted on, and what is measured on."""
+    """The windows that the linear model is fitted on, and those that are measured."""
     dataset = TrajectoryDataset.open(data)
     if held_out is not None:
         other = TrajectoryDataset.open(held_out)

@@ -20,7 +20,7 @@ __all__ = ["TASKS", "Task", "get_task", "make_policy", "make_simulator", "policy
 
 @dataclass(frozen=True)
 class Task:
-    """One task.
+    """One task of this package and where its parts are.
 
     Args:
         id: of its PettingZoo environments, "cbf-v0".

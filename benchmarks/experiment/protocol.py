@@ -37,7 +37,7 @@ TIERS_OF_DATA: Final = ("expert", "mixed")
 
 @dataclass(frozen=True)
 class TaskSetup:
-    """A task as it is played.
+    """A task with the settings it is played in.
 
     Args:
         name: short, for folders and figures.
@@ -62,7 +62,7 @@ class TaskSetup:
 
 @dataclass(frozen=True, order=True)
 class Amount:
-    """Data of the target task.
+    """An amount of data of the target task.
 
     Args:
         trajectories: how many.
@@ -78,7 +78,7 @@ class Amount:
 
     @classmethod
     def parse(cls, label: str) -> Amount:
-        """From "10" trajectories or "100 steps" of one.
+        """Reads "10" (trajectories) or "100 steps" (of one trajectory).
 
         Raises:
             ValueError: for anything else.
@@ -90,12 +90,12 @@ class Amount:
 
     @property
     def label(self) -> str:
-        """As it is parsed."""
+        """The text that `parse` reads."""
         return str(self.trajectories) if self.steps is None else f"{self.steps} steps"
 
     @property
     def slug(self) -> str:
-        """For folders."""
+        """The amount in the name of a folder."""
         return self.label.replace(" ", "-")
 
     def of(self, steps: int) -> Amount:

@@ -60,7 +60,7 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row.
+    """The measurements of one row of the table.
 
     Args:
         option: what was changed.

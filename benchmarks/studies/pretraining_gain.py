@@ -52,7 +52,7 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class Row:
-    """One number of updates.
+    """The comparison after one number of updates.
 
     Args:
         updates: of the adaptation.
@@ -95,7 +95,7 @@ def _check(options: argparse.Namespace, dataset: TrajectoryDataset) -> None:
 
 
 def _key(options: argparse.Namespace, dataset: TrajectoryDataset, seed: int) -> str:
-    """Of what the runs of a training seed begin with, whatever its path is called."""
+    """Key of the model that a seed's runs begin with, whatever its path is called."""
     content = {
         "pretrained": _digest(options.pretrained[seed] / "model.json"),
         "data": {name: info.sha256 for name, info in dataset.metadata.arrays.items()},

@@ -50,7 +50,7 @@ _AT: Final = gridworld.CELLS
 
 
 def share_and_error(ours: Reals, exact: Reals, weights: Reals | None = None) -> tuple[float, float]:
-    """How much of the exact figures ours are, and how far off.
+    """Our figures as a share of the exact ones, and their relative error.
 
     Args:
         ours: of any shape.

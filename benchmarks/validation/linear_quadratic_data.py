@@ -50,7 +50,7 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class PointMassTrajectories:
-    """What `OfflineData` reads of a data set: E episodes of one agent, in memory.
+    """E episodes of one agent in memory, as `OfflineData` reads a data set.
 
     Args:
         observations: `(E, 1, T + 1, 2)`.
@@ -70,17 +70,17 @@ class PointMassTrajectories:
 
     @property
     def num_episodes(self) -> int:
-        """E."""
+        """Number of episodes E."""
         return len(self.rewards)
 
     @property
     def num_steps(self) -> int:
-        """T."""
+        """Number of steps T."""
         return self.rewards.shape[-1]
 
     @property
     def episodes(self) -> NDArray[np.int64]:
-        """All of them."""
+        """Indices of all episodes."""
         return np.arange(self.num_episodes)
 
     @property
@@ -95,12 +95,12 @@ class PointMassTrajectories:
 
     @property
     def metadata(self) -> SimpleNamespace:
-        """Extremes of the actions."""
+        """Statistics of the actions: their extremes."""
         extremes = {"min": [-self.bound], "max": [self.bound]}
         return SimpleNamespace(statistics={"actions": extremes})
 
     def offline(self) -> OfflineData:
-        """As a baseline takes it."""
+        """The data in the form that a baseline takes."""
         return OfflineData(cast(TrajectoryDataset, self))
 
 

@@ -99,12 +99,12 @@ class TrajectoryDataset:
 
     @property
     def num_agents(self) -> int:
-        """N."""
+        """Number of agents N."""
         return self.description.num_agents
 
     @property
     def num_steps(self) -> int:
-        """T of every episode."""
+        """Number of steps T of every episode."""
         return self.description.steps
 
     @property

@@ -170,12 +170,12 @@ class Description:
 
     @property
     def num_episodes(self) -> int:
-        """E."""
+        """Number of episodes E."""
         return len(self.seeds)
 
     @property
     def num_agents(self) -> int:
-        """N."""
+        """Number of agents N."""
         return len(self.agents)
 
     def graph(self) -> NeighborGraph | None:

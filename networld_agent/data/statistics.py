@@ -51,7 +51,7 @@ class Moments:
         np.maximum(self.high, values.max(0), out=self.high)
 
     def to_json(self) -> dict[str, list[float]]:
-        """Lists per column."""
+        """The moments as JSON values, one list each with an entry per column."""
         spread = np.sqrt(self._square / max(self.count, 1))
         parts = {"min": self.low, "max": self.high, "mean": self.mean, "std": spread}
         return {name: [_rounded(x) for x in values.tolist()] for name, values in parts.items()}

@@ -126,7 +126,7 @@ def predictions(
     samples: int,
     length: int,
 ) -> tuple[Tensor, Tensor]:
-    """Where a model expects to be.
+    """The model's predicted latents.
 
     Args:
         model: to predict with.

@@ -89,7 +89,7 @@ class PolicyPlayer:
 
     @property
     def bytes_per_step(self) -> float:
-        """Rules count nothing."""
+        """Zero: what a rule would send is not counted."""
         return float("nan")
 
 
@@ -119,7 +119,7 @@ class RandomPlayer:
 
     @property
     def bytes_per_step(self) -> float:
-        """Sends nothing."""
+        """Zero: random agents send nothing."""
         return 0.0
 
 

@@ -72,7 +72,7 @@ def adjacency_of(graph: Any, num_envs: int, num_agents: int) -> NDArray[np.bool_
 
 
 def neighbors_of(adjacency: NDArray[np.bool_], device: torch.device) -> Neighbors:
-    """What `(G, N, N)` booleans say; an isolated agent's weights are zero, and so is its mean."""
+    """Neighbours by `(G, N, N)` booleans; an isolated agent's weights and mean are zero."""
     graphs, agents, _ = adjacency.shape
     degrees = adjacency.sum(-1)
     most = int(degrees.max())

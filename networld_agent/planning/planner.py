@@ -66,7 +66,7 @@ class Planner:
 
     @property
     def generator(self) -> PlanGenerator:
-        """What draws the plans."""
+        """The generator of plans."""
         return self._decision.generator
 
     @property

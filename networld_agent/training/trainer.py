@@ -177,7 +177,7 @@ class Trainer:
         return self.counters.step % _LISTEN_EVERY == 0 and self._look().stops > 0
 
     def _look(self) -> Seen:
-        """What the steps so far have left on the device; waits for it.
+        """Waits for the steps so far and reads their sums from the device.
 
         Raises:
             TrainingError: if a loss was not finite: nothing that came of it is kept.

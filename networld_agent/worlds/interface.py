@@ -18,7 +18,7 @@ __all__ = ["WorldStep", "Worlds"]
 
 @dataclass(frozen=True)
 class WorldStep:
-    """What one step returns.
+    """The result of one step of a batch of worlds.
 
     Args:
         observations: `(B, N, d)` float32.

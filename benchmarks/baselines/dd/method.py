@@ -218,7 +218,7 @@ class DDPolicy(ReturnPolicy):
         self._begin(None)
 
     def make_network(self) -> DecisionDiffuserNetwork:
-        """As the learner's."""
+        """A network of the same shape as the learner's."""
         return make_network(self.scaling.input_size, self.spec.action, self.spec.config)
 
     def begin(self, seeds: Sequence[int]) -> None:

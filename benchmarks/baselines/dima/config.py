@@ -27,7 +27,7 @@ _CHOICES: Final = {
 
 @dataclass(frozen=True)
 class BatchShape:
-    """How much one update of a part takes.
+    """Size of the batch of one part's update.
 
     Args:
         rows: B of its `Sequences`.
@@ -164,7 +164,7 @@ class DenoiserConfig(_Checked):
             raise ValueError(f"embedding_size must be even, got {self.embedding_size}.")
 
     def steps(self, num_agents: int) -> int:
-        """K for a number of agents.
+        """Number K of denoising steps for a number of agents.
 
         Raises:
             ValueError: if there are too few steps to see every agent.
@@ -179,7 +179,7 @@ class DenoiserConfig(_Checked):
 
     @property
     def batch(self) -> BatchShape:
-        """What one update takes: a context, and a step per prediction."""
+        """Shape of an update's batch: a context, and a step per prediction."""
         return BatchShape(self.batch_size, self.context - 1 + self.rollout_steps)
 
 
@@ -221,7 +221,7 @@ class RewardConfig(_Checked):
 
     @property
     def batch(self) -> BatchShape:
-        """What one update takes."""
+        """Shape of an update's batch."""
         return BatchShape(self.batch_size, self.context)
 
 
@@ -258,7 +258,7 @@ class StateConfig(_Checked):
 
     @property
     def batch(self) -> BatchShape:
-        """What one update takes: of a piece, only its first state."""
+        """Shape of an update's batch, which uses only the first state of each piece."""
         return BatchShape(self.batch_size, 1)
 
 
@@ -331,7 +331,7 @@ class DimaConfig:
         return document
 
     def batches(self) -> dict[str, BatchShape]:
-        """What one update of each part takes, by the part's name."""
+        """Shape of the batch of each part's update, by the part's name."""
         return {name: getattr(self, name).batch for name in _PARTS}
 
 

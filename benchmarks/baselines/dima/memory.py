@@ -50,7 +50,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Start:
-    """Where imagination begins.
+    """Real steps from which imagination begins.
 
     Args:
         context: of the world model.

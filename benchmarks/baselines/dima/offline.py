@@ -119,7 +119,7 @@ class DimaLearner(Learner):
         return self._model.update({part: pieces.to(device) for part, pieces in batch.items()})
 
     def extra(self) -> dict[str, Any]:
-        """What stood in for the state."""
+        """What stood in for the global state, for the policy's file."""
         return {"state": "joint observation"}
 
 

@@ -37,7 +37,7 @@ class OnlineDimaPolicy(TeamPolicy):
 
 
 def world_spec(env: TeamEnv) -> WorldSpec:
-    """What the world model has to know of an environment."""
+    """An environment as the world model needs to know it."""
     codec = env.codec
     return WorldSpec(
         env.task, env.num_agents, env.state_size, env.observation_size, codec.size,
@@ -103,7 +103,7 @@ class DimaLearner(OnlineLearner):
         self.model.save(folder / "model")
 
     def memory(self) -> dict[str, Tensor]:
-        """Where the environments are; what was seen goes to files of its own."""
+        """Position of the environments; past steps go to files of their own."""
         files = self._replay.save(self._folder)
         return {"files": torch.tensor(files), **self._collector.memory()}
 

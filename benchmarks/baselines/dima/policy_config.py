@@ -15,7 +15,7 @@ __all__ = ["ImaginationConfig", "OnlineConfig"]
 
 @dataclass(frozen=True)
 class ImaginationConfig(PpoConfig):
-    """What online and offline training share; numbers of arXiv 2505.20922 where it has them.
+    """Options of online and offline training, from arXiv 2505.20922 where it states them.
 
     Args:
         model: the world model. By name, `from_json` also takes a preset of it, and each of its

@@ -33,7 +33,7 @@ __all__ = ["ImaginedStep", "WorldModel"]
 
 
 class ImaginedStep(NamedTuple):
-    """What one imagined step returns; ordinary tensors without gradients.
+    """The result of one imagined step: ordinary tensors without gradients.
 
     Args:
         state: `(B, S)` in the environment's units.
@@ -313,5 +313,5 @@ class WorldModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are; give batches and contexts there."""
+        """The device of the weights, on which batches and contexts must be."""
         return self.updates.device

@@ -214,7 +214,7 @@ class DTPolicy(ReturnPolicy):
         return self._scale.offset
 
     def make_network(self) -> DecisionTransformerNetwork:
-        """As the learner's."""
+        """A network of the same shape as the learner's."""
         return make_network(self.scaling.input_size, self.codec, self.spec.config)
 
     def begin(self, seeds: Sequence[int]) -> None:  # noqa: ARG002

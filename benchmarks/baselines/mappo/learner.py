@@ -70,7 +70,7 @@ class MappoLearner(OnlineLearner):
         return MappoPolicy(spec).fill(self.ppo.actor, self.scaling.as_fixed())
 
     def memory(self) -> dict[str, Tensor]:
-        """Where the environments are."""
+        """Position of the environments."""
         return self._collector.memory()
 
     @torch.no_grad()

@@ -69,7 +69,7 @@ class Collector:
         self._observations, self._state = self.env.restore(self._seed, position)
 
     def collect(self, act: Act, steps: int) -> Rollout:
-        """Plays some steps on.
+        """Plays some more steps.
 
         Args:
             act: chooses the actions.
@@ -98,7 +98,7 @@ class Collector:
         return Rollout(*(torch.stack(column) for column in zip(*parts, strict=True)))
 
     def memory(self) -> dict[str, Tensor]:
-        """Where the environments are, as tensors."""
+        """Position of the environments, as tensors."""
         position = self.env.position()
         return {
             "episodes": torch.from_numpy(position.episodes),

@@ -69,7 +69,7 @@ class Evaluation:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Of the episodes."""
+        """Seeds of the episodes."""
         return group_seeds(
             VALIDATION_SEEDS if self.validation else TEST_SEEDS, None, 1, self.episodes
         )

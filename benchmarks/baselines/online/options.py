@@ -35,10 +35,10 @@ def add_evaluation(parser: argparse.ArgumentParser) -> None:
 
 
 def setting_of(options: argparse.Namespace) -> Setting:
-    """Where the options say to act."""
+    """The setting that the command's options describe."""
     return Setting(options.env, options.env_preset, parse_overrides(options.env_set) or None)
 
 
 def evaluation_of(options: argparse.Namespace) -> Evaluation:
-    """How the options say to score."""
+    """The evaluation that the command's options describe."""
     return Evaluation(options.episodes, options.eval_steps, options.warm_up, options.validation)

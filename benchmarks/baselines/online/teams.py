@@ -27,7 +27,7 @@ def is_wireless(env: str) -> bool:
 def make_team(
     env: str, batch: int, preset: str | None = None, overrides: dict[str, Any] | None = None
 ) -> TeamEnv:
-    """B environments of a name.
+    """A batch of B environments by name.
 
     Args:
         env: in `TEAMS`, or `module:factory`.

@@ -121,7 +121,7 @@ class BaselinePolicy(ABC):
 
     @property
     def bytes_per_step(self) -> float:
-        """Bytes that an agent sends per step: its observation, for its neighbours' means."""
+        """Number of bytes that an agent sends per step, namely its observation."""
         return float(_FLOAT_BYTES * self.scaling.size) if self.scaling.mean_field else 0.0
 
     @property

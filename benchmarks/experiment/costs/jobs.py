@@ -21,7 +21,7 @@ _TRIALS, _VOTES = 3, 8
 
 
 def job_seconds(job: Job, rates: Rates) -> Seconds:
-    """What a job takes; adaptation at its longest, since held-out data may end it earlier."""
+    """Seconds that a job takes; adaptation at its longest, as held-out data may end it early."""
     settings = job.settings
     if job.kind == "collect":
         steps = settings["episodes"] * settings["steps"]

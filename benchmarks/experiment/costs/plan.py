@@ -182,7 +182,7 @@ def _command(protocol: Protocol, part: Mapping[str, Any], out: Path) -> str:
 
 
 def _collections(jobs: Sequence[Job], costs: Mapping[str, Seconds], out: Path) -> list[str]:
-    """How data are made: a job collects with one process; before it, one may with all cores."""
+    """Lines on data collected beforehand with all cores, where a job has one process."""
     collecting = [job for job in jobs if job.kind == "collect"]
     rows = []
     for job in collecting:

@@ -152,7 +152,7 @@ def _update_operations(method: str, task: str) -> Operations:
 
 @cache
 def _plan_operations(network: str) -> Operations:
-    """Of one decision, products per row."""
+    """Operations of the plan of one decision, products per row."""
     task = "cbf-v0"
     shape, model = SHAPES[task], fresh_model(network).requires_grad_(False).eval()
     planner = Planner(model, task)
@@ -163,7 +163,7 @@ def _plan_operations(network: str) -> Operations:
 
 @cache
 def _decision_operations(method: str, task: str) -> Operations:
-    """Of one decision, products per row."""
+    """Operations of one decision, products per row."""
     shape, learner = SHAPES[task], make_learner(method, task, "cpu", episodes=1)
     kind = method_class(method)
     config = kind.config_type()

@@ -84,7 +84,7 @@ def _player(
 
 
 def tuned_options(settings: dict[str, Any], path: Path | None) -> dict[str, float]:
-    """What was tuned after training: snapshots are played with that of the finished policy.
+    """Options tuned after training; snapshots are played with those of the finished policy.
 
     Args:
         settings: of the job.

@@ -50,7 +50,7 @@ class Job:
 
     @property
     def folder(self) -> str:
-        """Name of its folder."""
+        """Name of the job's folder."""
         return f"{self.name}-{self.key[:12]}"
 
 

@@ -93,7 +93,7 @@ class Scheduler:
         self._durations = Durations()
 
     def run(self, jobs: Sequence[Job], done: dict[str, float], stop: Callable[[], int]) -> Outcome:
-        """Runs what is not done.
+        """Runs the jobs that are not finished.
 
         Args:
             jobs: inputs first, see `with_inputs`.

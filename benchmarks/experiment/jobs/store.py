@@ -50,11 +50,11 @@ class Store:
         self.out, self.jobs = out, out / "jobs"
 
     def folder(self, job: Job) -> Path:
-        """Of a job."""
+        """Folder of a job."""
         return self.jobs / job.folder
 
     def result(self, job: Job) -> dict[str, Any] | None:
-        """What a finished job wrote; None if it is not finished.
+        """The result of a finished job; None if it is not finished.
 
         Raises:
             ResultError: if the file is damaged or of another job.
@@ -77,7 +77,7 @@ class Store:
         return folder
 
     def output_fault(self, job: Job) -> str | None:
-        """What is missing or changed of the files that a finished job left; None if nothing is."""
+        """Which file of a finished job is missing or changed, in words; None if none is."""
         document = self.result(job)
         return output_fault(self.folder(job), (document or {}).get("outputs", {}))
 
@@ -96,7 +96,7 @@ def clear(folder: Path) -> None:
 
 
 def read_result(folder: Path, key: str) -> dict[str, Any] | None:
-    """What the job of a folder wrote; None if it is not finished.
+    """The result of a folder's job; None if it is not finished.
 
     Raises:
         ResultError: if the file is damaged or of another job.

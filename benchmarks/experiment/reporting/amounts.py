@@ -25,7 +25,7 @@ Cell = Callable[[Draws, Anchors, Group, dict[tuple[str, str, str], Group]], str]
 
 
 def amount_tables(experiment: Experiment) -> dict[str, Table]:
-    """By tier: a row per task and method, a column per amount, all that has been played.
+    """Tables by tier of all that was played: a row per task and method, a column per amount.
 
     References need no data: theirs is the same score in every column, to be read down it. A tier on
     which every method has one amount alone has no table.
@@ -34,7 +34,7 @@ def amount_tables(experiment: Experiment) -> dict[str, Table]:
 
 
 def cloning_tables(experiment: Experiment) -> dict[str, Table]:
-    """By tier: score minus that of behaviour cloning on the same data.
+    """Tables by tier of the score minus that of behaviour cloning on the same data.
 
     Methods that prefer good trajectories stand beside cloning that prefers them too, and this one
     beside the plain one. A tier on which every method has one amount alone has no table.

@@ -43,7 +43,7 @@ class Estimate:
     high: float
 
     def shown(self, form: str) -> str:
-        """As in tables."""
+        """The value and its interval as tables show them."""
         if not np.isfinite(self.value):
             return "-"
         return f"{self.value:{form}} [{self.low:{form}}, {self.high:{form}}]"
@@ -104,7 +104,7 @@ def _estimate(value: float, drawn: Reals) -> Estimate:
 
 
 def mean_reward(draws: Draws, method: str, rewards: Reals) -> Estimate:
-    """Mean of `(S, E)`."""
+    """The mean over seeds and episodes `(S, E)`."""
     return _estimate(float(rewards.mean()), draws.runs(method, rewards).mean((1, 2)))
 
 

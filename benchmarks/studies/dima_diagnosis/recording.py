@@ -50,7 +50,7 @@ class Recording(Streams):
 
     @property
     def num_steps(self) -> int:
-        """T."""
+        """Number of steps T."""
         return self.rewards.shape[1]
 
     def sequences(self, shape: BatchShape, rng: np.random.Generator, padding: int = 0) -> Sequences:
@@ -82,7 +82,7 @@ class Recording(Streams):
         return np.full(streams.shape, self.num_steps + 1)
 
     def context(self, step: int, size: int) -> Context:
-        """What was seen up to the state before a step, of every episode."""
+        """The context of every episode, up to the state before a step."""
         if step < size - 1:
             raise ValueError(f"step must be at least {size - 1}, got {step}.")
         first = step - size + 1
