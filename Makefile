@@ -8,14 +8,18 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 export OMP_NUM_THREADS ?= 1
 export NUMBA_NUM_THREADS ?= 1
 
-.PHONY: demo scores test test-all lint bench pictures clean help
+.PHONY: demo scores test test-all lint docs bench pictures clean help
+
+# Every warning is an error; pages are read anew, since an unchanged page would not warn again.
+SPHINX := $(BIN)/python -m sphinx -b html -E -n -q -W --keep-going docs build/docs
 
 help:
 	@echo "make demo      the main experiment, small: collect, train all methods, compare (15 minutes)"
 	@echo "make scores    play every environment with every policy beside the known scores"
 	@echo "make test      the tests (minutes)"
 	@echo "make test-all  also the long statistical and third-party tests"
-	@echo "make lint      ruff and mypy"
+	@echo "make lint      ruff, mypy, and the documentation without a warning"
+	@echo "make docs      the documentation as a site, in build/docs"
 	@echo "make bench     steps per second, here and against other packages"
 	@echo "make pictures  the animations of the README"
 
@@ -46,6 +50,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(SPHINX)
+
+docs: $(VENV)/.installed-docs
+	$(SPHINX)
+	@echo "open build/docs/index.html"
 
 bench: $(VENV)/.installed-peers
 	$(BIN)/python -m wirelessenvs.bench

@@ -1,15 +1,16 @@
-"""The JSON file of a comparison: its figures, the command that made them, and the machine."""
+"""The files of a comparison: its figures, and results that a repeated command goes on from."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from wirelessenvs.command import whole_file
+from networld_agent.storage import write_json
+from wirelessenvs.json_values import finite_or_null
 
-__all__ = ["write_figures"]
+__all__ = ["remembered", "write_figures"]
 
 
 def write_figures(
@@ -21,9 +22,36 @@ def write_figures(
         path: of the file.
         command: words of the command line.
         machine: lines that describe it.
-        figures: JSON values by name, without NaN.
+        figures: JSON values by name; null stands for numbers that are not finite.
     """
-    document = {"command": " ".join(command), "machine": machine, **figures}
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(document, indent=1) + "\n")
+    write_json(path, {"command": " ".join(command), "machine": machine, **figures})
     print(f"wrote {path}")
+
+
+def remembered(
+    path: Path, identity: dict[str, Any], make: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """The file's result if it is whole and of these settings; else a new one, which is written.
+
+    Args:
+        path: of the file.
+        identity: all settings that the result depends on, as JSON values, under the same names in
+            every call; they stand in the file.
+        make: finds the result; JSON values under other names.
+
+    Returns:
+        Identity and result, as read from the file.
+    """
+    # As a reader returns it: lists, not tuples.
+    wanted = json.loads(json.dumps(finite_or_null(identity), allow_nan=False))
+    try:
+        found = json.loads(path.read_bytes())
+        if isinstance(found, dict) and all(
+            name in found and found[name] == value for name, value in wanted.items()
+        ):
+            return found
+    except (FileNotFoundError, ValueError):
+        pass  # nothing yet, or damaged: it is made anew
+    write_json(path, {**identity, **make()})
+    document: dict[str, Any] = json.loads(path.read_bytes())
+    return document

@@ -27,8 +27,15 @@ from benchmarks.experiment.jobs.job import Job, with_inputs
 from benchmarks.experiment.jobs.overview import overview_lines
 from benchmarks.experiment.jobs.pools import LocalPool, Pool
 from benchmarks.experiment.jobs.ray_pool import RayPool
-from benchmarks.experiment.jobs.scheduler import Outcome, Scheduler, drop_damaged, finished_jobs
-from benchmarks.experiment.jobs.store import Store, locked
+from benchmarks.experiment.jobs.scheduler import (
+    Outcome,
+    Scheduler,
+    drop_damaged,
+    finished_jobs,
+    sentence_of,
+)
+from benchmarks.experiment.jobs.store import LOG_FILE, Store, locked
+from benchmarks.experiment.methods import own_methods
 from benchmarks.experiment.presets import PRESETS
 from benchmarks.experiment.protocol import Protocol, check_known
 from networld_agent.collecting.run import available_cores
@@ -39,7 +46,7 @@ from wirelessenvs.machine import machine_lines
 __all__ = ["main", "run_protocol"]
 
 _LOCK: Final = ".lock"
-#: Figures of `python -m benchmarks.speed.gpu` that come with the code.
+#: Figures of `python -m benchmarks.speed` that come with the code.
 _MEASURED: Final = Path(__file__).parent / "results" / "gpu"
 
 
@@ -116,7 +123,7 @@ def _run_jobs(
     drop_damaged(store, jobs, done)
     pool: Pool
     if ray_address is None:
-        pool = LocalPool(store.jobs)
+        pool = LocalPool(store.jobs, tuple(protocol.own.values()))
     else:
         pool = RayPool(store.jobs, ray_address, workers)
     scheduler = Scheduler(store, pool, workers)
@@ -129,6 +136,9 @@ def _run_jobs(
         print("\nstopped: repeat the same command to go on.", file=sys.stderr)
         raise KeyboardInterrupt
     if outcome.failed:
+        for job in outcome.failed:
+            if (sentence := sentence_of(store.folder(job) / LOG_FILE)) is not None:
+                print(f"{job.name}: {sentence}", file=sys.stderr)
         raise FailedJobsError(
             f"{len(outcome.failed)} of {len(jobs)} jobs failed and {len(outcome.skipped)} more "
             f"need them: {', '.join(job.name for job in outcome.failed)}."
@@ -173,12 +183,25 @@ def _plan(protocol: Protocol, folder: Path, out: Path) -> None:
         raise ValueError("--plan is for --preset paper: the others are for CPUs.")
     # Counting what is not measured imports all methods.
     from benchmarks.experiment.costs.plan import plan_lines
-    from benchmarks.speed.gpu.record import read_documents
+    from benchmarks.speed.record import read_documents
 
     documents = read_documents(_MEASURED)
     if folder != _MEASURED:
         documents |= read_documents(folder)
     print("\n".join(plan_lines(protocol, documents, out)))
+
+
+def _with_own(protocol: Protocol, given: Sequence[str], overrides: Sequence[str]) -> Protocol:
+    """The protocol with methods of other packages and their options beside its own."""
+    own = own_methods(given)
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(own, ())
+    for override in overrides:
+        name, _, option = override.partition(":")
+        check_known("method of --set", [name], tuple(own))
+        found[name] = (*found[name], option)
+    return dataclasses.replace(
+        protocol, own=own, baseline_options=protocol.baseline_options | found
+    )
 
 
 def _command(options: argparse.Namespace) -> None:
@@ -188,7 +211,7 @@ def _command(options: argparse.Namespace) -> None:
     if minutes is not None:
         check_real("--minutes", minutes, 0, 1e6, low_open=True)
     out = options.out or Path("runs") / f"benchmark-{options.preset}"
-    protocol = PRESETS[options.preset]
+    protocol = _with_own(PRESETS[options.preset], options.method, options.overrides)
     if options.plan is not None:
         _plan(protocol, options.plan, out)
         return
@@ -224,6 +247,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder (default: runs/benchmark-PRESET)")
     parser.add_argument("--tasks", nargs="+", help="to hold out (default: all)")
     parser.add_argument("--methods", nargs="+", help="to train and compare (default: all)")
+    parser.add_argument(
+        "--method", action="append", default=[], metavar="MODULE:CLASS",
+        help="a method of your own to train and compare beside the others, or the name of one "
+        "that is installed; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="NAME:OPTION=VALUE",
+        help="replace an option of such a method, e.g. --set its-name:steps=1500; repeatable",
+    )  # fmt: skip
     parser.add_argument("--seeds", type=int, help="of training: 0 to n - 1 (default: the preset's)")
     parser.add_argument("--tiers", nargs="+", help="of the data trained on (default: all)")
     parser.add_argument(
@@ -243,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--plan", nargs="?", type=Path, const=_MEASURED, metavar="FOLDER",
         help="print what preset paper costs on one GPU and in which order to run it, from the "
-        "figures of python -m benchmarks.speed.gpu in FOLDER (default: those in the repository)",
+        "figures of python -m benchmarks.speed in FOLDER (default: those in the repository)",
     )  # fmt: skip
     return run(_command, parser.parse_args(arguments))
 

@@ -12,6 +12,6 @@ Example:
     >>> folder.cleanup()
 """
 
-__version__ = "0.1.0"
+from wirelessenvs import __version__
 
 __all__ = ["__version__"]

@@ -16,103 +16,31 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from networld_agent.config import PRESETS, get_preset, parse_options
-from networld_agent.data import TrajectoryDataset
-from networld_agent.device import pick_device
-from networld_agent.model.world_model import TASK_PARTS, WorldModel
-from networld_agent.pretrain import fresh_model
-from networld_agent.training.command import (
-    add_training_options,
-    option_overrides,
-    report_size,
-    train,
-)
-from networld_agent.training.windows import WindowSource, held_out_split, make_task_spec
+from networld_agent.config import PRESETS, WorldModelConfig, get_preset
+from networld_agent.training import adapt
+from networld_agent.training.command import add_training_options, chosen_options
 from wirelessenvs.command import run
 
-__all__ = ["add_target_task", "main", "shared_parameters"]
-
-
-def add_target_task(model: WorldModel, source: WindowSource, seed: int) -> None:
-    """Prepares a model for the task of a source; a task that it knows goes on as it is.
-
-    Raises:
-        ValueError: if the model knows the task with other sizes or actions.
-    """
-    known = model.tasks.get(source.task)
-    index = known.index if known else 1 + max((t.index for t in model.tasks.values()), default=-1)
-    spec = make_task_spec(source.task, index, [source], model.config)
-    if known is None:
-        torch.manual_seed(seed)
-        model.add_task(spec)
-    elif (known.observation_size, known.action) != (spec.observation_size, spec.action):
-        raise ValueError(
-            f"{source.dataset.path} does not fit the model: it knows {source.task!r} with "
-            f"{known.observation_size} observation entries and {known.action.kind} actions, the "
-            f"data has {spec.observation_size} and {spec.action.kind} ones (or other bounds)."
-        )
-    model.requires_grad_(True)
-    for name in model.tasks:
-        if name != source.task:
-            for module in model.own_modules(name):
-                module.requires_grad_(False)
-
-
-def shared_parameters(model: WorldModel) -> frozenset[str]:
-    """Names of the weights that all tasks share; rows of the task embedding are not."""
-    own = tuple(f"{part}." for part in TASK_PARTS)
-    return frozenset(
-        name
-        for name, _ in model.named_parameters()
-        if not name.startswith(own) and "conditioning.task" not in name
-    )
+__all__ = ["main"]
 
 
 def _adapt(options: argparse.Namespace) -> None:
-    device = pick_device(options.device)
-    overrides = option_overrides(options)
-    changed, _ = parse_options(overrides)
-    if changed:
-        raise ValueError(f"the model's own option {next(iter(changed))!r} cannot be set here.")
-    config = get_preset(options.preset, overrides).adaptation
-    model = WorldModel.load(options.model)
-    dataset = TrajectoryDataset.open(options.data)
-    source, held_out = held_out_split(
-        dataset,
-        model.config.horizon,
-        options.trajectories,
-        options.first_steps,
-        config.trajectory_temperature,
-    )
-    slow: frozenset[str] = frozenset()
-    settings: dict[str, Any] = {
-        "command": "adapt",
-        "preset": options.preset,
-        "from_scratch": options.from_scratch,
-    }
-    if options.from_scratch:
-        model = fresh_model([source], model.config, config.seed)
-    else:
-        settings["pretrained"] = str(options.model)
-        add_target_task(model, source, config.seed)
-        slow = shared_parameters(model)
-    if held_out is None:
-        config = dataclasses.replace(config, patience=0)
-    report_size(model, [source])
-    train(
-        model,
-        [source],
-        [held_out] if held_out else [],
-        config,
+    chosen = chosen_options(options)
+    for field in dataclasses.fields(WorldModelConfig):
+        if field.name in chosen:
+            raise ValueError(f"the model's own option {field.name!r} cannot be set here.")
+    adapt(
+        options.model,
+        options.data,
         options.out,
-        device,
-        settings,
-        slow,
-        options.tensorboard,
+        get_preset(options.preset, chosen),
+        trajectories=options.trajectories,
+        first_steps=options.first_steps,
+        from_scratch=options.from_scratch,
+        device=options.device,
+        tensorboard=options.tensorboard,
+        report=print,
     )
 
 

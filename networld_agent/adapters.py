@@ -44,7 +44,7 @@ class PaddedAgents(BaseParallelWrapper):
 
     @property
     def unwrapped(self) -> Any:
-        """This environment: what is below has other spaces."""
+        """This environment itself, since the wrapped one has other spaces."""
         return self
 
     def observation_space(self, agent: str) -> gymnasium.spaces.Box:  # noqa: ARG002

@@ -13,8 +13,7 @@ from networld_agent.collecting import TIERS, CollectionSettings, collect
 from networld_agent.collecting.run import available_cores
 from networld_agent.data.metadata import Metadata
 from networld_agent.data.writer import partial_folder
-from networld_agent.progress import ProgressLine
-from wirelessenvs.command import add_config_options, parse_overrides, run
+from wirelessenvs.command import Progress, add_config_options, parse_overrides, run
 
 __all__ = ["main"]
 
@@ -37,7 +36,7 @@ def _collect(options: argparse.Namespace) -> None:
         batches = -(-options.episodes // side_by_side)
         jobs = max(1, min(available_cores(), batches))
     before = options.out.exists()
-    line = ProgressLine("steps")
+    line = Progress("steps", every_s=10)
 
     def report(label: str, done: int, total: int) -> None:
         if label == "collecting":
@@ -75,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--policy",
         default="expert",
-        help=f"{', '.join(TIERS)}, a policy of the task, or module:function (default: expert)",
+        help=f"{', '.join(TIERS)}, a policy of the task, or module:Class; module:function for an "
+        "environment from a factory (default: expert)",
     )
     parser.add_argument(
         "--epsilon", type=float, default=0.05, help="share of random actions (default: 0.05)"

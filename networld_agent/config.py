@@ -9,36 +9,39 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.training.config import TrainingConfig
 from wirelessenvs.checks import check_choice
+from wirelessenvs.command import parse_value
 
 __all__ = ["PRESETS", "Preset", "TrainingConfig", "WorldModelConfig", "get_preset", "parse_options"]
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Options of one command.
+    """Options of `pretrain` and `adapt`.
 
     Args:
+        name: that a run's folder is marked with.
         model: sizes and choices of the network.
         training: budget of pre-training, or of training on one task.
         adaptation: budget of adapting to a new task.
     """
 
+    name: str
     model: WorldModelConfig
     training: TrainingConfig
     adaptation: TrainingConfig
 
 
-PRESETS: Final = {
-    "smoke": Preset(
+_PRESETS: Final = (
+    Preset(
+        "smoke",
         WorldModelConfig(
             horizon=8, latent_size=8, encoder_size=32, channels=16, multipliers=(1, 2),
             embedding_size=16, inverse_size=32, diffusion_steps=10, return_bins=41,
@@ -53,7 +56,8 @@ PRESETS: Final = {
             validate_every=10, ema_decay=0.98,
         ),
     ),
-    "demo": Preset(
+    Preset(
+        "demo",
         WorldModelConfig(
             horizon=8, latent_size=16, encoder_size=128, channels=32, multipliers=(1, 2, 4),
             embedding_size=32, inverse_size=128,
@@ -67,7 +71,8 @@ PRESETS: Final = {
             save_every=400, validate_every=50,
         ),
     ),
-    "cpu": Preset(
+    Preset(
+        "cpu",
         WorldModelConfig(
             horizon=16, latent_size=16, encoder_size=128, channels=32, multipliers=(1, 2, 4),
             embedding_size=32, inverse_size=128,
@@ -80,7 +85,8 @@ PRESETS: Final = {
             save_every=400, validate_every=50,
         ),
     ),
-    "paper": Preset(
+    Preset(
+        "paper",
         WorldModelConfig(
             horizon=32, latent_size=32, encoder_size=512, channels=64, multipliers=(1, 2, 4, 8),
             embedding_size=64, inverse_size=512, return_bins=127, action_bins=127,
@@ -94,55 +100,59 @@ PRESETS: Final = {
             ema_decay=0.999, log_every=100, save_every=2_000, validate_every=200,
         ),
     ),
-}  # fmt: skip
+)  # fmt: skip
+#: By name.
+PRESETS: Final = {preset.name: preset for preset in _PRESETS}
 
 
-def get_preset(name: str, overrides: Sequence[str] = ()) -> Preset:
+def get_preset(name: str, options: Mapping[str, Any] | None = None) -> Preset:
     """A preset with some options replaced.
 
     Args:
         name: of the preset.
-        overrides: "option=value" each, of the model or of the training (then of pre-training and
+        options: values by name, of the model or of the training (then of pre-training and
             adaptation alike).
 
     Raises:
         ValueError: naming an unknown preset, option or value.
 
     Example:
-        >>> get_preset("smoke", ["horizon=16"]).model.horizon
+        >>> get_preset("smoke", {"horizon": 16}).model.horizon
         16
     """
     preset = PRESETS[check_choice("--preset", name, tuple(PRESETS))]
-    model, training = parse_options(overrides)
+    known = _option_names(WorldModelConfig), _option_names(TrainingConfig)
+    chosen: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+    for option, value in (options or {}).items():
+        place = next((i for i, names in enumerate(known) if option in names), None)
+        if place is None:
+            raise ValueError(
+                f"unknown option {option!r}; options: {', '.join(sorted(known[0] + known[1]))}."
+            )
+        chosen[place][option] = value
+    model, training = chosen
     return Preset(
+        preset.name,
         dataclasses.replace(preset.model, **model),
         dataclasses.replace(preset.training, **training),
         dataclasses.replace(preset.adaptation, **training),
     )
 
 
-def parse_options(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options of the model and of the training in a list of "option=value".
+def _option_names(kind: type[WorldModelConfig] | type[TrainingConfig]) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """`["horizon=16", "targets=one-hot"]` as values by name; plain words are strings.
 
     Raises:
-        ValueError: naming what is no option.
+        ValueError: naming what is no such pair.
     """
-    chosen: list[dict[str, Any]] = [{}, {}]
-    known = [
-        [field.name for field in dataclasses.fields(kind)]
-        for kind in (WorldModelConfig, TrainingConfig)
-    ]
-    for pair in overrides:
+    options: dict[str, Any] = {}
+    for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
             raise ValueError(f"--set takes OPTION=VALUE, got {pair!r}.")
-        place = next((i for i, names in enumerate(known) if name in names), None)
-        if place is None:
-            raise ValueError(
-                f"unknown option {name!r}; options: {', '.join(sorted(known[0] + known[1]))}."
-            )
-        try:
-            chosen[place][name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            chosen[place][name] = text
-    return chosen[0], chosen[1]
+        options[name] = parse_value(text)
+    return options

@@ -34,7 +34,7 @@ class StaticInput(Protocol):
 
 
 class GraphBackend(Protocol):
-    """What captures and replays; `CudaGraphs`, or a recorder in tests."""
+    """Captures and replays calls: `CudaGraphs`, or a recorder in tests."""
 
     def static_input(self, like: Tensor) -> StaticInput:
         """A place for values like this one."""
@@ -201,7 +201,7 @@ class CudaGraphs:
             current.wait_stream(side)
 
     def capture(self, call: Callable[[], T]) -> tuple[T, Callable[[], None]]:
-        """The call as one launch."""
+        """Captures the call, so that it is one launch."""
         with torch.cuda.device(self._device):
             graph = torch.cuda.CUDAGraph()
             # Other threads may allocate or send meanwhile: only this one's calls can spoil it.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.device import pick_device
 from networld_agent.diagnostics.measurements import Measurements, measure, measure_lift
 from networld_agent.diagnostics.page import diagnostics_page, verdicts
@@ -27,7 +27,7 @@ from networld_agent.evaluation.players import check_fit
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner
-from networld_agent.training.windows import WindowSource
+from networld_agent.storage import write_json
 from networld_agent.worlds.make import worlds_of
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import check_targets, run, whole_file
@@ -37,7 +37,7 @@ __all__ = ["main"]
 
 
 def _sources(data: Path, held_out: Path | None) -> tuple[WindowSource, WindowSource]:
-    """What the linear model is fitted on, and what is measured on."""
+    """The windows that the linear model is fitted on, and those that are measured."""
     dataset = TrajectoryDataset.open(data)
     if held_out is not None:
         other = TrajectoryDataset.open(held_out)
@@ -108,9 +108,8 @@ def _diagnose(options: argparse.Namespace) -> None:
         partial.write_text(diagnostics_page(found, about))
     print(f"\nwrote {options.out}")
     if options.json is not None:
-        with whole_file(options.json) as partial:
-            document = {"about": about, "tasks": [entry.to_json() for entry in found]}
-            partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+        document = {"about": about, "tasks": [entry.to_json() for entry in found]}
+        write_json(options.json, document)
         print(f"wrote {options.json}")
 
 

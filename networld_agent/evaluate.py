@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,37 +15,27 @@ from typing import Any
 
 import torch
 
-from networld_agent.collecting.tiers import tier_policy
-from networld_agent.evaluation.episodes import Episodes, play, whole_batch
-from networld_agent.evaluation.players import (
-    PlannerPlayer,
-    Player,
-    PolicyPlayer,
-    RandomPlayer,
-    check_fit,
+from networld_agent.evaluation.comparison import TIERS, reference_players
+from networld_agent.evaluation.episodes import play, whole_batch
+from networld_agent.evaluation.options import (
+    add_episode_options,
+    check_episode_options,
+    print_scores,
 )
+from networld_agent.evaluation.players import PlannerPlayer, Player, check_fit
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
-from networld_agent.evaluation.table import Row, as_csv, as_json, make_rows, printed
-from networld_agent.evaluation.tuning import best_trial, store_trial, tune_planner
+from networld_agent.evaluation.table import Row, as_csv, as_json
+from networld_agent.evaluation.tuning import best_trial, tune_model
 from networld_agent.planning import Planner, PlannerConfig
+from networld_agent.storage import write_json
 from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.make import make_worlds
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import (
-    Progress,
-    add_config_options,
-    check_targets,
-    parse_overrides,
-    run,
-    whole_file,
-)
+from wirelessenvs.command import check_targets, parse_overrides, run, whole_file
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS, get_task
 
-__all__ = ["main", "planner_config", "reference_policies", "swept_configs"]
-
-#: Reference rows, from below to above; "medium" is the best rule without a model of the task.
-TIERS = ("random", "medium", "expert", "genie")
+__all__ = ["main", "planner_config", "swept_configs"]
 
 
 def planner_config(pairs: Sequence[str]) -> PlannerConfig:
@@ -86,27 +75,6 @@ def swept_configs(pairs: Sequence[str], sweep: str | None) -> dict[str, PlannerC
     return {change: planner_config([*pairs, change]) for change in changed}
 
 
-def reference_policies(worlds: Worlds, names: Sequence[str]) -> dict[str, str]:
-    """Policies to play by the name of their row.
-
-    Args:
-        worlds: of the task.
-        names: tiers or policies; "all" stands for every policy of the task.
-    """
-    if worlds.simulator is None:
-        return {}
-    task, config = get_task(worlds.task), worlds.simulator.config
-    chosen: dict[str, str] = {}
-    for name in names or TIERS:
-        if name == "all":
-            chosen.update({policy: policy for policy in task.policies})
-            continue
-        policy = tier_policy(task, name, config)
-        anchor = name in ("random", "expert") or policy == name
-        chosen[name if anchor else f"{name} ({policy})"] = policy
-    return chosen
-
-
 def _players(options: argparse.Namespace, worlds: Worlds) -> list[Player]:
     players: list[Player] = []
     configs = swept_configs(options.plan, options.sweep)
@@ -116,17 +84,12 @@ def _players(options: argparse.Namespace, worlds: Worlds) -> list[Player]:
             planner = Planner.load(path, worlds.task, config, options.device)
             check_fit(planner, worlds)
             players.append(PlannerPlayer(planner, f"{name} {change}".strip()))
-    references = reference_policies(worlds, options.policies)
-    players += [PolicyPlayer(worlds, policy, name) for name, policy in references.items()]
-    if worlds.simulator is None:
-        players.append(RandomPlayer(worlds))
-    return players
+    return players + reference_players(worlds, options.policies or TIERS)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    for name in ("episodes", "steps", "seeds", "num_envs"):
-        check_int(f"--{name.replace('_', '-')}", getattr(options, name), 1)
-    check_int("--warm-up", options.warm_up, 0)
+    check_episode_options(options)
+    check_int("--num-envs", options.num_envs, 1)
     check_targets(options.json, options.csv, options.render)
     if options.render is not None and not options.model:
         raise ValueError("--render needs a --model to show.")
@@ -136,44 +99,32 @@ def _evaluate(options: argparse.Namespace) -> None:
         torch.set_num_threads(check_int("--threads", options.threads, 1))
     overrides = parse_overrides(options.overrides)
     seeds = group_seeds(TEST_SEEDS, options.seed, options.seeds, options.episodes)
-    total = options.steps + options.warm_up
-    batch = whole_batch(len(seeds), options.num_envs)
-    worlds = make_worlds(options.env, batch, total, options.preset, overrides)
+
+    def worlds_for(episodes: int, steps: int) -> Worlds:
+        batch = whole_batch(episodes, options.num_envs)
+        total = steps + options.warm_up
+        return make_worlds(options.env, batch, total, options.preset, overrides)
+
+    worlds = worlds_for(len(seeds), options.steps)
     players = _players(options, worlds)
     print("\n".join(machine_lines(("wirelessenvs", "torch", "numpy"))))
     if options.tune_guidance:
-        _tune(options, overrides)
+        tuning = group_seeds(VALIDATION_SEEDS, None, 1, options.tune_episodes)
+        _tune(options, worlds_for(len(tuning), options.tune_steps), tuning)
         players = _players(options, worlds)
-    print(
-        f"\n{worlds.task}: {options.seeds} x {options.episodes} episodes of {options.steps} steps, "
-        f"after {options.warm_up} random ones\n"
-    )
-    results: dict[str, Episodes] = {}
-    for player in players:
-        progress = Progress(player.name, total * (len(seeds) // batch))
-        results[player.name] = play(worlds, player, seeds, options.steps, options.warm_up, progress)
-        progress.close()
-    information = {player.name: player.information for player in players}
-    rows = make_rows(results, information, options.seeds)
-    metric = get_task(worlds.task).score if worlds.task in TASKS else None
-    print(printed(rows, metric))
+    rows = print_scores(options, worlds, players, seeds, "episodes")
     _write(options, rows, seeds, overrides)
     if options.render is not None:
-        _render(options, overrides, seeds[0])
+        _render(options, worlds_for(1, min(options.steps, options.frames)), seeds[0])
 
 
-def _tune(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
-    episodes, steps = options.tune_episodes, options.tune_steps
-    seeds = group_seeds(VALIDATION_SEEDS, None, 1, episodes)
-    batch = whole_batch(episodes, options.num_envs)
-    worlds = make_worlds(options.env, batch, steps + options.warm_up, options.preset, overrides)
+def _tune(options: argparse.Namespace, worlds: Worlds, seeds: Sequence[int]) -> None:
+    steps = options.tune_steps
     for path in options.model:
-        planner = Planner.load(path, worlds.task, planner_config(options.plan), options.device)
-        check_fit(planner, worlds)
-        print(f"\nguidance of {path}, {episodes} validation episodes of {steps} steps\n")
-        trials = tune_planner(
-            planner.model, worlds.task, worlds, seeds, steps, planner.config,
-            warm_up=options.warm_up,
+        print(f"\nguidance of {path}, {len(seeds)} validation episodes of {steps} steps\n")
+        trials = tune_model(
+            path, worlds, seeds, steps, planner_config(options.plan), options.device,
+            options.warm_up,
         )  # fmt: skip
         print("| temperature | scale | steps | reward | gain over unguided [95 %] |")
         print("|---|---|---|---|---|")
@@ -183,7 +134,6 @@ def _tune(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
             setting = f"{trial.temperature:g} | {trial.scale:g} | {trial.denoising_steps}"
             print(f"| {setting} | {trial.reward:.4f} | {gain} |")
         best = best_trial(trials)
-        store_trial(path, worlds.task, best)
         print(
             f"\nstored temperature {best.temperature:g}, scale {best.scale:g}, "
             f"{best.denoising_steps} denoising steps with {path}"
@@ -210,8 +160,7 @@ def _write(
             "sweep": options.sweep,
             "rows": as_json(rows),
         }
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1) + "\n")
+        write_json(options.json, document)
         print(f"wrote {options.json}")
     if options.csv is not None:
         with whole_file(options.csv) as partial:
@@ -219,34 +168,21 @@ def _write(
         print(f"wrote {options.csv}")
 
 
-def _render(options: argparse.Namespace, overrides: dict[str, Any], seed: int) -> None:
-    from PIL import Image
+def _render(options: argparse.Namespace, worlds: Worlds, seed: int) -> None:
+    from wirelessenvs.rendering import Renderer, write_gif
 
-    from wirelessenvs.rendering import Renderer
-
-    steps = min(options.steps, options.frames)
-    worlds = make_worlds(options.env, 1, steps + options.warm_up, options.preset, overrides)
-    simulator = worlds.simulator
+    simulator, config = worlds.simulator, planner_config(options.plan)
     if simulator is None:
         raise ValueError(f"--render draws this project's tasks: {', '.join(TASKS)}.")
-    planner = Planner.load(
-        options.model[0], worlds.task, planner_config(options.plan), options.device
-    )
-    renderer = Renderer(get_task(worlds.task).draw)
-    frames: list[Any] = []
-
-    def watch() -> None:
-        pixels = renderer.frame(simulator)
-        assert pixels is not None
-        frames.append(Image.fromarray(pixels).quantize(128))
-
-    play(worlds, PlannerPlayer(planner), [seed], steps, options.warm_up, watch=watch)
+    planner = Planner.load(options.model[0], worlds.task, config, options.device)
+    renderer, frames = Renderer(get_task(worlds.task).draw), list[Any]()
+    steps = min(options.steps, options.frames)
+    play(
+        worlds, PlannerPlayer(planner), [seed], steps, options.warm_up,
+        watch=lambda: frames.append(renderer.frame(simulator)),
+    )  # fmt: skip
     renderer.close()
-    with whole_file(options.render) as partial:
-        frames[0].save(
-            partial, format="GIF", save_all=True, append_images=frames[1:], duration=200, loop=0
-        )
-    print(f"wrote {options.render} ({len(frames)} frames)")
+    write_gif(options.render, frames, fps=5)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -259,20 +195,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--model", type=Path, action="append", default=[],
         help="folder of a trained model; repeatable, one row each",
     )  # fmt: skip
-    parser.add_argument(
-        "--env", required=True, help=f"one of {', '.join(TASKS)}, or module:factory"
-    )
-    parser.add_argument("--episodes", type=int, default=20, help="per seed (default: 20)")
-    parser.add_argument("--steps", type=int, default=1000, help="per episode (default: 1000)")
-    parser.add_argument("--seeds", type=int, default=3, help="groups of episodes (default: 3)")
+    add_episode_options(parser, seeds=3)
     parser.add_argument("--seed", type=int, help="of the first episode")
     parser.add_argument(
-        "--warm-up", type=int, default=5,
-        help="random joint actions at the start of an episode, not counted (default: 5)",
-    )  # fmt: skip
-    parser.add_argument(
         "--policies", nargs="*", default=[],
-        help=f"tiers or policies to play beside it, or all (default: {' '.join(TIERS)})",
+        help="tiers, policies or module:Class to play beside it, or all "
+        f"(default: {' '.join(TIERS)})",
     )  # fmt: skip
     parser.add_argument(
         "--plan", metavar="NAME=VALUE", action="append", default=[],
@@ -296,7 +224,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--csv", type=Path, help="write the table")
     parser.add_argument("--render", type=Path, help="write an animation of the first episode")
     parser.add_argument("--frames", type=int, default=60, help="of the animation (default: 60)")
-    add_config_options(parser)
     options = parser.parse_args(arguments)
     options.arguments = list(sys.argv[1:] if arguments is None else arguments)
     return run(_evaluate, options)

@@ -13,59 +13,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from networld_agent.config import PRESETS, get_preset
-from networld_agent.device import pick_device
-from networld_agent.model.config import WorldModelConfig
-from networld_agent.model.world_model import WorldModel
-from networld_agent.training.command import (
-    add_training_options,
-    open_datasets,
-    option_overrides,
-    report_size,
-    train,
-)
-from networld_agent.training.windows import WindowSource, make_task_spec
+from networld_agent.training import pretrain
+from networld_agent.training.command import add_training_options, chosen_options
 from wirelessenvs.command import run
 
-__all__ = ["fresh_model", "main"]
-
-
-def fresh_model(sources: Sequence[WindowSource], config: WorldModelConfig, seed: int) -> WorldModel:
-    """A model for the tasks of these sources, numbered in their order, with random weights."""
-    by_task: dict[str, list[WindowSource]] = {}
-    for source in sources:
-        by_task.setdefault(source.task, []).append(source)
-    tasks = [
-        make_task_spec(name, index, parts, config)
-        for index, (name, parts) in enumerate(by_task.items())
-    ]
-    torch.manual_seed(seed)
-    return WorldModel(config, tasks)
+__all__ = ["main"]
 
 
 def _pretrain(options: argparse.Namespace) -> None:
-    device = pick_device(options.device)
-    preset = get_preset(options.preset, option_overrides(options))
-    datasets = open_datasets(options.data)
-    if options.trajectories is not None:
-        datasets = [dataset.first(options.trajectories) for dataset in datasets]
-    sources = [
-        WindowSource(dataset, temperature=preset.training.trajectory_temperature)
-        for dataset in datasets
-    ]
-    model = fresh_model(sources, preset.model, preset.training.seed)
-    report_size(model, sources)
-    train(
-        model,
-        sources,
-        [],
-        preset.training,
+    pretrain(
+        options.data,
         options.out,
-        device,
-        {"command": "pretrain", "preset": options.preset},
+        get_preset(options.preset, chosen_options(options)),
+        trajectories=options.trajectories,
+        device=options.device,
         tensorboard=options.tensorboard,
+        report=print,
     )
 
 

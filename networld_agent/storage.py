@@ -4,40 +4,65 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
+from torch import Tensor, nn
 
+from networld_agent import __version__
 from networld_agent.errors import ModelError
+from wirelessenvs.command import replacing
+from wirelessenvs.json_values import canonical_json, finite_or_null
 
-__all__ = ["checksum", "read_document", "read_tensors", "write_whole"]
+__all__ = [
+    "WeightsFormat",
+    "checksum",
+    "load_weights",
+    "read_description",
+    "read_document",
+    "read_weights",
+    "save_weights",
+    "versions",
+    "write_document",
+    "write_json",
+    "write_whole",
+]
 
 
+# ------------------------------------------------------------------ whole files
 def write_whole(path: Path, data: bytes) -> None:
     """Writes a file that is there whole or not at all, even after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with replacing(path) as partial:
+        partial.write_bytes(data)
 
 
+def write_json(path: Path, document: Any) -> None:
+    """Writes JSON values, whole or not at all; null stands for numbers that are not finite."""
+    text = json.dumps(finite_or_null(document), indent=1, allow_nan=False)
+    write_whole(path, (text + "\n").encode())
+
+
+# ----------------------------------------------------------------- checked JSON
 def checksum(document: dict[str, Any]) -> str:
     """SHA-256 of a JSON object, whatever its spaces and order of keys."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(document).encode()).hexdigest()
+
+
+def write_document(path: Path, document: dict[str, Any]) -> None:
+    """Writes a JSON object that ends in its own checksum, whole or not at all.
+
+    Raises:
+        ValueError: for a number that is not finite.
+    """
+    # As a reader returns it: lists, not tuples, so that the checksum is the reader's.
+    document = json.loads(json.dumps(document, allow_nan=False))
+    write_json(path, {**document, "sha256": checksum(document)})
 
 
 def read_document(path: Path, what: str) -> dict[str, Any]:
@@ -66,12 +91,103 @@ def read_document(path: Path, what: str) -> dict[str, Any]:
     return document
 
 
-def read_tensors(path: Path, size: int, digest: str) -> dict[str, torch.Tensor]:
-    """Tensors of a file whose size and checksum are known.
+# ---------------------------------------------------------------------- weights
+@dataclass(frozen=True)
+class WeightsFormat:
+    """Weights as safetensors, and the JSON object that describes them, in one folder.
+
+    The weights have a file name of their own content, and the description, which names it, is
+    replaced last and at once: whatever moment a writer is killed at, the folder is whole.
+
+    Args:
+        what: the folder holds, for sentences on what it is not: "model".
+        file: of the description.
+        stem: of the weights' file, `<stem>-<digest>.safetensors`.
+        name: of the format, as descriptions state it; empty if they state none.
+        version: that is written, and the newest that is read.
+        key: of the description's entry that names the weights' file.
+    """
+
+    what: str
+    file: str
+    stem: str
+    name: str = ""
+    version: int = 1
+    key: str = "weights"
+
+    def is_weights(self, name: object) -> bool:
+        """Whether a file of this name holds weights."""
+        pattern = rf"{self.stem}-[0-9a-f]{{16}}\.safetensors"
+        return isinstance(name, str) and re.fullmatch(pattern, name) is not None
+
+
+def versions() -> dict[str, str]:
+    """What a description says of the packages that wrote it."""
+    return {"networld_agent": __version__, "torch": torch.__version__}
+
+
+def save_weights(
+    form: WeightsFormat, folder: Path, document: dict[str, Any], tensors: Mapping[str, Tensor]
+) -> Path:
+    """Replaces what a folder holds of a format; returns the folder.
+
+    Args:
+        form: of both files.
+        folder: made if it is missing.
+        document: description beside format and weights, as JSON values.
+        tensors: by name.
+    """
+    data = safetensors.torch.save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    )
+    digest = hashlib.sha256(data).hexdigest()
+    file = f"{form.stem}-{digest[:16]}.safetensors"
+    header = {"format": form.name, "format_version": form.version} if form.name else {}
+    listed = {"file": file, "bytes": len(data), "sha256": digest}
+    write_whole(folder / file, data)
+    write_document(folder / form.file, {**header, **document, form.key: listed})
+    for old in folder.glob(f"{form.stem}-*.safetensors"):
+        if form.is_weights(old.name) and old.name != file:
+            old.unlink()
+    return folder
+
+
+def read_description(form: WeightsFormat, folder: Path) -> dict[str, Any]:
+    """The description in a folder, of a format and version that can be read.
 
     Raises:
         ModelError: naming the file and its fault.
     """
+    path = folder / form.file
+    document = read_document(path, form.what)
+    if form.name:
+        if document.get("format") != form.name:
+            raise ModelError(f"{path}: is no description of a {form.what}.")
+        version = document.get("format_version")
+        if not isinstance(version, int) or version > form.version:
+            raise ModelError(
+                f"{path}: has format version {version}; this package reads up to "
+                f"{form.version}: upgrade it."
+            )
+    return document
+
+
+def read_weights(
+    form: WeightsFormat, folder: Path, document: dict[str, Any]
+) -> dict[str, torch.Tensor]:
+    """The tensors that a description names.
+
+    Raises:
+        ModelError: naming the file and its fault.
+    """
+    try:
+        listed = document[form.key]
+        file, size, digest = listed["file"], listed["bytes"], listed["sha256"]
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"{folder / form.file}: cannot be used: {error}.") from None
+    if not form.is_weights(file):
+        raise ModelError(f"{folder / form.file}: names a weights file {file!r} that is none.")
+    path = folder / file
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -86,3 +202,30 @@ def read_tensors(path: Path, size: int, digest: str) -> dict[str, torch.Tensor]:
         return dict(safetensors.torch.load(data))
     except Exception as error:
         raise ModelError(f"{path}: holds no tensors that can be read: {error}.") from None
+
+
+def load_weights(
+    form: WeightsFormat, folder: Path, document: dict[str, Any], module: nn.Module
+) -> None:
+    """Fills a module with the weights that a description names.
+
+    Raises:
+        ModelError: naming the file and its fault: its bytes, or a tensor that is missing, unknown,
+            of another kind or shape, or not finite.
+    """
+    tensors = read_weights(form, folder, document)
+    path = folder / document[form.key]["file"]
+    own = module.state_dict()
+    for name in own.keys() | tensors.keys():
+        if name not in tensors or name not in own:
+            where = "lacks" if name not in tensors else "has an unknown"
+            raise ModelError(f"{path}: {where} tensor {name!r}.")
+        if tensors[name].shape != own[name].shape or tensors[name].dtype != own[name].dtype:
+            raise ModelError(
+                f"{path}: tensor {name!r} is {tensors[name].dtype} of shape "
+                f"{tuple(tensors[name].shape)} instead of {own[name].dtype} "
+                f"{tuple(own[name].shape)}."
+            )
+        if not torch.isfinite(tensors[name]).all():
+            raise ModelError(f"{path}: tensor {name!r} holds a number that is not finite.")
+    module.load_state_dict(tensors)

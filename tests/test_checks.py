@@ -81,3 +81,42 @@ def test_unknown_presets_and_arguments_list_what_exists():
         ToyConfig.from_preset("broad")
     with pytest.raises(TypeError, match="unexpected keyword argument 'height'; known: max_steps"):
         ToyConfig.from_preset(height=2)
+
+
+@dataclass(frozen=True)
+class TypedConfig:
+    count: int = 1
+    rate: float = 1
+    mean: float = -1
+    flag: bool = False
+    word: str = "any"
+    mode: str = "a"
+    other: tuple = ()
+
+    def __post_init__(self):
+        checks.check_fields(
+            self, zero=("rate",), signed=("mean",), choices={"mode": ("a", "b")}, most=9,
+            positive=True,
+        )  # fmt: skip
+
+
+def test_fields_are_checked_by_their_types():
+    config = TypedConfig(rate=0)
+    assert isinstance(config.rate, float)
+    assert isinstance(config.mean, float)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error", "sentence"),
+    [
+        ("count", 0, ValueError, "count must be between 1 and 9, got 0"),
+        ("count", 2.0, TypeError, "count must be an integer, got 2.0"),
+        ("rate", -1, ValueError, "rate must be at least 0, got -1"),
+        ("flag", 1, TypeError, "flag must be True or False, got 1"),
+        ("word", 1, TypeError, "word must be a word, got 1"),
+        ("mode", "c", ValueError, "mode must be one of 'a', 'b', got 'c'"),
+    ],
+)
+def test_a_field_of_another_type_or_bound_is_named(field, value, error, sentence):
+    with pytest.raises(error, match=sentence):
+        TypedConfig(**{field: value})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import numbers
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 
 __all__ = [
     "check_choice",
+    "check_fields",
     "check_flag",
     "check_int",
     "check_matrix",
@@ -101,6 +103,49 @@ def check_names(what: str, given: Iterable[str], known: Iterable[str]) -> None:
     for name in given:
         if name not in allowed:
             raise TypeError(f"unknown {what} {name!r}; known: {', '.join(allowed)}.")
+
+
+def check_fields(
+    config: Any,
+    *,
+    zero: Collection[str] = (),
+    signed: Collection[str] = (),
+    choices: Mapping[str, Sequence[str]] | None = None,
+    most: int | None = None,
+    positive: bool = False,
+) -> None:
+    """Checks the fields of a dataclass by their types, from its `__post_init__`.
+
+    Integers are at least 1, reals at least 0 and stored as floats; flags and words are such. Fields
+    of other types are the dataclass's own business, and so are further bounds.
+
+    Args:
+        config: of any dataclass, frozen or not.
+        zero: integers that may be 0 and, with `positive`, reals that may.
+        signed: reals of either sign.
+        choices: what the words of a field may be.
+        most: greatest integer.
+        positive: whether reals must be greater than 0.
+
+    Raises:
+        TypeError: for a value of another type than its field's.
+        ValueError: for a value out of bounds.
+    """
+    kinds = get_type_hints(type(config))
+    for name in (field.name for field in dataclasses.fields(config)):
+        kind, value = kinds[name], getattr(config, name)
+        if choices is not None and name in choices:
+            check_choice(name, value, choices[name])
+        elif kind is int:
+            check_int(name, value, 0 if name in zero else 1, most)
+        elif kind is bool:
+            check_flag(name, value)
+        elif kind is float:
+            low = None if name in signed else 0
+            number = check_real(name, value, low, low_open=positive and name not in zero)
+            object.__setattr__(config, name, number)
+        elif kind is str and not isinstance(value, str):
+            raise TypeError(f"{name} must be a word, got {value!r}.")
 
 
 def _array(

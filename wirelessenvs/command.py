@@ -1,9 +1,10 @@
-"""What the command lines of this package share: options, errors as sentences, whole files."""
+"""What command lines share: options, errors as sentences, whole files, progress."""
 
 from __future__ import annotations
 
 import argparse
 import ast
+import math
 import os
 import sys
 import tempfile
@@ -11,13 +12,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 __all__ = [
     "Progress",
     "add_config_options",
     "check_targets",
     "parse_overrides",
+    "parse_value",
+    "replacing",
     "run",
     "whole_file",
 ]
@@ -61,11 +64,16 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         if not equals or not name.isidentifier():
             raise ValueError(f"--set takes NAME=VALUE, got {pair!r}.")
-        try:
-            overrides[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            overrides[name] = text
+        overrides[name] = parse_value(text)
     return overrides
+
+
+def parse_value(text: str) -> Any:
+    """A Python literal as its value; any other text as it is."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def check_targets(*paths: Path | None) -> None:
@@ -94,11 +102,21 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path)
     check_targets(target)
+    with replacing(target) as partial:
+        yield partial
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """As `whole_file`, unchecked: whatever is in the way is an `OSError`."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-", suffix=target.suffix)
     os.close(handle)
     partial = Path(name)
     try:
         yield partial
+        # Before the rename: after a power cut a file of that name is whole, too.
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
         partial.chmod(0o666 & ~umask)
@@ -108,33 +126,57 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 class Progress:
-    """One line with share done and time left, on a terminal only.
+    """Share done, rate and time left: a line that moves on a terminal, or lines now and then.
 
     Args:
-        label: what is being done.
-        total: number of units.
+        unit: of the work, "steps".
+        stream: where to; standard error by default.
+        every_s: seconds between two lines where the stream is no terminal; none by default.
     """
 
-    def __init__(self, label: str, total: int) -> None:
-        self._label, self._total = label, total
-        self._start = self._shown = time.monotonic()
-        self._terminal = sys.stderr.isatty()
+    def __init__(self, unit: str, stream: TextIO | None = None, every_s: float = math.inf) -> None:
+        self._unit, self._stream = unit, stream or sys.stderr
+        self._terminal = self._stream.isatty()
+        self._every_s = 0.2 if self._terminal else every_s
+        self._label = ""
+        self._began = self._shown = 0.0
+        self._first = 0
 
-    def __call__(self, done: int) -> None:
-        """Reports that `done` units are finished."""
+    def __call__(self, label: str, done: int, total: int) -> None:
+        """Reports that `done` of `total` units are finished; a new label starts anew."""
         now = time.monotonic()
-        if not self._terminal or (now - self._shown < 0.2 and done < self._total):
+        if label != self._label:
+            self.close()
+            # Work that an earlier run did says nothing about this one's speed.
+            self._label, self._began, self._shown, self._first = label, now, now, done
+            return
+        if now - self._shown < self._every_s and not (self._terminal and done == total):
             return
         self._shown = now
-        left = (now - self._start) * (self._total - done) / max(done, 1)
-        print(
-            f"\r{self._label}: {done}/{self._total}, {left:.0f} s left   ",
-            end="",
-            file=sys.stderr,
-            flush=True,
+        rate = (done - self._first) / max(now - self._began, 1e-9)
+        left = (total - done) / rate if rate > 0 else 0.0
+        speed = f"{rate:,.0f} {self._unit}/s, " if rate >= 0.5 else ""
+        line = (
+            f"{label}: {100 * done / total:.0f} % of {total} {self._unit}, "
+            f"{speed}{_clock(left)} left"
         )
+        start, end = ("\r", "\x1b[K") if self._terminal else ("", "\n")
+        print(f"{start}{line}{end}", end="", file=self._stream, flush=True)
+
+    def counter(self, label: str, total: int) -> Callable[[int], None]:
+        """Reports work that begins now by the number of finished units alone."""
+        self(label, 0, total)
+        return lambda done: self(label, done, total)
 
     def close(self) -> None:
-        """Clears the line."""
-        if self._terminal:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        """Clears the line of a terminal."""
+        if self._terminal and self._label:
+            print("\r\x1b[K", end="", file=self._stream, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -23,7 +23,7 @@ class TaskConfig:
 
     max_steps: int = 1000
 
-    #: Named settings: fields that differ from the defaults.
+    #: Presets by name, each a dictionary of the fields that differ from the defaults.
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def __post_init__(self) -> None:

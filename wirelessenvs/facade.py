@@ -110,7 +110,7 @@ class SimulatorFacade:
 
 
 class SingleFacade(SimulatorFacade):
-    """What the two façades over a batch of one share."""
+    """Base of the two façades over a batch of one."""
 
     def state(self) -> NDArray[np.float32]:
         """Global state `(S,)` float32, in `state_space`."""

@@ -19,7 +19,7 @@ from wirelessenvs.command import (
     run,
     whole_file,
 )
-from wirelessenvs.rendering import Renderer
+from wirelessenvs.rendering import Renderer, write_gif
 from wirelessenvs.tasks import TASKS, get_task, make_policy, make_simulator
 
 __all__ = ["main"]
@@ -41,7 +41,8 @@ def _play(options: argparse.Namespace) -> None:
     frames: list[NDArray[np.uint8]] = []
     frame: NDArray[np.uint8] | None = None
     totals = dict.fromkeys(("reward", *simulator.metric_names), 0.0)
-    progress = Progress(f"{task.id} {options.policy}", options.steps)
+    progress = Progress("steps")
+    report = progress.counter(f"{task.id} {options.policy}", options.steps)
     for done in range(1, options.steps + 1):
         actions = policy(observations, simulator.privileged(policy.information))
         step = simulator.step(actions)
@@ -56,7 +57,7 @@ def _play(options: argparse.Namespace) -> None:
         if step.truncated.any():
             observations = simulator.reset(mask=step.truncated)
             policy.reset(step.truncated)
-        progress(done)
+        report(done)
     progress.close()
     renderer.close()
     _write(options, frames, frame)
@@ -70,21 +71,11 @@ def _write(
     frames: list[NDArray[np.uint8]],
     last: NDArray[np.uint8] | None,
 ) -> None:
-    from PIL import Image
-
     if options.gif:
-        images = [Image.fromarray(pixels).quantize(128) for pixels in frames]
-        with whole_file(options.gif) as partial:
-            images[0].save(
-                partial,
-                format="GIF",
-                save_all=True,
-                append_images=images[1:],
-                duration=round(1000 / options.fps),
-                loop=0,
-            )
-        print(f"wrote {options.gif} ({len(images)} frames)")
+        write_gif(options.gif, frames, options.fps)
     if options.png and last is not None:
+        from PIL import Image
+
         with whole_file(options.png) as partial:
             Image.fromarray(last).save(partial, format="PNG")
         print(f"wrote {options.png}")
@@ -96,7 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m wirelessenvs.play", description="Play a policy and watch it."
     )
     parser.add_argument("task", help=f"one of {', '.join(TASKS)}")
-    parser.add_argument("--policy", default="expert", help="name of a policy (default: expert)")
+    parser.add_argument(
+        "--policy", default="expert", help="name, or module:Class (default: expert)"
+    )
     parser.add_argument("--steps", type=int, default=30, help="steps to play (default: 30)")
     parser.add_argument("--seed", type=int, default=0, help="seed of environment and policy")
     parser.add_argument("--fps", type=float, default=5.0, help="frames per second of the GIF")

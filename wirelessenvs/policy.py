@@ -27,12 +27,13 @@ class Information(enum.StrEnum):
     LOCAL = "local"
     #: Every agent acts on its own observation and those of its 1-hop neighbours.
     NEIGHBORS = "neighbors"
-    #: One controller knows what all agents have measured so far. Realisable with a delay-free
-    #: backhaul: nothing of the step to come.
+    #: One controller knows what all agents have measured so far, and nothing of the step to come.
+    #: A backhaul without delay would make this possible.
     CENTRAL = "central"
-    #: Beyond measurement: the hidden state of the simulator (current channels, traffic modes).
+    #: The controller also knows what nobody can measure, the simulator's hidden state (present
+    #: channels, traffic modes).
     GENIE = "genie"
-    #: Also the random outcome of the step to come. An upper reference only.
+    #: The controller also knows the random outcome of the step to come. An upper reference only.
     CLAIRVOYANT = "clairvoyant"
 
 
@@ -72,7 +73,7 @@ class Policy(abc.ABC):
     """
 
     #: Name on the command line and in tables.
-    name: ClassVar[str]
+    name: ClassVar[str] = "unnamed"
     #: What the policy may know; enforced at every call.
     information: ClassVar[Information]
 
@@ -116,7 +117,7 @@ class Policy(abc.ABC):
                 f"policy {self.name!r} needs privileged data of class {self.information}, "
                 f"got {given}."
             )
-        return self._act(np.asarray(observations), privileged)
+        return np.asarray(self._act(np.asarray(observations), privileged))
 
     @abc.abstractmethod
     def _act(self, observations: NDArray[np.float32], privileged: Any) -> NDArray[Any]:

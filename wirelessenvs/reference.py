@@ -11,7 +11,7 @@ __all__ = ["ReferenceScore"]
 
 @dataclass(frozen=True)
 class ReferenceScore:
-    """One known figure.
+    """One score that a policy is known to reach.
 
     Args:
         policy: name of the policy of this package that it belongs to.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Renderer"]
+from wirelessenvs.command import whole_file
+
+__all__ = ["Renderer", "write_gif"]
 
 
 class Renderer:
@@ -78,3 +81,20 @@ class Renderer:
 
             plt.close(self._figure)
         self._figure.clear()
+
+
+def write_gif(path: Path, frames: Sequence[NDArray[np.uint8]], fps: float) -> None:
+    """Writes frames of a `Renderer` as an animation, whole or not at all, and says so."""
+    from PIL import Image
+
+    images = [Image.fromarray(pixels).quantize(128) for pixels in frames]
+    with whole_file(path) as partial:
+        images[0].save(
+            partial,
+            format="GIF",
+            save_all=True,
+            append_images=images[1:],
+            duration=round(1000 / fps),
+            loop=0,
+        )
+    print(f"wrote {path} ({len(images)} frames)")

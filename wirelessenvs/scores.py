@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from wirelessenvs.checks import check_choice, check_int
+from wirelessenvs.checks import check_int
 from wirelessenvs.command import (
     Progress,
     add_config_options,
@@ -28,7 +28,7 @@ from wirelessenvs.machine import machine_lines
 from wirelessenvs.reference import ReferenceScore
 from wirelessenvs.rollout import run_policy
 from wirelessenvs.seeds import EVALUATION_SEEDS
-from wirelessenvs.tasks import TASKS, Task, get_task, make_policy, make_simulator
+from wirelessenvs.tasks import TASKS, Task, get_task, make_policy, make_simulator, policy_class
 
 __all__ = ["Score", "main", "plan", "score_policy"]
 
@@ -81,9 +81,10 @@ def score_policy(
     """
     simulator = make_simulator(task.id, episodes, preset, **overrides)
     policy = make_policy(policy_name, simulator, seed=seed)
-    progress = Progress(f"{task.id} {preset} {policy_name}", steps)
+    progress = Progress("steps")
+    report = progress.counter(f"{task.id} {preset} {policy_name}", steps)
     start = time.process_time()
-    totals = run_policy(simulator, policy, steps, seed, progress)
+    totals = run_policy(simulator, policy, steps, seed, report)
     seconds = time.process_time() - start
     progress.close()
     root = math.sqrt(episodes)
@@ -206,7 +207,7 @@ def _scores(options: argparse.Namespace) -> None:
         raise ValueError("--preset and --set need exactly one task.")
     for task in tasks:
         for name in options.policy:
-            check_choice("--policy", name, task.policies)
+            policy_class(task, name, "--policy")
     check_targets(options.json)
     print("\n".join(machine_lines()))
     results: list[Score] = []
@@ -227,6 +228,8 @@ def _scores(options: argparse.Namespace) -> None:
             policies = tuple(
                 p for p in section.policies if not options.policy or p in options.policy
             )
+            # A rule of one's own plays every configuration.
+            policies += tuple(p for p in dict.fromkeys(options.policy) if ":" in p)
             if not policies:
                 continue
             section = Section(section.preset, section.overrides, policies, section.references)
@@ -266,7 +269,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Score every shipped policy beside the known figures.",
     )
     parser.add_argument("tasks", nargs="*", help=f"any of {', '.join(TASKS)} (default: all)")
-    parser.add_argument("--policy", action="append", default=[], help="only this one; repeatable")
+    parser.add_argument(
+        "--policy", action="append", default=[], help="only this one, or module:Class; repeatable"
+    )
     parser.add_argument("--episodes", type=int, help="environments side by side, one seed each")
     parser.add_argument("--steps", type=int, help="steps per environment")
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of environment 0")

@@ -17,10 +17,10 @@ class SlicingParallelEnv(WirelessParallelEnv):
     Before each window of one second it gives bandwidths to VoLTE, video and URLLC; the reward tells
     which share of its users' packets met rate and latency of their service level (SLA).
 
-    Agents: `bs_0` .. `bs_18`: the centre of a hexagonal grid, then ring by ring.
+    ## Agents
+    `bs_0` .. `bs_18`, all alike: the centre of a hexagonal grid, then the others ring by ring.
 
-    Observation (float32, one agent; `history` = 2 windows by default):
-
+    ## Observation (per agent, float32; `history` = 2 windows by default)
     | index | meaning | unit | range |
     |---|---|---|---|
     | 0-2 | packets of VoLTE, video, URLLC in the last window, dropped ones included | packets | 0.. |
@@ -31,8 +31,7 @@ class SlicingParallelEnv(WirelessParallelEnv):
     `observation="paper"` leaves only the demands. Demands do not depend on actions, so without the
     last allocation no model of inverse dynamics can recover an action from two observations.
 
-    Action:
-
+    ## Action
     | `action` | space | meaning |
     |---|---|---|
     | `"continuous"` | `Box(0, 1e7, (3,))` | bandwidths in Hz, scaled to the band in whole units: largest remainder, at least one unit each |
@@ -40,7 +39,8 @@ class SlicingParallelEnv(WirelessParallelEnv):
 
     A slice with bandwidth B schedules floor(B / 180 kHz) resource blocks.
 
-    Reward (one agent): SSR_n = packets that met their SLA / packets that arrived or were dropped.
+    ## Reward
+    SSR_n = packets that met their SLA / packets that arrived or were dropped.
 
     | `reward` | formula |
     |---|---|
@@ -51,19 +51,21 @@ class SlicingParallelEnv(WirelessParallelEnv):
     All of them are in the infos, with SSRs, spectral efficiency SE, demands, drops, bandwidths, load,
     handovers and the number of slices without a packet (their SSR counts as 1).
 
-    Neighbour graph: cells that share a side (degree 3, 4 or 6; 42 edges for 19 cells).
+    ## Graph
+    `env.graph`: cells that share a side (degree 3, 4 or 6; 42 edges for 19 cells).
 
-    Step order: allocate; then per slot of 0.5 ms: arrivals of the slot before, schedule (users with
+    ## Step order
+    Allocate; then per slot of 0.5 ms: arrivals of the slot before, schedule (users with
     packets share the slice's resource blocks, leftovers in turn), shadowing and rates, every queued
     packet ages one slot, serve first come first served, count; after the window users move and join
     the nearest base station.
 
-    Episode: users and their directions are drawn at reset, then `history` windows pass under equal
+    ## Episode
+    Users and their directions are drawn at reset, then `history` windows pass under equal
     shares, so that the first observation is a real one. Truncated after `max_steps` windows; nothing
     terminates.
 
-    Service classes:
-
+    ## Service classes
     | | VoLTE | video | URLLC |
     |---|---|---|---|
     | gap between packets | U(0, 160) ms | min(6 ms X, 12.5 ms) | Exp(180 ms) |
@@ -76,12 +78,13 @@ class SlicingParallelEnv(WirelessParallelEnv):
     X is Lomax with shape 1.2: P(X > x) = (1 + x)^-1.2. A packet served in its first slot is judged by
     its user's rate in that slot, a later one by size / latency.
 
+    ## Arguments
     Presets: `"paper"`, `"physical"` (Shannon rates), `"coupled"` (queues survive windows and cells
     interfere: actions change what comes), `"single-bs"` (Hua et al.), `"lstm-a2c"` (Li et al.),
     `"small"` (7 cells, short windows).
 
-    Arguments, beside those of `WirelessParallelEnv`: the fields of
-    `wirelessenvs.slicing.SlicingConfig`, each with its unit and source there.
+    Beside the arguments of `WirelessParallelEnv`, these are the fields of
+    `wirelessenvs.slicing.SlicingConfig`, which states the unit and source of each.
 
     | argument | default | meaning |
     |---|---|---|
@@ -103,7 +106,8 @@ class SlicingParallelEnv(WirelessParallelEnv):
     | `history`, `observation`, `action`, `reward`, `ssr_weights`, `beta` | 2, "full", "continuous", "ssr", (1, 1, 1), (1, 1, 1) | interface |
     | `num_threads` | 1 | worker threads; results do not depend on it |
 
-    Reference: the 19-cell task of Y. Shao, R. Li, B. Hu, Y. Wu, Z. Zhao, H. Zhang, "Graph attention
+    ## Reference, and what differs
+    The 19-cell task of Y. Shao, R. Li, B. Hu, Y. Wu, Z. Zhao, H. Zhang, "Graph attention
     network-based multi-agent reinforcement learning for slicing resource management in dense cellular
     network", IEEE Trans. Veh. Technol. 70(10), 2021. Its code is not public. Built here from its
     published parents: Y. Hua et al., "GAN-powered deep distributional reinforcement learning for
@@ -112,7 +116,8 @@ class SlicingParallelEnv(WirelessParallelEnv):
     IEEE Commun. Lett. 24(9), 2020, with their published simulation code. So: the environment of Li
     et al. on 19 cells. What differs is listed in `docs/slicing.md`.
 
-    Expert scores: mean reward per agent and window, 19 cells; `python -m wirelessenvs.scores
+    ## Expert scores
+    Mean reward per agent and window, 19 cells; `python -m wirelessenvs.scores
     slicing-v0` prints these policies beside the known figures.
 
     | policy | information | SSR | utility (1, 4, 6), 0.3 MB | shaping, 0.3 MB |
@@ -126,7 +131,8 @@ class SlicingParallelEnv(WirelessParallelEnv):
     | expert | local | 0.959 | 14.11 | 6.80 |
     | oracle | clairvoyant | 0.960 | 14.15 | 9.22 |
 
-    Version history: v0: first release.
+    ## Version history
+    * v0: first version.
     """  # noqa: E501
 
     task_id = "slicing-v0"

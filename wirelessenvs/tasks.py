@@ -10,16 +10,17 @@ from typing import Any
 
 from wirelessenvs.checks import check_choice
 from wirelessenvs.config import TaskConfig
+from wirelessenvs.loading import load_policy
 from wirelessenvs.policy import Policy, PolicySpec
 from wirelessenvs.reference import ReferenceScore
 from wirelessenvs.simulator import Simulator
 
-__all__ = ["TASKS", "Task", "get_task", "make_policy", "make_simulator"]
+__all__ = ["TASKS", "Task", "get_task", "make_policy", "make_simulator", "policy_class"]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task.
+    """One task of this package and where its parts are.
 
     Args:
         id: of its PettingZoo environments, "cbf-v0".
@@ -145,7 +146,7 @@ def make_policy(name: str, source: Any, *, seed: int = 0) -> Policy:
     """A policy for a simulator or an environment, with its batch size.
 
     Args:
-        name: one of the task's policies; the error lists them.
+        name: one of the task's policies (the error lists them), or `module:Class` of your own.
         source: a `Simulator`, or an environment with a `simulator` attribute.
         seed: of the policy's own randomness.
 
@@ -161,6 +162,16 @@ def make_policy(name: str, source: Any, *, seed: int = 0) -> Policy:
         simulator = getattr(source.unwrapped, "simulator", None)
     if not isinstance(simulator, Simulator):
         raise TypeError(f"source must be a simulator or an environment, got {source!r}.")
-    policies = get_task(simulator.task).policies
     spec: PolicySpec = simulator.spec
-    return policies[check_choice("policy", name, policies)](spec, simulator.num_envs, seed)
+    return policy_class(get_task(simulator.task), name)(spec, simulator.num_envs, seed)
+
+
+def policy_class(task: Task, name: str, what: str = "policy") -> type[Policy]:
+    """The class of one of the task's policies, or of `module:Class`.
+
+    Raises:
+        ValueError: if there is none; the sentence starts with `what`.
+    """
+    if isinstance(name, str) and ":" in name:
+        return load_policy(name, what)
+    return task.policies[check_choice(what, name, task.policies)]

@@ -62,7 +62,7 @@ class BCLearner(Learner):
         return self._actor
 
     def batch(self, step: int) -> TransitionBatch:
-        """Of which inputs and actions are used."""
+        """Transitions, of which only inputs and actions are used."""
         return self._source(step).to(self._device)
 
     def update(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:  # noqa: ARG002

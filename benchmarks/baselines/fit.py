@@ -9,25 +9,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from benchmarks.baselines import BASELINES, OfflineData, make_baseline
-from networld_agent.data import TrajectoryDataset
-from wirelessenvs.checks import check_choice
+from benchmarks.baselines import make_baseline
+from benchmarks.baselines.registry import BASELINES, CENTRAL
+from benchmarks.baselines.shared.options import add_data, add_training, config_of, data_of
 from wirelessenvs.command import run
 
 __all__ = ["main"]
 
 
 def _fit(options: argparse.Namespace) -> None:
-    method = make_baseline(check_choice("--method", options.method, tuple(BASELINES)))
-    pairs = list(options.overrides)
-    for name in ("steps", "seed"):
-        if getattr(options, name) is not None:
-            pairs.append(f"{name}={getattr(options, name)}")
-    config = method.config_type.from_overrides(pairs)
-    dataset = TrajectoryDataset.open(options.data)
-    data = OfflineData(dataset, options.trajectories, options.first_steps)
+    method = make_baseline(options.method, "--method")
+    config = config_of(method.config_type, options)
+    data = data_of(options)
     policy = method.fit(data, config, options.out)
     print(
         f"{options.out} is complete: {method.name} on {len(data.episodes)} trajectories of "
@@ -40,17 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.baselines.fit", description="Train a baseline on offline data."
     )
-    parser.add_argument("--method", required=True, help=f"one of {', '.join(BASELINES)}")
-    parser.add_argument("--data", type=Path, required=True, help="folder of a data set")
-    parser.add_argument("--trajectories", type=int, help="first joint trajectories (default: all)")
-    parser.add_argument("--first-steps", type=int, help="of each trajectory (default: all)")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--steps", type=int, help="updates (default: the method's)")
-    parser.add_argument("--seed", type=int, help="of weights, batches and noise (default: 0)")
+    known = ", ".join((*BASELINES, *CENTRAL))
     parser.add_argument(
-        "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],
-        help="replace an option of the method, e.g. --set batch_size=128; repeatable",
+        "--method", required=True,
+        help=f"one of {known}, MODULE:CLASS of your own, or the name of one that is installed",
     )  # fmt: skip
+    add_data(parser)
+    add_training(parser, "updates (default: the method's)")
     return run(_fit, parser.parse_args(arguments))
 
 

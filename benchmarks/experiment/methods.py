@@ -1,9 +1,18 @@
-"""Names of what is trained and compared."""
+"""What is trained and compared: the registered methods, NetWorld, and variants of both."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Final
+
+from benchmarks.baselines.registry import (
+    BASELINES,
+    CENTRAL,
+    ROWS,
+    Method,
+    class_path,
+    method_class,
+)
 
 __all__ = [
     "ABLATIONS",
@@ -12,63 +21,98 @@ __all__ = [
     "CENTRAL",
     "METHODS",
     "REFERENCES",
-    "TRAJECTORY_WEIGHTING",
     "WEIGHTED",
     "WITH_MEAN_FIELD",
-    "Ablation",
-    "baseline_of",
+    "Method",
+    "own_methods",
 ]
 
-BASELINES: Final = ("bc", "cql", "iql", "dt", "dd")
-#: The same baselines that also see the mean of their neighbours' observations.
-WITH_MEAN_FIELD: Final = tuple(f"{name}-mean-field" for name in BASELINES)
-#: NetWorld and the baselines, drawing good trajectories more often: for data of several policies.
-WEIGHTED: Final = tuple(f"{name}-weighted" for name in ("networld", *BASELINES))
-#: How much more often, as an option of training.
-TRAJECTORY_WEIGHTING: Final = "trajectory_temperature=0.1"
-#: Trained on all agents at once and played on own observations: rows beside the claim's baselines.
-CENTRAL: Final = ("dima",)
-#: Policies of the tasks. "medium" made a third of the mixed data; "heuristic" is the best rule
-#: below the expert that knows nothing of the step to come, see `TaskSetup.heuristic`.
-REFERENCES: Final = ("random", "medium", "heuristic", "expert", "genie")
+
+def _named(*rows: Method) -> dict[str, Method]:
+    return {row.name: row for row in rows}
 
 
-@dataclass(frozen=True)
-class Ablation:
-    """NetWorld without one of its parts.
-
-    Args:
-        model: options of the network that differ; pre-training is done anew for them.
-        plan: options of the planner that differ.
-    """
-
-    model: tuple[str, ...] = ()
-    plan: dict[str, Any] = field(default_factory=dict)
-
-
-#: "one-step": one denoising step, that is, the mean of all futures instead of a drawn one.
-ABLATIONS: Final = {
-    "networld-no-guidance": Ablation(plan={"plan_mode": "none"}),
-    "networld-one-step": Ablation(plan={"steps": 1}),
-    "networld-no-mean-field": Ablation(model=("mean_field=False",)),
-    "networld-no-symlog": Ablation(model=("symlog=False",)),
-    "networld-one-hot": Ablation(model=("targets=one-hot",)),
-}
-#: All that is trained, in the order of tables.
-METHODS: Final = (
-    "networld", "networld-scratch", *BASELINES, *CENTRAL, *ABLATIONS, *WITH_MEAN_FIELD,
-    *WEIGHTED,
+_NETWORLD: Final = Method("networld", "NetWorld", "networld", colour="#0072B2", marker="o")
+_SCRATCH: Final = Method(
+    "networld-scratch", "NetWorld from scratch", "networld", colour="#56B4E9", marker="s",
+    of="networld", from_scratch=True,
 )  # fmt: skip
+
+
+def _ablation(
+    name: str, title: str, model: tuple[str, ...] = (), plan: dict[str, Any] | None = None
+) -> Method:
+    return Method(
+        f"networld-{name}", title, "ablation", of="networld", model=model, plan=plan or {}
+    )
+
+
+#: NetWorld without one of its parts. "one-step": one denoising step, that is, the mean of all
+#: futures instead of a drawn one.
+ABLATIONS: Final = _named(
+    _ablation("no-guidance", "NetWorld without guidance", plan={"plan_mode": "none"}),
+    _ablation("one-step", "NetWorld, one denoising step", plan={"steps": 1}),
+    _ablation("no-mean-field", "NetWorld without mean field", model=("mean_field=False",)),
+    _ablation("no-symlog", "NetWorld without symlog", model=("symlog=False",)),
+    _ablation("one-hot", "NetWorld with one-hot targets", model=("targets=one-hot",)),
+)
+
+
+def _variant(row: Method, role: str, words: str, option: str) -> Method:
+    return Method(
+        f"{row.name}-{role}", row.title + words, role, row.path, of=row.name, options=(option,)
+    )
+
+
+_BASELINE_ROWS: Final = tuple(ROWS[name] for name in BASELINES)
+#: The baselines that also see the mean of their neighbours' observations.
+WITH_MEAN_FIELD: Final = _named(
+    *(_variant(row, "mean-field", " with mean field", "mean_field=True") for row in _BASELINE_ROWS)
+)
+#: NetWorld and the baselines, drawing good trajectories more often: for data of several policies.
+WEIGHTED: Final = _named(
+    *(
+        _variant(row, "weighted", ", good trajectories preferred", "trajectory_temperature=0.1")
+        for row in (_NETWORLD, *_BASELINE_ROWS)
+    )
+)
+#: All that is trained, in the order of tables.
+METHODS: Final = {
+    **_named(_NETWORLD, _SCRATCH, *(ROWS[name] for name in (*BASELINES, *CENTRAL))),
+    **ABLATIONS,
+    **WITH_MEAN_FIELD,
+    **WEIGHTED,
+}
 #: That a protocol may leave out: no claim rests on them.
 BESIDE: Final = (*ABLATIONS, *WITH_MEAN_FIELD, *WEIGHTED, *CENTRAL)
+#: Policies of the tasks. "medium" made a third of the mixed data; "heuristic" is the best rule
+#: below the expert that knows nothing of the step to come, see `TaskSetup.heuristic`.
+REFERENCES: Final = _named(
+    Method("random", "random", "reference", colour="#BBBBBB"),
+    Method("medium", "medium", "reference", colour="#8C8C8C"),
+    Method("heuristic", "best heuristic", "reference", colour="#999933"),
+    Method("expert", "expert", "reference", colour="#222222"),
+    Method("genie", "genie", "reference", colour="#222222"),
+)
 
 
-def baseline_of(method: str) -> str | None:
-    """The baseline behind a method's name; None for NetWorld and its variants.
+def own_methods(given: Sequence[str]) -> dict[str, str]:
+    """Class paths by name, of methods of other packages.
 
-    Example:
-        >>> baseline_of("bc-mean-field"), baseline_of("dima"), baseline_of("networld")
-        ('bc', 'dima', None)
+    Args:
+        given: `module:Class`, or names of entry points.
+
+    Raises:
+        ValueError: for a class that cannot be imported or misses a member of the interface, or a
+            name that is taken.
     """
-    name = method.removesuffix("-mean-field").removesuffix("-weighted")
-    return name if name in (*BASELINES, *CENTRAL) else None
+    found: dict[str, str] = {}
+    for method in given:
+        path = class_path(method, "--method")
+        name = method_class(method, "--method").name
+        if name in (*METHODS, *REFERENCES, "baselines") or found.get(name, path) != path:
+            raise ValueError(
+                f"--method {method!r}: there is a method {name!r} already; --methods chooses."
+            )
+        found[name] = path
+    return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchmarks.experiment.methods import ABLATIONS, BASELINES, CENTRAL, WEIGHTED
+from benchmarks.experiment.methods import ABLATIONS, BASELINES, CENTRAL, WEIGHTED, WITH_MEAN_FIELD
 from benchmarks.experiment.protocol import Protocol, TaskSetup
 
 __all__ = ["PRESETS"]
@@ -63,7 +63,7 @@ _AS_FAR: Final = "horizon=8"
 
 # DIMA, with a small model of the reward: most of an update's time goes into that. Discounts as its
 # online runs have them; where only the present reward counts, so does only the first imagined step.
-_DIMA: Final = ("model_set=reward_width=64 reward_context=5 reward_batch_size=64",)
+_DIMA: Final = ("reward_width=64", "reward_context=5", "reward_batch_size=64")
 _DIMA_ONE_STEP: Final = ("gamma=0", "horizon=1", "starts=400", "batch_size=400")
 _DIMA_BUDGETS: Final = {
     "dima": ("steps=1500", "gamma=0.9", *_DIMA),
@@ -210,7 +210,7 @@ _PAPER_AMOUNTS: Final = {
     "mixed": ("10", "100", "300"),
 }
 # The published sizes, and all present actions at once: nineteen agents have no order.
-_DIMA_PAPER: Final = ("model=paper", "model_set=denoiser_conditioning=joint state_read=True")
+_DIMA_PAPER: Final = ("model=paper", "denoiser_conditioning=joint", "state_read=True")
 _PAPER: Final = Protocol(
     name="paper",
     tasks=_tasks(5_000, 5_000, sizes=True),
@@ -235,7 +235,7 @@ _PAPER: Final = Protocol(
         "dima@cbf": ("steps=100_000", "device=auto", "gamma=0", "horizon=1", *_DIMA_PAPER),
         "dima@slicing": ("steps=100_000", "device=auto", "gamma=0", "horizon=1", *_DIMA_PAPER),
     },
-    ablations=(*ABLATIONS, *(f"{name}-mean-field" for name in BASELINES), *CENTRAL, *WEIGHTED),
+    ablations=(*ABLATIONS, *WITH_MEAN_FIELD, *CENTRAL, *WEIGHTED),
     ablation_seeds=3,
     episodes=20,
     eval_steps=1_000,

@@ -7,23 +7,20 @@ same test worlds. The protocol is that of K. Meng et al. (arXiv 2602.00558), wit
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from benchmarks.experiment.methods import (
-    ABLATIONS,
     BASELINES,
     BESIDE,
     CENTRAL,
     METHODS,
     REFERENCES,
-    WEIGHTED,
-    baseline_of,
+    Method,
 )
-from wirelessenvs.checks import check_int
+from wirelessenvs.checks import check_fields
 
 __all__ = [
     "Amount",
@@ -40,7 +37,7 @@ TIERS_OF_DATA: Final = ("expert", "mixed")
 
 @dataclass(frozen=True)
 class TaskSetup:
-    """A task as it is played.
+    """A task with the settings it is played in.
 
     Args:
         name: short, for folders and figures.
@@ -59,13 +56,13 @@ class TaskSetup:
     steps: int
     overrides: dict[str, Any] = field(default_factory=dict)
     sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    references: tuple[str, ...] = REFERENCES
+    references: tuple[str, ...] = tuple(REFERENCES)
     heuristic: str = "medium"
 
 
 @dataclass(frozen=True, order=True)
 class Amount:
-    """Data of the target task.
+    """An amount of data of the target task.
 
     Args:
         trajectories: how many.
@@ -81,7 +78,7 @@ class Amount:
 
     @classmethod
     def parse(cls, label: str) -> Amount:
-        """From "10" trajectories or "100 steps" of one.
+        """Reads "10" (trajectories) or "100 steps" (of one trajectory).
 
         Raises:
             ValueError: for anything else.
@@ -93,12 +90,12 @@ class Amount:
 
     @property
     def label(self) -> str:
-        """As it is parsed."""
+        """The text that `parse` reads."""
         return str(self.trajectories) if self.steps is None else f"{self.steps} steps"
 
     @property
     def slug(self) -> str:
-        """For folders."""
+        """The amount in the name of a folder."""
         return self.label.replace(" ", "-")
 
     def of(self, steps: int) -> Amount:
@@ -130,7 +127,7 @@ class Protocol:
         few: amount of target data for NetWorld in the main comparison.
         many: for the baselines.
         amounts: of data that each method is trained on, by tier, beside `few` and `many`; keys are
-            methods, or "baselines" for all of them without mean field.
+            methods, or "baselines" for those of the claim and those of other packages.
         pretrain_trajectories: of each of the other tasks, expert data.
         network: preset of `networld_agent.config`.
         network_options: "option=value" for pre-training and adaptation alike.
@@ -151,6 +148,7 @@ class Protocol:
         tune_episodes: played on validation seeds for each value of what is tuned after training.
         tune_steps: of each.
         size_methods: that play the other sizes of the tasks, without training on them.
+        own: methods of other packages, rows beside the claim: `module:Class` by name.
     """
 
     name: str
@@ -176,21 +174,19 @@ class Protocol:
     tune_episodes: int = 4
     tune_steps: int = 100
     size_methods: tuple[str, ...] = ()
+    own: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for entry in dataclasses.fields(self):
-            value = getattr(self, entry.name)
-            if isinstance(value, int):
-                check_int(entry.name, value, 0 if entry.name in ("snapshots", "warm_up") else 1)
+        check_fields(self, zero=("snapshots", "warm_up"))
         if len(self.tasks) < 2:
             raise ValueError("a protocol needs two tasks: one is held out, the rest pre-trains.")
         for group, tiers in self.amounts.items():
-            check_known("method", (group,), ("baselines", *METHODS))
+            check_known("method", (group,), ("baselines", *METHODS, *self.own))
             for labels in tiers.values():
                 for label in labels:
                     Amount.parse(label)
         check_known("ablation", self.ablations, BESIDE)
-        known = (*BASELINES, *CENTRAL)
+        known = (*BASELINES, *CENTRAL, *self.own)
         places = (*(task.name for task in self.tasks), *TIERS_OF_DATA)
         special = [f"{name}@{place}" for name in known for place in places]
         check_known("baseline", self.baseline_options, (*known, *special))
@@ -198,7 +194,12 @@ class Protocol:
     @property
     def methods(self) -> tuple[str, ...]:
         """All that are trained."""
-        return ("networld", "networld-scratch", *BASELINES, *self.ablations)
+        return ("networld", "networld-scratch", *BASELINES, *self.ablations, *self.own)
+
+    def method(self, name: str) -> Method:
+        """The row of a method that is trained."""
+        path = self.own.get(name)
+        return METHODS[name] if path is None else Method(name, name, "own", path)
 
     def task(self, name: str) -> TaskSetup:
         """The task of that name."""
@@ -213,7 +214,7 @@ class Protocol:
 
     def main_amount(self, method: str) -> str:
         """Amount of target data in the main comparison."""
-        return self.few if baseline_of(method) is None else self.many
+        return self.few if self.method(method).path is None else self.many
 
     def greatest(self, tier: str) -> int:
         """Trajectories of a tier that some method is trained on."""
@@ -257,13 +258,13 @@ def cells(protocol: Protocol, methods: Sequence[str] | None = None) -> list[Cell
     """
     found: list[Cell] = []
     for method in protocol.methods if methods is None else methods:
-        main = ("expert", protocol.main_amount(method))
-        pairs = [] if method in WEIGHTED else [main]
-        group = "baselines" if method in BASELINES else method
+        main, role = ("expert", protocol.main_amount(method)), protocol.method(method).role
+        pairs = [] if role == "weighted" else [main]
+        group = "baselines" if role in ("baseline", "own") else method
         group = method if method in protocol.amounts else group
         for tier, labels in protocol.amounts.get(group, {}).items():
             pairs += [(tier, label) for label in labels]
-        seeds = protocol.ablation_seeds if method in ABLATIONS else protocol.seeds
+        seeds = protocol.ablation_seeds if role == "ablation" else protocol.seeds
         pairs = sorted(set(pairs), key=lambda pair: (pair[0], _size(pair[1])))
         found += [
             Cell(method, *pair, seed, pair == main) for pair in pairs for seed in range(seeds)

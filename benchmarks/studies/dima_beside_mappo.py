@@ -9,7 +9,6 @@ goes on where it was stopped; the file is written after every run.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -18,19 +17,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.baselines.dima.online import DimaLearner
 from benchmarks.baselines.dima.policy_config import OnlineConfig
+from benchmarks.baselines.dima.train import train_dima
 from benchmarks.baselines.mappo.config import MappoConfig
-from benchmarks.baselines.mappo.learner import MappoLearner
+from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Evaluation, Setting, play_references
 from benchmarks.baselines.online.options import add_evaluation, evaluation_of
-from benchmarks.baselines.online.run import evaluate_run, last_metrics, report, train_run
-from benchmarks.baselines.online.teams import make_team
-from benchmarks.baselines.remembered import remembered
-from networld_agent.evaluation.json_values import finite_or_null
-from networld_agent.storage import write_whole
+from benchmarks.baselines.online.run import evaluate_run, last_metrics, report
+from benchmarks.command import run_command
+from benchmarks.records import remembered, write_figures
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import check_targets, parse_overrides, run
+from wirelessenvs.command import parse_overrides
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS
 
@@ -43,7 +40,9 @@ _GAMMA: Final[dict[str, float]] = {"rb-v0": 0.9, "cbf-v0": 0.0, "slicing-v0": 0.
 #: imagined steps are to be used well.
 _DIMA: Final[dict[str, Any]] = {
     "model": "wireless",
-    "model_set": "reward_width=64 reward_context=5 reward_batch_size=64",
+    "reward_width": 64,
+    "reward_context": 5,
+    "reward_batch_size": 64,
     "train_every": 500,
     "model_updates": 50,
     "policy_updates": 10,
@@ -68,23 +67,17 @@ def _config(
     common: dict[str, Any] = {"steps": steps, "seed": seed, "gamma": _GAMMA[env], "snapshots": 4}
     if method == "mappo":
         return MappoConfig(**{**common, **_MAPPO})
-    return OnlineConfig(**{**common, **_DIMA, **_DIMA_OF.get(env, {}), **options})
+    return OnlineConfig.from_json({**common, **_DIMA, **_DIMA_OF.get(env, {}), **options})
 
 
-def _train(
-    method: str, setting: Setting, config: MappoConfig | OnlineConfig, folder: Path
-) -> float | None:
+def _train(setting: Setting, config: MappoConfig | OnlineConfig, folder: Path) -> float | None:
     """Trains one run; its CPU seconds, None if an earlier process began it."""
     begun = (folder / "checkpoint.json").exists()
     start = time.process_time()
-    team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
-
-    def learner() -> MappoLearner | DimaLearner:
-        if isinstance(config, MappoConfig):
-            return MappoLearner(team, config)
-        return DimaLearner(team, config, folder)
-
-    train_run(learner, method, setting, config, folder)
+    if isinstance(config, MappoConfig):
+        train_mappo(setting, config, folder)
+    else:
+        train_dima(setting, config, folder)
     return None if begun else time.process_time() - start
 
 
@@ -100,7 +93,7 @@ def _row(
         seconds = remembered(
             folder / "training.json",
             trained,
-            lambda: {"cpu_seconds": _train(method, setting, config, folder)},
+            lambda: {"cpu_seconds": _train(setting, config, folder)},
         )["cpu_seconds"]
         references = remembered(
             options.out / f"{env}-references.json",
@@ -143,26 +136,19 @@ def _compare(options: argparse.Namespace) -> None:
         check_choice("--envs", name, TASKS)
     check_int("--seeds", options.seeds, 1)
     check_int("--steps", options.steps, 1)
-    check_targets(options.json)
     evaluation = evaluation_of(options)
+    machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     rows = []
     # Seed by seed: whenever it is stopped, all tasks have as many seeds.
     for seed in range(options.seeds):
         for env in options.envs:
             for method in ("mappo", "dima"):
                 rows.append(_row(method, env, seed, options, evaluation))
-                document = {
-                    "command": " ".join(
-                        ["python -m benchmarks.studies.dima_beside_mappo", *options.arguments]
-                    ),
-                    "machine": machine_lines(("wirelessenvs", "torch", "numpy")),
-                    "evaluation": vars(evaluation),
-                    "summary": _summary(rows),
-                    "rows": rows,
-                }
                 if options.json is not None:
-                    text = json.dumps(finite_or_null(document), indent=1) + "\n"
-                    write_whole(options.json, text.encode())
+                    figures = {"evaluation": vars(evaluation), "summary": _summary(rows)}
+                    write_figures(
+                        options.json, [options.command], machine, {**figures, "rows": rows}
+                    )
     for entry in _summary(rows):
         spread = "" if entry["deviation"] is None else f" ± {entry['deviation']:.1f}"
         print(
@@ -187,9 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="replace an option of DIMA, e.g. --set model_updates=200; repeatable",
     )  # fmt: skip
     add_evaluation(parser)
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_compare, options)
+    return run_command(_compare, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -17,29 +17,25 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
 
+from benchmarks.command import run_command
+from benchmarks.markdown import table_lines
 from benchmarks.records import write_figures
-from networld_agent.config import PRESETS, get_preset
+from benchmarks.studies.judging import UNGUIDED, Judge, add_judging, check_judging, with_progress
+from networld_agent.config import get_preset, parse_options
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.diagnostics.measurements import measure
-from networld_agent.evaluation.episodes import play
-from networld_agent.evaluation.json_values import finite_or_null
-from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer
 from networld_agent.evaluation.scores import normalised, normalised_interval
-from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
-from networld_agent.planning import Planner, PlannerConfig
-from networld_agent.pretrain import fresh_model
+from networld_agent.planning import Planner
 from networld_agent.training.batches import BatchSampler
+from networld_agent.training.pretraining import fresh_model
 from networld_agent.training.trainer import Trainer
-from networld_agent.training.windows import WindowSource
-from networld_agent.worlds.interface import Worlds
-from networld_agent.worlds.make import worlds_of
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import Progress, check_targets, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["OPTIONS", "Outcome", "changes", "main", "outcome"]
@@ -56,11 +52,15 @@ OPTIONS: Final = (
 )  # fmt: skip
 #: Trajectories at the end of the data that no row is trained on.
 _HELD_OUT: Final = 5
+_COLUMNS: Final = (
+    "option", "score [95 %]", "plan takes the data's action", "next latent, of linear",
+    "last latent, of linear", "rank", "correlation of returns", "CPU s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row.
+    """The measurements of one row of the table.
 
     Args:
         option: what was changed.
@@ -85,17 +85,17 @@ class Outcome:
     cpu_seconds: float
 
 
-def changes(option: str) -> list[str]:
-    """The "name=value" of one row: split at commas, but not at those of a tuple.
+def changes(option: str) -> dict[str, Any]:
+    """The options of one row: split at commas, but not at those of a tuple.
 
     Example:
         >>> changes("multipliers=(1,2),channels=16")
-        ['multipliers=(1,2)', 'channels=16']
+        {'multipliers': (1, 2), 'channels': 16}
         >>> changes("default")
-        []
+        {}
     """
     if option == "default":
-        return []
+        return {}
     parts, depth = [""], 0
     for letter in option:
         depth += (letter in "([") - (letter in ")]")
@@ -103,18 +103,11 @@ def changes(option: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += letter
-    return [part.strip() for part in parts]
+    return parse_options([part.strip() for part in parts])
 
 
 def outcome(
-    option: str,
-    dataset: TrajectoryDataset,
-    preset: str,
-    steps: int,
-    worlds: Worlds,
-    anchors: tuple[np.ndarray, np.ndarray],
-    seeds: Sequence[int],
-    eval_steps: int,
+    option: str, dataset: TrajectoryDataset, preset: str, steps: int, judge: Judge
 ) -> Outcome:
     """Trains and judges one row.
 
@@ -123,12 +116,9 @@ def outcome(
         dataset: its last trajectories are held out.
         preset: that the option is changed in.
         steps: of training.
-        worlds: to play in.
-        anchors: `(E,)` rewards of the random policy and of the expert in them.
-        seeds: `(E,)` of the test worlds.
-        eval_steps: of each episode.
+        judge: plays.
     """
-    options = get_preset(preset, [*changes(option), f"steps={steps}", "seed=0"])
+    options = get_preset(preset, {**changes(option), "steps": steps, "seed": 0})
     count = dataset.num_episodes - _HELD_OUT
     source = WindowSource(dataset.first(count))
     held_out = WindowSource(dataset.select(np.arange(count, count + _HELD_OUT)))
@@ -142,13 +132,11 @@ def outcome(
             raise KeyboardInterrupt
     seconds = time.process_time() - start
     model = trainer.best_model().eval().requires_grad_(False)
-    task = source.task
     # As far as the model itself looks.
-    figures = measure(model, task, source, held_out, samples=8, ahead=1)
+    figures = measure(model, source.task, source, held_out, samples=8, ahead=1)
     errors = figures.prediction_errors
-    planner = Planner(model, task, PlannerConfig(plan_mode="none"))
-    played = play(worlds, PlannerPlayer(planner), seeds, eval_steps).rewards
-    random, expert = anchors
+    played = judge.rewards(Planner(model, source.task, UNGUIDED))
+    random, expert = judge.random, judge.expert
     return Outcome(
         option,
         normalised(float(played.mean()), float(random.mean()), float(expert.mean())),
@@ -162,61 +150,39 @@ def outcome(
     )
 
 
-def _printed(rows: Sequence[Outcome]) -> str:
-    lines = [
-        "| option | score [95 %] | plan takes the data's action | next latent, of linear | last "
-        "latent, of linear | rank | correlation of returns | CPU s |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row.option} | {row.score:.1f} [{row.interval[0]:.1f}, {row.interval[1]:.1f}] "
-            f"| {100 * row.planned_actions:.0f} % | {row.first_error:.2f} | {row.last_error:.2f} "
-            f"| {row.rank:.1f} | {row.correlation:.2f} | {row.cpu_seconds:.0f} |"
-        )
-    return "\n".join(lines)
+def _cells(row: Outcome) -> list[str]:
+    low, high = row.interval
+    return [
+        row.option, f"{row.score:.1f} [{low:.1f}, {high:.1f}]",
+        f"{100 * row.planned_actions:.0f} %",
+        f"{row.first_error:.2f}", f"{row.last_error:.2f}", f"{row.rank:.1f}",
+        f"{row.correlation:.2f}", f"{row.cpu_seconds:.0f}",
+    ]  # fmt: skip
 
 
 def _run(options: argparse.Namespace) -> None:
-    check_targets(options.json)
     check_int("--steps", options.steps, 1)
-    episodes = check_int("--episodes", options.episodes, 1)
-    torch.set_num_threads(check_int("--threads", options.threads, 1))
-    dataset = TrajectoryDataset.open(options.data)
+    dataset = check_judging(options)
     if dataset.num_episodes <= _HELD_OUT:
         raise ValueError(
             f"{options.data} has {dataset.num_episodes} trajectories; {_HELD_OUT} are held out, "
             "and one more at least is needed."
         )
-    worlds = worlds_of(dataset, episodes, options.eval_steps + 5)
-    if worlds is None:
-        raise ValueError(f"{options.data} is of no task of this project: nothing to score on.")
-    seeds = group_seeds(TEST_SEEDS, None, 1, episodes)
-    anchors = tuple(
-        play(worlds, PolicyPlayer(worlds, name), seeds, options.eval_steps).rewards
-        for name in ("random", "expert")
-    )
     names = ["default", *(options.options or OPTIONS)]
     for name in names[1:]:
         get_preset(options.preset, changes(name))  # refuse a wrong one before hours of work
-    progress = Progress("options", len(names))
-    rows = []
-    for done, name in enumerate(names):
-        rows.append(
-            outcome(
-                name, dataset, options.preset, options.steps, worlds, (anchors[0], anchors[1]),
-                seeds, options.eval_steps,
-            )
-        )  # fmt: skip
-        progress(done + 1)
-    progress.close()
+    judge = Judge(dataset, options)
+    rows = [
+        outcome(name, dataset, options.preset, options.steps, judge)
+        for name in with_progress("options", names)
+    ]
     machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     print("\n".join(machine))
-    print(f"\n{dataset}, preset {options.preset}, {options.steps} steps\n\n{_printed(rows)}")
+    print(f"\n{dataset}, preset {options.preset}, {options.steps} steps\n")
+    print("\n".join(table_lines(_COLUMNS, list(map(_cells, rows)))))
     if options.json is not None:
-        command = ["python -m benchmarks.studies.model_options", *options.arguments]
-        found = [finite_or_null(dataclasses.asdict(row)) for row in rows]
-        write_figures(options.json, command, machine, {"rows": found})
+        found = [dataclasses.asdict(row) for row in rows]
+        write_figures(options.json, [options.command], machine, {"rows": found})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -225,20 +191,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.studies.model_options",
         description="Train briefly with one option of the world model changed at a time.",
     )
-    parser.add_argument("--data", type=Path, required=True, help="expert data set of one task")
     parser.add_argument(
         "--options", nargs="+", metavar="NAME=VALUE[,...]",
         help="rows (default: all of interest), tuples in brackets: 'multipliers=(1,2)'",
     )  # fmt: skip
-    parser.add_argument("--preset", default="demo", help=f"{', '.join(PRESETS)} (default: demo)")
     parser.add_argument("--steps", type=int, default=600, help="of training (default: 600)")
-    parser.add_argument("--episodes", type=int, default=8, help="test worlds (default: 8)")
-    parser.add_argument("--eval-steps", type=int, default=100, help="of each (default: 100)")
-    parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
-    parser.add_argument("--json", type=Path, help="write all figures")
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_run, options)
+    add_judging(parser, episodes=8)
+    return run_command(_run, parser, arguments)
 
 
 if __name__ == "__main__":

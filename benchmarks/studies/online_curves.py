@@ -28,8 +28,9 @@ from benchmarks.baselines.online.options import (
 from benchmarks.baselines.online.run import last_metrics
 from benchmarks.baselines.online.teams import is_wireless
 from benchmarks.baselines.shared.policy import read_method
+from benchmarks.command import run_command
 from benchmarks.records import write_figures
-from wirelessenvs.command import check_targets, run, whole_file
+from wirelessenvs.command import check_targets, whole_file
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
@@ -89,7 +90,7 @@ def _curves(options: argparse.Namespace) -> None:
     if options.json is not None:
         write_figures(
             options.json,
-            ["python -m benchmarks.studies.online_curves", *options.arguments],
+            [options.command],
             machine_lines(("wirelessenvs", "torch", "numpy")),
             {
                 "setting": vars(setting),
@@ -117,9 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--png", type=Path, help="draw them here")
     add_environment(parser)
     add_evaluation(parser)
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_curves, options)
+    return run_command(_curves, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,8 @@ plans. A repeated command goes on where it was stopped.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import hashlib
-import io
 import json
 import sys
 import time
@@ -24,42 +22,37 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 
-from benchmarks.baselines.remembered import remembered
-from benchmarks.experiment.jobs.execute import check_status
+from benchmarks.command import run_command
 from benchmarks.experiment.reporting.statistics import (
     Draws,
     Estimate,
-    Reals,
     difference,
     paired,
     score,
 )
-from benchmarks.records import write_figures
-from networld_agent import adapt
-from networld_agent.config import PRESETS, get_preset
+from benchmarks.markdown import table_lines
+from benchmarks.records import remembered, write_figures
+from benchmarks.studies.judging import UNGUIDED, Judge, add_judging, check_judging, with_progress
+from networld_agent.config import get_preset
 from networld_agent.data import TrajectoryDataset
-from networld_agent.evaluation.episodes import play
-from networld_agent.evaluation.json_values import finite_or_null
-from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer, check_fit
-from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
 from networld_agent.model import WorldModel
-from networld_agent.planning import Planner, PlannerConfig
-from networld_agent.worlds.interface import Worlds
-from networld_agent.worlds.make import worlds_of
+from networld_agent.planning import Planner
+from networld_agent.training import adapt
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import Progress, check_targets, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["Row", "main"]
 
-_WARM_UP: Final = 5
+_COLUMNS: Final = (
+    "updates", "CPU s", "pre-trained: score [95 %]", "from scratch: score [95 %]",
+    "reward gained [95 %]", "pre-training is",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Row:
-    """One number of updates.
+    """The comparison after one number of updates.
 
     Args:
         updates: of the adaptation.
@@ -85,8 +78,7 @@ def _check(options: argparse.Namespace, dataset: TrajectoryDataset) -> None:
     Raises:
         ValueError: naming the option.
     """
-    for name in ("episodes", "eval_steps", "threads", "trajectories"):
-        check_int(f"--{name.replace('_', '-')}", getattr(options, name), 1)
+    check_int("--trajectories", options.trajectories, 1)
     for updates in options.updates:
         check_int("--updates", updates, 1)
     get_preset(options.preset)
@@ -103,7 +95,7 @@ def _check(options: argparse.Namespace, dataset: TrajectoryDataset) -> None:
 
 
 def _key(options: argparse.Namespace, dataset: TrajectoryDataset, seed: int) -> str:
-    """Of what the runs of a training seed begin with, whatever its path is called."""
+    """Key of the model that a seed's runs begin with, whatever its path is called."""
     content = {
         "pretrained": _digest(options.pretrained[seed] / "model.json"),
         "data": {name: info.sha256 for name, info in dataset.metadata.arrays.items()},
@@ -118,32 +110,25 @@ def _digest(path: Path) -> str:
 
 
 def _adapted(
-    options: argparse.Namespace, worlds: Worlds, seed: int, key: str, updates: int, scratch: bool
+    options: argparse.Namespace, judge: Judge, seed: int, key: str, updates: int, scratch: bool
 ) -> tuple[list[float], float | None]:
     """Rewards in the test worlds of one training run, and its CPU seconds, if they are known."""
     side = "from-scratch" if scratch else "pre-trained"
     folder = options.out / f"{side}-{updates}-s{seed}-{key}"
-    arguments = [
-        "--model", str(options.pretrained[seed]), "--data", str(options.data),
-        "--trajectories", str(options.trajectories), "--preset", options.preset, "--device", "cpu",
-        "--steps", str(updates), "--seed", str(seed), "--out", str(folder),
-    ]  # fmt: skip
-    if scratch:
-        arguments.append("--from-scratch")
+    preset = get_preset(options.preset, {"steps": updates, "seed": seed})
 
     def fit() -> dict[str, float | None]:
         begun, start = (folder / "checkpoint.json").exists(), time.process_time()
-        with contextlib.redirect_stdout(io.StringIO()):
-            check_status(adapt.main(arguments), "adapting")
+        adapt(
+            options.pretrained[seed], options.data, folder, preset, device="cpu",
+            trajectories=options.trajectories, from_scratch=scratch,
+        )  # fmt: skip
         # What an earlier process has spent is not known.
         return {"cpu_seconds": None if begun else time.process_time() - start}
 
     def played() -> dict[str, list[float]]:
-        planner = Planner.load(folder, worlds.task, PlannerConfig(plan_mode="none"))
-        check_fit(planner, worlds)
-        seeds = _seeds(options)
-        episodes = play(worlds, PlannerPlayer(planner), seeds, options.eval_steps, _WARM_UP)
-        return {"rewards": episodes.rewards.tolist()}
+        planner = Planner.load(folder, judge.task, UNGUIDED)
+        return {"rewards": judge.rewards(planner).tolist()}
 
     training = remembered(folder / "training.json", {"key": key}, fit)
     identity = {
@@ -155,28 +140,18 @@ def _adapted(
     return found["rewards"], training["cpu_seconds"]
 
 
-def _seeds(options: argparse.Namespace) -> tuple[int, ...]:
-    return group_seeds(TEST_SEEDS, None, 1, options.episodes)
-
-
-def _row(
-    options: argparse.Namespace,
-    worlds: Worlds,
-    keys: Sequence[str],
-    updates: int,
-    anchors: tuple[Reals, Reals],
-) -> Row:
+def _row(options: argparse.Namespace, judge: Judge, keys: Sequence[str], updates: int) -> Row:
     rewards, seconds = [], []
     for scratch in (False, True):
         runs = []
         for seed, key in enumerate(keys):
-            values, cpu = _adapted(options, worlds, seed, key, updates, scratch)
+            values, cpu = _adapted(options, judge, seed, key, updates, scratch)
             runs.append(values)
             if cpu is not None:
                 seconds.append(cpu)
         rewards.append(runs)
     ours, theirs = paired(np.array(rewards[0]), np.array(rewards[1]))
-    draws = Draws(worlds.task, options.episodes)
+    draws, anchors = Draws(judge.task, options.episodes), (judge.random, judge.expert)
     return Row(
         updates,
         score(draws, *ours, anchors),
@@ -187,58 +162,35 @@ def _row(
     )
 
 
-def _printed(rows: Sequence[Row]) -> str:
-    lines = [
-        "| updates | CPU s | pre-trained: score [95 %] | from scratch: score [95 %] "
-        "| reward gained [95 %] | pre-training is |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        seconds = "-" if row.cpu_seconds is None else f"{row.cpu_seconds:.0f}"
-        lines.append(
-            f"| {row.updates} | {seconds} | {row.pretrained.shown('.1f')} "
-            f"| {row.scratch.shown('.1f')} | {row.gain.shown('+.3g')} "
-            f"| {row.gain.verdict('ahead', 'behind')} |"
-        )
-    return "\n".join(lines)
+def _cells(row: Row) -> list[str]:
+    return [
+        str(row.updates), "-" if row.cpu_seconds is None else f"{row.cpu_seconds:.0f}",
+        row.pretrained.shown(".1f"), row.scratch.shown(".1f"), row.gain.shown("+.3g"),
+        row.gain.verdict("ahead", "behind"),
+    ]  # fmt: skip
 
 
 def _run(options: argparse.Namespace) -> None:
-    check_targets(options.json)
-    dataset = TrajectoryDataset.open(options.data)
+    dataset = check_judging(options)
     _check(options, dataset)
-    torch.set_num_threads(options.threads)
-    worlds = worlds_of(dataset, options.episodes, options.eval_steps + _WARM_UP)
-    if worlds is None:
-        raise ValueError(f"{options.data} is of no task of this project: nothing to score on.")
-    random, expert = (
-        play(
-            worlds, PolicyPlayer(worlds, name), _seeds(options), options.eval_steps, _WARM_UP
-        ).rewards
-        for name in ("random", "expert")
-    )
+    judge = Judge(dataset, options)
     keys = [_key(options, dataset, seed) for seed in range(len(options.pretrained))]
     budgets = sorted(set(options.updates))
-    progress = Progress("budgets", len(budgets))
-    rows = []
-    for done, updates in enumerate(budgets):
-        rows.append(_row(options, worlds, keys, updates, (random, expert)))
-        progress(done + 1)
-    progress.close()
+    rows = [_row(options, judge, keys, updates) for updates in with_progress("budgets", budgets)]
     machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     print("\n".join(machine))
     print(
         f"\n{dataset}, {options.trajectories} of its trajectories, "
-        f"{len(options.pretrained)} training seeds\n\n{_printed(rows)}"
+        f"{len(options.pretrained)} training seeds\n"
     )
+    print("\n".join(table_lines(_COLUMNS, list(map(_cells, rows)))))
     if options.json is not None:
         figures = {
-            "random": random.tolist(),
-            "expert": expert.tolist(),
-            "rows": [finite_or_null(dataclasses.asdict(row)) for row in rows],
+            "random": judge.random.tolist(),
+            "expert": judge.expert.tolist(),
+            "rows": [dataclasses.asdict(row) for row in rows],
         }
-        command = ["python -m benchmarks.studies.pretraining_gain", *options.arguments]
-        write_figures(options.json, command, machine, figures)
+        write_figures(options.json, [options.command], machine, figures)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -251,7 +203,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--pretrained", type=Path, nargs="+", required=True, metavar="RUN",
         help="models that do not know the task, one per training seed",
     )  # fmt: skip
-    parser.add_argument("--data", type=Path, required=True, help="expert data set of the task")
     parser.add_argument(
         "--trajectories", type=int, default=10, help="first n of them (default: 10)"
     )
@@ -259,15 +210,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--updates", type=int, nargs="+", default=[25, 50, 100, 200, 400], metavar="N",
         help="of each adaptation (default: 25 50 100 200 400)",
     )  # fmt: skip
-    parser.add_argument("--preset", default="demo", help=f"{', '.join(PRESETS)} (default: demo)")
-    parser.add_argument("--episodes", type=int, default=20, help="test worlds (default: 20)")
-    parser.add_argument("--eval-steps", type=int, default=100, help="of each (default: 100)")
-    parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the training runs")
-    parser.add_argument("--json", type=Path, help="write all figures")
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_run, options)
+    add_judging(parser, episodes=20)
+    return run_command(_run, parser, arguments)
 
 
 if __name__ == "__main__":

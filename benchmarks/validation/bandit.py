@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.transitions import TransitionBatch
+from benchmarks.validation.fitting import OneBatch
 from networld_agent.model.task_spec import ActionSpec
 
 __all__ = [
@@ -107,7 +108,7 @@ def conservative_values(alpha: float) -> Reals:
     return q
 
 
-class BanditTransitions:
+class BanditTransitions(OneBatch):
     """All of the data in one batch: as many actions per state, at quantiles of their density.
 
     States are one-hot codes.
@@ -116,10 +117,7 @@ class BanditTransitions:
         count: actions per state.
     """
 
-    input_size = 3
-
     def __init__(self, count: int = 100) -> None:
-        self.codec = ActionCodec(ActionSpec("box", low=(-1.0,), high=(1.0,)))
         states = np.repeat(np.arange(len(_BEST)), count)
         shares = np.cumsum(data_density() * WEIGHTS, 1)
         # Between two points of the grid: half of a point's share lies on either side of it.
@@ -127,14 +125,11 @@ class BanditTransitions:
         wanted = (np.arange(count) + 0.5) / count
         actions = np.concatenate([np.interp(wanted, share, GRID) for share in shares])
         code = torch.eye(len(_BEST))[states]
-        self.batch = TransitionBatch(
+        batch = TransitionBatch(
             code,
             torch.from_numpy(actions[:, None]).float(),
             torch.from_numpy(reward(states, actions)).float(),
             code,
             torch.zeros(len(states)),
         )
-
-    def __call__(self, step: int) -> TransitionBatch:  # noqa: ARG002
-        """The batch, the same at every step."""
-        return self.batch
+        super().__init__(ActionCodec(ActionSpec("box", low=(-1.0,), high=(1.0,))), batch)

@@ -20,13 +20,12 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.baselines.mappo.config import MappoConfig
-from benchmarks.baselines.mappo.learner import MappoLearner
+from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Evaluation, Setting, score_policy
-from benchmarks.baselines.online.run import train_run
-from benchmarks.baselines.online.teams import make_team
+from benchmarks.command import run_command
+from benchmarks.records import write_figures
 from networld_agent.evaluation.scores import bootstrap_interval
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, run, whole_file
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
@@ -35,6 +34,7 @@ __all__ = ["main"]
 #: goal than our team.
 _GAME: Final = {"N": 3, "local_ratio": 0.0, "max_cycles": 25}
 _SETTING: Final = Setting("mpe2.simple_spread_v3:parallel_env", None, dict(_GAME))
+_PACKAGES: Final = ("wirelessenvs", "torch", "numpy", "benchmarl", "torchrl", "mpe2")
 _EPISODES: Final = 200
 _ENVS: Final = 10
 _FRAMES_PER_UPDATE: Final = 1000
@@ -47,11 +47,8 @@ def _ours(frames: int, seed: int) -> list[float]:
         learning_rate=_RATE, gamma=_GAMMA, trace=_TRACE, clip=_CLIP, entropy=_ENTROPY,
         epochs=_EPOCHS, batch_size=_BATCH, hidden_size=128,
     )  # fmt: skip
-    team = make_team(_SETTING.env, _ENVS, None, _SETTING.overrides)
     with tempfile.TemporaryDirectory() as folder:
-        policy = train_run(
-            lambda: MappoLearner(team, config), "mappo", _SETTING, config, Path(folder) / "run"
-        )
+        policy = train_mappo(_SETTING, config, Path(folder) / "run")
     returns: list[float] = score_policy(policy, _SETTING, Evaluation(_EPISODES))["returns"]
     return returns
 
@@ -111,7 +108,8 @@ def _theirs(frames: int, seed: int) -> list[float]:
 def _validate(options: argparse.Namespace) -> None:
     check_int("--frames", options.frames, _FRAMES_PER_UPDATE)
     check_int("--seeds", options.seeds, 1)
-    check_targets(options.json)
+    machine = machine_lines(_PACKAGES)
+    print("\n".join(machine))
     methods: dict[str, Callable[[int, int], list[float]]] = {"ours": _ours, "benchmarl": _theirs}
     rows: dict[str, list[list[float]]] = {name: [] for name in methods}
     seconds: dict[str, list[float]] = {name: [] for name in methods}
@@ -120,30 +118,24 @@ def _validate(options: argparse.Namespace) -> None:
             start = time.process_time()
             rows[name].append(method(options.frames, seed))
             seconds[name].append(time.process_time() - start)
-        text = json.dumps(_document(options, rows, seconds), indent=1)
+        figures = {
+            "game": _GAME,
+            "frames": options.frames,
+            "seeds": seed + 1,
+            "episodes": _EPISODES,
+            **_compared(rows),
+            "cpu_seconds": seconds,
+        }
         # After every seed: a run that is stopped keeps what it has.
         if options.json is not None:
-            with whole_file(options.json) as partial:
-                partial.write_text(text + "\n")
-    print(text)
+            write_figures(options.json, [options.command], machine, figures)
+    print(json.dumps(figures, indent=1))
 
 
-def _document(
-    options: argparse.Namespace,
-    rows: dict[str, list[list[float]]],
-    seconds: dict[str, list[float]],
-) -> dict[str, Any]:
+def _compared(rows: dict[str, list[list[float]]]) -> dict[str, Any]:
+    """Means and differences of returns `[seed][episode]`, by whose they are."""
     gaps = np.array([np.mean(a) - np.mean(b) for a, b in zip(*rows.values(), strict=True)])
-    packages = ("wirelessenvs", "torch", "numpy", "benchmarl", "torchrl", "mpe2")
     return {
-        "command": " ".join(
-            ["python -m benchmarks.validation.beside_benchmarl", *options.arguments]
-        ),
-        "machine": machine_lines(packages),
-        "game": _GAME,
-        "frames": options.frames,
-        "seeds": len(gaps),
-        "episodes": _EPISODES,
         "mean_return_per_seed": {
             name: [float(np.mean(returns)) for returns in runs] for name, runs in rows.items()
         },
@@ -154,7 +146,6 @@ def _document(
         },
         "difference": float(gaps.mean()),
         "difference_deviation_over_seeds": float(gaps.std(ddof=1)) if len(gaps) > 1 else None,
-        "cpu_seconds": seconds,
     }
 
 
@@ -167,9 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=100_000, help="of each run (default: 100000)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each (default: 3)")
     parser.add_argument("--json", type=Path, help="write the result here")
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_validate, options)
+    return run_command(_validate, parser, arguments)
 
 
 if __name__ == "__main__":

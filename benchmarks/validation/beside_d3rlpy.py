@@ -1,7 +1,7 @@
 """Our baselines beside d3rlpy's, or beside what is known exactly.
 
 BC, CQL, IQL and DT learn from the same data of two control tasks as d3rlpy's, with the same budget
-and seeds. DD, which it has not, learns a linear-quadratic problem (see `diffuser_validation`).
+and seeds. DD, which it has not, learns a linear-quadratic problem (see `linear_quadratic_dd`).
 
 python -m benchmarks.validation.beside_d3rlpy --json benchmarks/results/baselines-validation.json
 
@@ -15,18 +15,19 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.baselines.bc import BCConfig, BCLearner
-from benchmarks.baselines.cql.method import CQLConfig, cql_learner
+from benchmarks.baselines.bc import BCConfig
+from benchmarks.baselines.cql.method import CQLConfig
 from benchmarks.baselines.dt.method import DTConfig
-from benchmarks.baselines.iql import IQLConfig, IQLLearner
+from benchmarks.baselines.iql import IQLConfig
 from benchmarks.baselines.shared.config import BaselineConfig
-from benchmarks.baselines.shared.training_loop import Learner
+from benchmarks.command import run_command
+from benchmarks.markdown import header_line, row_line
 from benchmarks.records import write_figures
 from benchmarks.validation.control_data import (
     CONTROL_TASKS,
@@ -43,9 +44,9 @@ from benchmarks.validation.control_sequences import (
 )
 from benchmarks.validation.d3rlpy_dt import train_peer_dt
 from benchmarks.validation.d3rlpy_values import train_peer
+from benchmarks.validation.fitting import fitted, updated
 from benchmarks.validation.linear_quadratic_dd import expectations, mixed_quality
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main", "train_ours"]
@@ -64,17 +65,12 @@ _COSTLY = 2
 _FEWER_WINDOWS = 3
 #: Small, for tasks whose observations are states, with the learning rate of short budgets.
 _DT_SIZES: dict[str, Any] = {"hidden_size": 64, "layers": 2, "context": 5, "learning_rate": 1e-3}
+_COLUMNS: Final = (
+    "task", "method", "data", "ours", "d3rlpy", "its 95 % interval", "as good", "s ours",
+    "s d3rlpy",
+)  # fmt: skip
 #: Student's t, 95 %, two-sided, for 2 to 5 results.
 _STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
-
-
-def _learner(source: ControlTransitions, config: BaselineConfig) -> Learner:
-    if isinstance(config, BCConfig):
-        return BCLearner(source, config)
-    if isinstance(config, IQLConfig):
-        return IQLLearner(source, config)
-    assert isinstance(config, CQLConfig)
-    return cql_learner(source, config)
 
 
 def _asked(data: ControlData) -> tuple[float, float]:
@@ -88,14 +84,8 @@ def train_ours(data: ControlData, config: BaselineConfig) -> Act:
     if isinstance(config, DTConfig):
         target, unit = _asked(data)
         sequences = ControlDTLearner(data, config, unit)
-        for step in range(config.steps):
-            sequences.update(sequences.batch(step), step)
-        return DTPlayer(sequences.network, target, unit)
-    source = ControlTransitions(data, config.batch_size, config.seed)
-    learner = _learner(source, config)
-    for step in range(config.steps):
-        learner.update(learner.batch(step), step)
-    actor: Any = learner.actor
+        return DTPlayer(updated(sequences, config.steps).network, target, unit)
+    actor = fitted(ControlTransitions(data, config.batch_size, config.seed), config).actor
 
     @torch.no_grad()
     def act(observations: NDArray[np.float32]) -> NDArray[Any]:
@@ -143,7 +133,6 @@ def compared(ours: Sequence[float], theirs: Sequence[float] | None) -> dict[str,
 def _validate(options: argparse.Namespace) -> None:
     for name in ("updates", "seeds", "episodes", "batch"):
         check_int(f"--{name}", getattr(options, name), 1)
-    check_targets(options.json)
     check_int("--dd-updates", options.dd_updates, 1)
     torch.set_num_threads(1)
     needs_peer = not options.ours and any(name in _CONFIGS for name in options.methods)
@@ -153,8 +142,7 @@ def _validate(options: argparse.Namespace) -> None:
     results = _beside_d3rlpy(options)
     exact = _beside_the_exact(options) if "dd" in options.methods else {}
     if options.json is not None:
-        command = ["python -m benchmarks.validation.beside_d3rlpy", *options.arguments]
-        write_figures(options.json, command, machine, {"results": results, **exact})
+        write_figures(options.json, [options.command], machine, {"results": results, **exact})
     worse = [f"{r['method']} on {r['task']}" for r in results if not r.get("as_good", True)]
     if worse:
         raise ValueError(f"below d3rlpy: {', '.join(worse)}.")
@@ -163,32 +151,26 @@ def _validate(options: argparse.Namespace) -> None:
 
 
 def _beside_the_exact(options: argparse.Namespace) -> dict[str, Any]:
-    print(
-        f"\ndd, {options.dd_updates} updates, Gaussian data\n\n"
-        "| seed | effect of the return (exact: 1) | error of the next velocity | of the action |"
-        "\n|---|---|---|---|"
-    )
+    columns = (
+        "seed", "effect of the return (exact: 1)", "error of the next velocity", "of the action"
+    )  # fmt: skip
+    print(f"\ndd, {options.dd_updates} updates, Gaussian data\n\n{header_line(columns)}")
     found: dict[str, Any] = {"dd_expectations": [], "dd_mixed_quality": []}
     for seed in range(options.seeds):
         row = expectations(options.dd_updates, seed)
         found["dd_expectations"].append(row)
-        print(
-            f"| {seed} | {row['return_effect']:.3f} | {100 * row['next_velocity']:.1f} % "
-            f"| {100 * row['inverse']:.1f} % |",
-            flush=True,
-        )
-    print(
-        "\ndd beside bc on data of mixed quality, mean reward per step\n\n"
-        "| seed | data | bc | dd | optimum | way from bc to the optimum | lift [95 %] |"
-        "\n|---|---|---|---|---|---|---|"
-    )
+        errors = [f"{100 * row[name]:.1f} %" for name in ("next_velocity", "inverse")]
+        print(row_line([seed, f"{row['return_effect']:.3f}", *errors]), flush=True)
+    means = ("data", "bc", "dd", "optimum")
+    print("\ndd beside bc on data of mixed quality, mean reward per step\n")
+    print(header_line(("seed", *means, "way from bc to the optimum", "lift [95 %]")))
     for seed in range(options.seeds):
         row = mixed_quality(options.dd_updates, seed)
         found["dd_mixed_quality"].append(row)
         low, high = row["lift"]
-        cells = [f"{row[name]:.3f}" for name in ("data", "bc", "dd", "optimum")]
-        cells += [f"{100 * row['closed']:.0f} %", f"{row['dd'] - row['bc']:.3f}"]
-        print(f"| {seed} | {' | '.join(cells)} [{low:.3f}, {high:.3f}] |", flush=True)
+        cells = [*(f"{row[name]:.3f}" for name in means), f"{100 * row['closed']:.0f} %"]
+        lift = f"{row['dd'] - row['bc']:.3f} [{low:.3f}, {high:.3f}]"
+        print(row_line([seed, *cells, lift]), flush=True)
     return found
 
 
@@ -199,9 +181,7 @@ def _beside_d3rlpy(options: argparse.Namespace) -> list[dict[str, Any]]:
     print(
         f"{options.updates} updates of {options.batch} transitions ({options.updates // _COSTLY} "
         f"for cql on pendulum, {options.updates // _FEWER_WINDOWS} of windows for dt), "
-        f"{options.seeds} seeds, {options.episodes} episodes\n\n"
-        "| task | method | data | ours | d3rlpy | its 95 % interval | as good | s ours | s d3rlpy |"
-        "\n|---|---|---|---|---|---|---|---|---|"
+        f"{options.seeds} seeds, {options.episodes} episodes\n\n{header_line(_COLUMNS)}"
     )
     results = []
     for task in options.tasks:
@@ -238,7 +218,7 @@ def _row(result: dict[str, Any]) -> str:
     else:
         cells += ["-"] * 3
     cells += [f"{result['cpu_seconds'][who]:.0f}" for who in ("ours", "d3rlpy")]
-    return f"| {' | '.join(cells)} |"
+    return row_line(cells)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -265,9 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--ours", action="store_true", help="only ours, without d3rlpy")
     parser.add_argument("--json", type=Path, help="write all figures")
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_validate, options)
+    return run_command(_validate, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """What BC, CQL, IQL and DT learn, beside what each converges to where that is known exactly.
 
 Three problems with closed forms: a gridworld (`gridworld`), a bandit with a real action (`bandit`),
-Gaussian data (`transformer_validation`). No other library is needed. DD has its own
-(`diffuser_validation`).
+Gaussian data (`gaussian`). No other library is needed. DD has its own (`linear_quadratic_dd`).
 
 python -m benchmarks.validation.closed_forms --json benchmarks/results/baselines-exact.json
 """
@@ -14,21 +13,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.baselines.bc import BCConfig, BCLearner
-from benchmarks.baselines.cql.method import CQLConfig, cql_learner
-from benchmarks.baselines.iql import IQLConfig, IQLLearner
-from benchmarks.baselines.shared.training_loop import Learner
+from benchmarks.baselines.bc import BCConfig
+from benchmarks.baselines.cql.method import CQLConfig
+from benchmarks.baselines.iql import IQLConfig
+from benchmarks.baselines.shared.config import BaselineConfig
+from benchmarks.command import run_command
+from benchmarks.markdown import header_line, row_line
 from benchmarks.records import write_figures
 from benchmarks.validation import bandit, gridworld
+from benchmarks.validation.fitting import fitted
 from benchmarks.validation.gaussian import expected_actions
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["CHECKS", "main", "share_and_error"]
@@ -37,19 +38,19 @@ Reals = NDArray[np.float64]
 #: Quantity, share of the exact one, and error, of one training each.
 Found = Iterator[tuple[str, float, float]]
 
-#: As published and by default, where nothing else is said.
-_EXPECTILE, _BETA, _GREATEST = 0.7, 3.0, 100.0
-#: Rates, targets and widths for problems of a few states.
-_SMALL: Final[dict[str, Any]] = {"hidden_size": 64, "learning_rate": 1e-3}
-#: Updates of soft actor-critic; the others of this file are far quicker.
-_BOX_CQL_UPDATES: Final = 1_200
+C = TypeVar("C", bound=BaselineConfig)
+
+#: As published; targets follow fast, in short budgets.
+_IQL: Final[dict[str, Any]] = {
+    "expectile": 0.7, "beta": 3.0, "greatest_weight": 100.0, "tau": 0.05
+}  # fmt: skip
 _DT_UPDATES: Final = 1_500
 #: States of the gridworld that an episode is ever in.
 _AT: Final = gridworld.CELLS
 
 
 def share_and_error(ours: Reals, exact: Reals, weights: Reals | None = None) -> tuple[float, float]:
-    """How much of the exact figures ours are, and how far off.
+    """Our figures as a share of the exact ones, and their relative error.
 
     Args:
         ours: of any shape.
@@ -70,30 +71,23 @@ def share_and_error(ours: Reals, exact: Reals, weights: Reals | None = None) -> 
     return float((weights * ours * exact).sum() / square), (error / square) ** 0.5
 
 
-def _trained(learner: Learner, updates: int) -> Any:
-    for step in range(updates):
-        learner.update(learner.batch(step), step)
-    return learner
+def _small(kind: type[C], steps: int, seed: int, **options: Any) -> C:
+    return kind(steps=steps, seed=seed, hidden_size=64, learning_rate=1e-3, **options)
 
 
 def _grid_bc(seed: int) -> Found:
     counts = gridworld.uneven_counts()
-    learner = _trained(
-        BCLearner(gridworld.GridTransitions(counts), BCConfig(seed=seed, **_SMALL)), 500
-    )
+    learner = fitted(gridworld.GridTransitions(counts), _small(BCConfig, 500, seed))
     with torch.no_grad():
         ours = learner.actor(torch.eye(gridworld.SIDE**2)).softmax(-1).numpy()
     exact = counts / counts.sum(1, keepdims=True)
-    yield (
-        "probabilities of the choices",
-        *share_and_error(ours[_AT], exact[_AT]),
-    )
+    yield "probabilities of the choices", *share_and_error(ours[_AT], exact[_AT])
 
 
 def _grid_cql(seed: int) -> Found:
     counts = gridworld.uneven_counts()
-    config = CQLConfig(seed=seed, gamma=gridworld.GAMMA, target_every=20, **_SMALL)
-    learner = _trained(cql_learner(gridworld.GridTransitions(counts), config), 2_000)
+    config = _small(CQLConfig, 2_000, seed, gamma=gridworld.GAMMA, target_every=20)
+    learner = fitted(gridworld.GridTransitions(counts), config)
     with torch.no_grad():
         ours = learner.actor(torch.eye(gridworld.SIDE**2)).numpy()
     exact = gridworld.conservative_values(counts, config.weight(discrete=True))
@@ -101,45 +95,35 @@ def _grid_cql(seed: int) -> Found:
 
 
 def _grid_iql(seed: int) -> Found:
-    counts, updates = gridworld.uneven_counts(), 2_000
-    config = IQLConfig(
-        steps=updates, seed=seed, gamma=gridworld.GAMMA, expectile=_EXPECTILE, beta=_BETA,
-        greatest_weight=_GREATEST, tau=0.05, **_SMALL,
-    )  # fmt: skip
-    learner = _trained(IQLLearner(gridworld.GridTransitions(counts), config), updates)
-    cells = torch.eye(gridworld.SIDE**2)
+    counts = gridworld.uneven_counts()
+    config = _small(IQLConfig, 2_000, seed, gamma=gridworld.GAMMA, **_IQL)
+    learner, cells = fitted(gridworld.GridTransitions(counts), config), torch.eye(gridworld.SIDE**2)
     with torch.no_grad():
         value = learner.value(cells)[:, 0].numpy()
         ours = learner.actor(cells).softmax(-1).numpy()
-    exact = gridworld.expectile_values(counts, _EXPECTILE)
-    choices = gridworld.weighted_choices(counts, exact, _BETA, _GREATEST)
+    exact = gridworld.expectile_values(counts, config.expectile)
+    choices = gridworld.weighted_choices(counts, exact, config.beta, config.greatest_weight)
     yield "values", *share_and_error(value[_AT], exact[_AT])
-    yield (
-        "probabilities of the choices",
-        *share_and_error(ours[_AT], choices[_AT]),
-    )
+    yield "probabilities of the choices", *share_and_error(ours[_AT], choices[_AT])
 
 
 def _bandit_bc(seed: int) -> Found:
-    learner = _trained(BCLearner(bandit.BanditTransitions(), BCConfig(seed=seed, **_SMALL)), 500)
+    learner = fitted(bandit.BanditTransitions(), _small(BCConfig, 500, seed))
     with torch.no_grad():
         ours = learner.actor.best(torch.eye(3))[:, 0].numpy()
     yield "actions", *share_and_error(ours, bandit.weighted_means(np.zeros(3), 0.0, 1.0))
 
 
 def _bandit_iql(seed: int) -> Found:
-    updates = 1_500
-    config = IQLConfig(
-        steps=updates, seed=seed, expectile=_EXPECTILE, beta=_BETA, greatest_weight=_GREATEST,
-        tau=0.05, **_SMALL,
-    )  # fmt: skip
-    learner = _trained(IQLLearner(bandit.BanditTransitions(), config), updates)
+    config = _small(IQLConfig, 1_500, seed, **_IQL)
+    learner = fitted(bandit.BanditTransitions(), config)
     with torch.no_grad():
         value = learner.value(torch.eye(3))[:, 0].numpy()
         ours = learner.actor.best(torch.eye(3))[:, 0].numpy()
-    exact = bandit.expectile_values(_EXPECTILE)
+    exact = bandit.expectile_values(config.expectile)
+    means = bandit.weighted_means(exact, config.beta, config.greatest_weight)
     yield "values", *share_and_error(value, exact)
-    yield "actions", *share_and_error(ours, bandit.weighted_means(exact, _BETA, _GREATEST))
+    yield "actions", *share_and_error(ours, means)
 
 
 def _bandit_cql(seed: int) -> Found:
@@ -147,8 +131,9 @@ def _bandit_cql(seed: int) -> Found:
     source, weights = bandit.BanditTransitions(60), bandit.data_density() * bandit.WEIGHTS
     for alpha, rate, note in ((1.0, 1e-3, ""), (5.0, 1e-3, ""), (5.0, 0.0, ", policy untrained")):
         torch.manual_seed(seed)
-        config = CQLConfig(seed=seed, alpha=alpha, actor_learning_rate=rate, **_SMALL)
-        learner = _trained(cql_learner(source, config), _BOX_CQL_UPDATES)
+        # Updates of soft actor-critic; the others of this file are far quicker.
+        config = _small(CQLConfig, 1_200, seed, alpha=alpha, actor_learning_rate=rate)
+        learner = fitted(source, config)
         states, grid = torch.eye(3), torch.from_numpy(bandit.GRID).float()
         with torch.no_grad():
             ours = learner.critics(states, grid[None, :, None].expand(3, -1, -1))[..., 0].mean(0)
@@ -182,14 +167,17 @@ CHECKS: Final[dict[tuple[str, str], Callable[[int], Found]]] = {
 }
 
 
+_COLUMNS: Final = (
+    "baseline", "actions", "quantity", "seed", "ours, exact 1", "error", "CPU s"
+)  # fmt: skip
+
+
 def _check(options: argparse.Namespace) -> None:
     check_int("--seeds", options.seeds, 1)
-    check_targets(options.json)
     torch.set_num_threads(1)
     machine = machine_lines(("torch", "numpy"))
     print("\n".join(machine))
-    print("\n| baseline | actions | quantity | seed | ours, exact 1 | error | CPU s |")
-    print("|---|---|---|---|---|---|---|")
+    print(f"\n{header_line(_COLUMNS)}")
     rows = []
     for (method, actions), check in CHECKS.items():
         for seed in range(options.seeds if method in options.methods else 0):
@@ -199,15 +187,11 @@ def _check(options: argparse.Namespace) -> None:
                 seconds = time.process_time() - start
                 names = {"method": method, "actions": actions, "quantity": quantity, "seed": seed}
                 rows.append({**names, "share": share, "error": error, "cpu_seconds": seconds})
-                print(
-                    f"| {method} | {actions} | {quantity} | {seed} | {share:.3f} "
-                    f"| {100 * error:.1f} % | {seconds:.0f} |",
-                    flush=True,
-                )
+                figures = [f"{share:.3f}", f"{100 * error:.1f} %", f"{seconds:.0f}"]
+                print(row_line([*names.values(), *figures]), flush=True)
                 start = time.process_time()
     if options.json is not None:
-        command = ["python -m benchmarks.validation.closed_forms", *options.arguments]
-        write_figures(options.json, command, machine, {"rows": rows})
+        write_figures(options.json, [options.command], machine, {"rows": rows})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -222,9 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--methods", nargs="+", choices=methods, default=methods, help="default: all"
     )
     parser.add_argument("--json", type=Path, help="write all figures")
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_check, options)
+    return run_command(_check, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -99,11 +99,11 @@ class ControlDTLearner(DTLearner):
 
     @property
     def network(self) -> DecisionTransformerNetwork:
-        """In training."""
+        """The network in training."""
         return self._network
 
     def batch(self, step: int) -> DecisionBatch:
-        """Windows of a step."""
+        """The windows of a step."""
         rng = batch_generator(self._config.seed, step)
         return self._control.draw(self._config.batch_size, rng)
 

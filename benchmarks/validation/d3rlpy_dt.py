@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from benchmarks.baselines.dt.method import DTConfig
 from benchmarks.validation.control_data import CONTROL_TASKS, ControlData
+from benchmarks.validation.d3rlpy_values import peer_data
 
 __all__ = ["PeerDTPlayer", "train_peer_dt"]
 
@@ -107,20 +107,8 @@ def train_peer_dt(data: ControlData, config: DTConfig, target: float, unit: floa
     Raises:
         ImportError: if d3rlpy is not installed.
     """
-    try:
-        import d3rlpy  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        raise ImportError("d3rlpy is not installed: pip install d3rlpy.") from None
-    d3rlpy.seed(config.seed)
-    torch.manual_seed(config.seed)
+    d3rlpy, dataset = peer_data(data, config.seed, unit)
     discrete = CONTROL_TASKS[data.task].action.kind == "discrete"
-    dataset = d3rlpy.dataset.MDPDataset(
-        data.observations,
-        data.actions.reshape(len(data.rewards), -1),
-        data.rewards / np.float32(unit),
-        data.terminals.astype(np.float32),
-        timeouts=(data.ends & ~data.terminals).astype(np.float32),
-    )
     algorithm = _algorithm(d3rlpy, config, discrete).create(device="cpu:0")
     algorithm.build_with_dataset(dataset)
     for _ in range(config.steps):

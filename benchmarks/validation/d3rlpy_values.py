@@ -15,7 +15,7 @@ from benchmarks.baselines.iql import IQLConfig
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.validation.control_data import ControlData
 
-__all__ = ["train_peer"]
+__all__ = ["peer_data", "train_peer"]
 
 
 def _algorithm(library: Any, config: BaselineConfig, discrete: bool) -> Any:
@@ -46,6 +46,32 @@ def _algorithm(library: Any, config: BaselineConfig, discrete: bool) -> Any:
     )  # fmt: skip
 
 
+def peer_data(data: ControlData, seed: int, unit: float = 1.0) -> tuple[Any, Any]:
+    """The library with its seed set, and the data as it keeps them.
+
+    Args:
+        data: to learn from.
+        seed: of the training.
+        unit: that rewards are divided by.
+
+    Raises:
+        ImportError: if d3rlpy is not installed.
+    """
+    try:
+        import d3rlpy  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        raise ImportError("d3rlpy is not installed: pip install d3rlpy.") from None
+    d3rlpy.seed(seed)
+    torch.manual_seed(seed)
+    return d3rlpy, d3rlpy.dataset.MDPDataset(
+        data.observations,
+        data.actions.reshape(len(data.rewards), -1),
+        data.rewards / np.float32(unit),
+        data.terminals.astype(np.float32),
+        timeouts=(data.ends & ~data.terminals).astype(np.float32),
+    )
+
+
 def train_peer(
     data: ControlData, config: BaselineConfig
 ) -> Callable[[NDArray[np.float32]], NDArray[Any]]:
@@ -57,20 +83,8 @@ def train_peer(
     Raises:
         ImportError: if d3rlpy is not installed.
     """
-    try:
-        import d3rlpy  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        raise ImportError("d3rlpy is not installed: pip install d3rlpy.") from None
-    d3rlpy.seed(config.seed)
-    torch.manual_seed(config.seed)
+    d3rlpy, dataset = peer_data(data, config.seed)
     discrete = np.issubdtype(data.actions.dtype, np.integer)
-    dataset = d3rlpy.dataset.MDPDataset(
-        data.observations,
-        data.actions.reshape(len(data.rewards), -1),
-        data.rewards,
-        data.terminals.astype(np.float32),
-        timeouts=(data.ends & ~data.terminals).astype(np.float32),
-    )
     algorithm = _algorithm(d3rlpy, config, discrete).create(device="cpu:0")
     algorithm.build_with_dataset(dataset)
     for _ in range(config.steps):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Final
 
 import numpy as np
@@ -11,11 +10,10 @@ from numpy.typing import NDArray
 
 from benchmarks.baselines.dt.method import DTConfig, DTPolicy
 from benchmarks.baselines.shared.returns import ReturnScale
-from benchmarks.validation.linear_quadratic import GaussianData, PointMass
 from benchmarks.validation.linear_quadratic_data import (
-    Behaviour,
     PointMassTrajectories,
-    recorded,
+    gaussian_data,
+    gaussian_trajectories,
     trained,
 )
 
@@ -31,31 +29,24 @@ _OPTIONS: Final[dict[str, Any]] = {
 _EPISODES, _STEPS = 200, 200
 #: Steps of a return; what lies beyond is of no weight.
 _FUTURE: Final = 100
-_NOISE: Final = 0.1
 _HELD_OUT: Final = 1000
-
-
-def _problem(gamma: float) -> GaussianData:
-    problem = PointMass(velocity_noise=0.005)
-    gain = 0.5 * problem.best_gain()
-    return GaussianData(problem, gain, _NOISE, np.zeros(2), 1.0, gamma, _FUTURE)
 
 
 def expected_actions(updates: int, seed: int) -> tuple[Reals, Reals, Reals]:
     """Trains on Gaussian data and asks for returns, each as likely as in the data.
 
-    Earlier steps say nothing about the action that the present state and return do not: the
-    expectation given these two is exact for every context.
+    A step earns its action. Earlier steps say nothing about the action that the present state and
+    return do not: the expectation given these two is exact for every context.
 
     Returns:
         Actions `(B,)` of held-out windows: the transformer's, their expectation given state and
         return, and that given the state alone.
     """
     config = DTConfig(steps=updates, seed=seed, **_OPTIONS)
-    data, rng = _problem(config.gamma), np.random.default_rng(seed)
-    policy = trained("dt", _played(data, _EPISODES, _STEPS, rng).offline(), config)
+    data, rng = gaussian_data((0.0, 0.0), 1.0, config.gamma, _FUTURE), np.random.default_rng(seed)
+    policy = trained("dt", gaussian_trajectories(data, _EPISODES, _STEPS, rng).offline(), config)
     assert isinstance(policy, DTPolicy)
-    held = _played(data, _HELD_OUT, config.context, rng)
+    held = gaussian_trajectories(data, _HELD_OUT, config.context, rng)
     present = held.observations[:, 0, config.context - 1].astype(np.float64)
     mean, deviation = data.return_moments(present)
     asked = mean + deviation * rng.normal(size=len(present))
@@ -68,16 +59,6 @@ def expected_actions(updates: int, seed: int) -> tuple[Reals, Reals, Reals]:
         ]
     actions = _actions(policy, held, returns)
     return actions, data.action_for_return(present, asked), data.action_for_return(present, mean)
-
-
-def _played(
-    data: GaussianData, episodes: int, steps: int, rng: np.random.Generator
-) -> PointMassTrajectories:
-    starts = rng.multivariate_normal(np.zeros(2), data.stationary(), episodes)
-    behaviour = Behaviour(data.gain, data.sigma)
-    raw = recorded(data.problem, [behaviour], starts, steps, 1.0, int(rng.integers(2**31)))
-    # The reward of a step is its action.
-    return dataclasses.replace(raw, rewards=raw.actions[..., 0].astype(np.float64))
 
 
 @torch.inference_mode()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.transitions import TransitionBatch
+from benchmarks.validation.fitting import OneBatch
 from networld_agent.model.task_spec import ActionSpec
 
 __all__ = [
@@ -143,30 +144,24 @@ def conservative_values(counts: NDArray[np.int64], alpha: float) -> Table:
     return q
 
 
-class GridTransitions:
+class GridTransitions(OneBatch):
     """Every transition of the data, as often as it is in it, in one batch; cells as one-hot codes.
 
     Args:
         counts: `(16, 4)` of the data.
     """
 
-    input_size = _STATES
-
     def __init__(self, counts: NDArray[np.int64]) -> None:
-        self.codec = ActionCodec(ActionSpec("discrete", sizes=(ACTIONS,)))
         counts = counts.copy()
         counts[GOAL] = 0
         pairs = np.repeat(np.arange(counts.size), counts.ravel())
         cell, action = np.divmod(pairs, ACTIONS)
         code = torch.eye(_STATES)
-        self.batch = TransitionBatch(
+        batch = TransitionBatch(
             code[cell],
             torch.from_numpy(action),
             torch.from_numpy(REWARD[cell, action]).float(),
             code[NEXT[cell, action]],
             torch.from_numpy(~ENDS[cell, action]).float(),
         )
-
-    def __call__(self, step: int) -> TransitionBatch:  # noqa: ARG002
-        """The batch, the same at every step."""
-        return self.batch
+        super().__init__(ActionCodec(ActionSpec("discrete", sizes=(ACTIONS,))), batch)

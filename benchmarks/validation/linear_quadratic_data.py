@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,19 @@ from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from benchmarks.baselines.shared.offline_data import OfflineData
 from benchmarks.baselines.shared.policy import BaselinePolicy, PolicySpec
-from benchmarks.validation.linear_quadratic import PointMass
+from benchmarks.validation.fitting import updated
+from benchmarks.validation.linear_quadratic import GaussianData, PointMass
 from networld_agent.data import TrajectoryDataset
 
-__all__ = ["Behaviour", "PointMassTrajectories", "mean_rewards", "recorded", "trained"]
+__all__ = [
+    "Behaviour",
+    "PointMassTrajectories",
+    "gaussian_data",
+    "gaussian_trajectories",
+    "mean_rewards",
+    "recorded",
+    "trained",
+]
 
 Reals = NDArray[np.float64]
 
@@ -40,7 +50,7 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class PointMassTrajectories:
-    """What `OfflineData` reads of a data set: E episodes of one agent, in memory.
+    """E episodes of one agent in memory, as `OfflineData` reads a data set.
 
     Args:
         observations: `(E, 1, T + 1, 2)`.
@@ -60,17 +70,17 @@ class PointMassTrajectories:
 
     @property
     def num_episodes(self) -> int:
-        """E."""
+        """Number of episodes E."""
         return len(self.rewards)
 
     @property
     def num_steps(self) -> int:
-        """T."""
+        """Number of steps T."""
         return self.rewards.shape[-1]
 
     @property
     def episodes(self) -> NDArray[np.int64]:
-        """All of them."""
+        """Indices of all episodes."""
         return np.arange(self.num_episodes)
 
     @property
@@ -85,12 +95,12 @@ class PointMassTrajectories:
 
     @property
     def metadata(self) -> SimpleNamespace:
-        """Extremes of the actions."""
+        """Statistics of the actions: their extremes."""
         extremes = {"min": [-self.bound], "max": [self.bound]}
         return SimpleNamespace(statistics={"actions": extremes})
 
     def offline(self) -> OfflineData:
-        """As a baseline takes it."""
+        """The data in the form that a baseline takes."""
         return OfflineData(cast(TrajectoryDataset, self))
 
 
@@ -132,14 +142,35 @@ def recorded(
     )
 
 
+def gaussian_data(
+    state_reward: Sequence[float], action_reward: float, gamma: float, future: int
+) -> GaussianData:
+    """Half the best gain and little noise, so that scaled observations are linear in the states."""
+    problem = PointMass(velocity_noise=0.005)
+    gain = 0.5 * problem.best_gain()
+    reward = np.array(state_reward)
+    return GaussianData(problem, gain, 0.1, reward, action_reward, gamma, future)
+
+
+def gaussian_trajectories(
+    data: GaussianData, episodes: int, steps: int, rng: np.random.Generator
+) -> PointMassTrajectories:
+    """Trajectories of such data from states as they are in the long run, with its rewards."""
+    starts = rng.multivariate_normal(np.zeros(2), data.stationary(), episodes)
+    behaviour = Behaviour(data.gain, data.sigma)
+    raw = recorded(data.problem, [behaviour], starts, steps, 1.0, int(rng.integers(2**31)))
+    states, actions = raw.observations[:, :, :-1].astype(np.float64), raw.actions[..., 0]
+    rewards = states @ data.state_reward + data.action_reward * actions.astype(np.float64)
+    return dataclasses.replace(raw, rewards=rewards)
+
+
 def trained(method: str, data: OfflineData, config: BaselineConfig) -> BaselinePolicy:
     """A baseline's policy, trained on data in memory as `fit` trains it on files."""
     torch.manual_seed(config.seed)
     baseline = make_baseline(method)
     scaling = ObservationScaling.of_data(data)
     learner = baseline.learner(data, scaling, config)
-    for step in range(config.steps):
-        learner.update(learner.batch(step), step)
+    updated(learner, config.steps)
     spec = PolicySpec(data.task, data.observation_size, data.action, config, learner.extra())
     return baseline.policy_type(spec).fill(learner.actor, scaling)
 

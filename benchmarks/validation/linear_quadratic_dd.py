@@ -10,7 +10,6 @@ No other library has one to compare with (d3rlpy has none). Two questions instea
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Final
 
 import numpy as np
@@ -19,9 +18,11 @@ from numpy.typing import NDArray
 
 from benchmarks.baselines.bc import BCConfig
 from benchmarks.baselines.dd.method import DDConfig, DDPolicy
-from benchmarks.validation.linear_quadratic import POINT_MASS, GaussianData, PointMass
+from benchmarks.validation.linear_quadratic import POINT_MASS
 from benchmarks.validation.linear_quadratic_data import (
     Behaviour,
+    gaussian_data,
+    gaussian_trajectories,
     mean_rewards,
     recorded,
     trained,
@@ -39,8 +40,6 @@ _OPTIONS: Final[dict[str, Any]] = {
     "batch_size": 64, "horizon": 16, "channels": 16, "hidden_size": 128, "learning_rate": 2e-3,
     "ema_decay": 0.99,
 }  # fmt: skip
-#: So small that scaled observations are linear in the states.
-_GAUSSIAN_STEPS, _GAUSSIAN_NOISE = 200, 0.1
 _STEPS, _EPISODES = 50, 300
 #: Shares of the best gain in the data of mixed quality, and the noise of its actions.
 _GAINS: Final = (0.1, 0.3, 1.0)
@@ -50,14 +49,10 @@ _TARGETS: Final = (0.7, 1.0, 1.3)
 _VALIDATION, _TEST = 20_000, 30_000
 
 
-def _gaussian(future: int, gamma: float) -> GaussianData:
-    problem = PointMass(velocity_noise=0.005)
-    gain = 0.5 * problem.best_gain()
-    return GaussianData(problem, gain, _GAUSSIAN_NOISE, np.array([1.0, 0.0]), 0.0, gamma, future)
-
-
 def expectations(updates: int, seed: int) -> dict[str, Any]:
     """Trains on Gaussian data and measures how far plans and actions are from the expectations.
+
+    A step earns its position.
 
     Returns:
         "return_effect": what asking for a return changes in the planned velocity, as a share of
@@ -67,20 +62,12 @@ def expectations(updates: int, seed: int) -> dict[str, Any]:
         actions' deviation.
     """
     config = DDConfig(steps=updates, seed=seed, **_OPTIONS)
-    data = _gaussian(config.horizon - config.history, config.gamma)
+    data = gaussian_data((1.0, 0.0), 0.0, config.gamma, config.horizon - config.history)
     rng = np.random.default_rng(seed)
-    behaviour = Behaviour(data.gain, data.sigma)
-
-    def played(episodes: int, steps: int) -> Any:
-        starts = rng.multivariate_normal(np.zeros(2), data.stationary(), episodes)
-        raw = recorded(data.problem, [behaviour], starts, steps, 1.0, int(rng.integers(2**31)))
-        # The reward of a step is the position.
-        return dataclasses.replace(raw, rewards=raw.observations[..., :-1, 0].astype(np.float64))
-
-    policy = trained("dd", played(200, _GAUSSIAN_STEPS).offline(), config)
+    policy = trained("dd", gaussian_trajectories(data, 200, 200, rng).offline(), config)
     assert isinstance(policy, DDPolicy)
     # Many states, each with a return that is as likely as in the data.
-    held = played(1_000, config.history)
+    held = gaussian_trajectories(data, 1_000, config.history, rng)
     states = held.observations[:, 0, config.history - 1].astype(np.float64)
     mean, deviation = data.return_moments(states)
     offset, unit = (policy.spec.extra[name] for name in ("return_offset", "return_unit"))

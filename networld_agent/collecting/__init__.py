@@ -2,7 +2,7 @@
 
 from networld_agent.collecting.run import collect
 from networld_agent.collecting.settings import CollectionSettings
-from networld_agent.collecting.sources import EpisodeSource, make_source
+from networld_agent.collecting.sources import EpisodeSource
 from networld_agent.collecting.tiers import MIXED_SHARES, TIERS
 
 __all__ = [
@@ -11,5 +11,4 @@ __all__ = [
     "CollectionSettings",
     "EpisodeSource",
     "collect",
-    "make_source",
 ]

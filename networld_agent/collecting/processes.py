@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from networld_agent.collecting.settings import CollectionSettings
-from networld_agent.collecting.sources import make_source
+from networld_agent.collecting.sources import EpisodeSource
 from networld_agent.data.files import ArrayFiles
 from networld_agent.data.layout import ArrayLayout
 from networld_agent.data.writer import DatasetWriter
@@ -87,7 +87,7 @@ def _work(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     warnings.simplefilter("ignore")  # the parent has shown them
     try:
-        source = make_source(settings)
+        source = EpisodeSource(settings)
         with ArrayFiles(folder, layouts) as files:
             while (block := connection.recv()) is not None:
                 for chunk in source.play(block):

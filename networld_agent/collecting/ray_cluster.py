@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from networld_agent.collecting.settings import CollectionSettings
-from networld_agent.collecting.sources import make_source
+from networld_agent.collecting.sources import EpisodeSource
 from networld_agent.data.files import Chunk
 from networld_agent.data.writer import DatasetWriter
 
@@ -19,7 +19,7 @@ _AHEAD = 4
 
 
 def _play(settings: CollectionSettings, block: tuple[int, ...]) -> Iterator[Any]:
-    for chunk in make_source(settings).play(block):
+    for chunk in EpisodeSource(settings).play(block):
         yield chunk.episodes, chunk.first, chunk.arrays
 
 

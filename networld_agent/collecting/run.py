@@ -9,7 +9,7 @@ from pathlib import Path
 from networld_agent.collecting.blocks import plan_blocks
 from networld_agent.collecting.processes import play_in_processes
 from networld_agent.collecting.settings import CollectionSettings
-from networld_agent.collecting.sources import make_source
+from networld_agent.collecting.sources import EpisodeSource
 from networld_agent.data.errors import DatasetError
 from networld_agent.data.metadata import Metadata
 from networld_agent.data.writer import DatasetWriter, first_difference
@@ -57,7 +57,7 @@ def collect(
     check_int("--num-envs", num_envs, 1)
     check_int("--jobs", jobs, 1, 10_000)
     target = Path(out)
-    source = make_source(settings)
+    source = EpisodeSource(settings)
     description = source.describe()
     if target.exists():
         try:

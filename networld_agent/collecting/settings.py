@@ -24,8 +24,9 @@ class CollectionSettings:
             whose agents share one observation and one action space.
         preset: named configuration of a task; its first one by default.
         overrides: fields of the task's configuration, or arguments of the factory.
-        policy: a tier, the name of a policy of the task, or `module:function` for an environment
-            from a factory: `function(observations (N, D), rng) -> (N[, A])` actions.
+        policy: a tier, the name of a policy of the task, or `module:Class` of a
+            `wirelessenvs.Policy` of one's own. For an environment from a factory "random" or
+            `module:function`: `function(observations (N, D), rng) -> (N[, A])` actions.
         epsilon: probability that an agent acts at random in a step; the random action is recorded
             as it was executed.
         episodes: E.

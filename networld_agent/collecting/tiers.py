@@ -54,13 +54,15 @@ _TABLE: Final = {"cbf-v0": _cbf, "rb-v0": _rb, "slicing-v0": _slicing}
 
 
 def tier_policy(task: Task, tier: str, config: Any) -> str:
-    """Name of the task's policy that plays a tier; other names pass through.
+    """Name of the task's policy that plays a tier; other names and `module:Class` pass through.
 
     Raises:
         ValueError: if the task has no such policy; the sentence lists tiers and policies.
     """
     if tier in TIERS:
         return _TABLE[task.id](tier, config)
+    if ":" in tier:
+        return tier
     return check_choice("--policy", tier, (*TIERS, *(p for p in task.policies if p not in TIERS)))
 
 

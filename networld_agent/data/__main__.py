@@ -10,9 +10,8 @@ from pathlib import Path
 from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.inspection import plot, summary
 from networld_agent.data.subset import write_subset
-from networld_agent.progress import ProgressLine
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, run
+from wirelessenvs.command import Progress, check_targets, run
 
 __all__ = ["main"]
 
@@ -49,7 +48,7 @@ def _chosen(options: argparse.Namespace) -> TrajectoryDataset:
 def _subset(options: argparse.Namespace) -> None:
     if options.first is None and options.episodes is None:
         raise ValueError("say which episodes: --first N or --episodes FROM:TO.")
-    dataset, line = _chosen(options), ProgressLine("episodes")
+    dataset, line = _chosen(options), Progress("episodes", every_s=10)
     path = write_subset(
         dataset, options.out, lambda done: line("copying", done, dataset.num_episodes)
     )
@@ -60,7 +59,7 @@ def _subset(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from networld_agent.data.minari_exchange import export_minari
 
-    dataset, line = _chosen(options), ProgressLine("episodes")
+    dataset, line = _chosen(options), Progress("episodes", every_s=10)
     path = export_minari(
         dataset,
         options.minari_id,

@@ -1,4 +1,4 @@
-"""A data set on disk as memory-mapped arrays, with windows for training."""
+"""A data set on disk as memory-mapped arrays."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from networld_agent.data.layout import map_array
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.verification import check_sample, verify_full
-from networld_agent.data.windows import Windows, gather_neighbors, gather_rows
-from wirelessenvs.checks import check_choice, check_int, check_real
+from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.graph import NeighborGraph
+from wirelessenvs.loading import load
 from wirelessenvs.simulator import Simulator
 from wirelessenvs.tasks import TASKS, get_task
 
@@ -27,8 +27,8 @@ class TrajectoryDataset:
     """Trajectories of one environment: E episodes of N agents and T steps.
 
     Arrays are read-only memory maps in the shapes of the files; nothing is scaled or converted.
-    `episodes` says which of them belong to this data set: `split`, `first` and `select` give
-    smaller data sets over the same maps.
+    `episodes` says which of them belong to this data set: `first` and `select` give smaller data
+    sets over the same maps. Windows for training are read by `networld_agent.data.windows`.
 
     Attributes:
         path: folder.
@@ -40,10 +40,8 @@ class TrajectoryDataset:
 
     Example:
         >>> dataset = TrajectoryDataset.open("data/rb-expert")  # doctest: +SKIP
-        >>> train, held_out = dataset.split(0.9, seed=0)  # doctest: +SKIP
-        >>> batch = train.windows(256, 32, np.random.default_rng(0))  # doctest: +SKIP
-        >>> batch.observations.shape  # doctest: +SKIP
-        (256, 32, 4)
+        >>> dataset.first(10).seeds  # doctest: +SKIP
+        (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
     """
 
     def __init__(
@@ -101,12 +99,12 @@ class TrajectoryDataset:
 
     @property
     def num_agents(self) -> int:
-        """N."""
+        """Number of agents N."""
         return self.description.num_agents
 
     @property
     def num_steps(self) -> int:
-        """T of every episode."""
+        """Number of steps T of every episode."""
         return self.description.steps
 
     @property
@@ -164,8 +162,6 @@ class TrajectoryDataset:
                 f"the environment is made by {task!r}, code that this data set names: pass "
                 "trusted=True if you trust it."
             )
-        from networld_agent.worlds.pettingzoo import load
-
         return load(environment["factory"], "factory")(**environment["arguments"])
 
     # ------------------------------------------------------------------- subsets
@@ -182,109 +178,6 @@ class TrajectoryDataset:
     def first(self, count: int) -> TrajectoryDataset:
         """The data set with its first `count` episodes only."""
         return self.select(np.arange(check_int("count", count, 1, self.num_episodes)))
-
-    def split(self, share: float, seed: int = 0) -> tuple[TrajectoryDataset, TrajectoryDataset]:
-        """Two data sets without a common episode: random `share` of the episodes, and the rest.
-
-        Raises:
-            ValueError: if one of them would be empty.
-        """
-        check_real("share", share, 0, 1)
-        count = round(share * self.num_episodes)
-        if not 0 < count < self.num_episodes:
-            raise ValueError(
-                f"share {share:g} of {self.num_episodes} episodes leaves one part empty."
-            )
-        order = np.random.default_rng(seed).permutation(self.num_episodes)
-        return self.select(np.sort(order[:count])), self.select(np.sort(order[count:]))
-
-    # ------------------------------------------------------------------- windows
-    def num_windows(self, horizon: int) -> int:
-        """Number of different windows of a length."""
-        check_int("horizon", horizon, 1, self.num_steps)
-        return self.num_episodes * self.num_agents * (self.num_steps - horizon + 1)
-
-    def windows(
-        self,
-        batch_size: int,
-        horizon: int,
-        rng: np.random.Generator,
-        neighbors: bool = True,
-    ) -> Windows:
-        """Uniformly random windows, each within one episode of one agent.
-
-        Args:
-            batch_size: B.
-            horizon: H, at most T.
-            rng: draws the windows; equal generators draw equal windows.
-            neighbors: whether to gather the neighbours' mean too.
-        """
-        check_int("batch_size", batch_size, 1)
-        index = rng.integers(self.num_windows(horizon), size=batch_size)
-        index, starts = np.divmod(index, self.num_steps - horizon + 1)
-        positions, agents = np.divmod(index, self.num_agents)
-        return self.gather(self.episodes[positions], agents, starts, horizon, neighbors)
-
-    def gather(
-        self,
-        episodes: NDArray[np.int64],
-        agents: NDArray[np.int64],
-        starts: NDArray[np.int64],
-        horizon: int,
-        neighbors: bool = True,
-    ) -> Windows:
-        """The windows of given episodes (numbered as in the files), agents and first steps.
-
-        Raises:
-            ValueError: naming the first window that would leave its episode.
-        """
-        check_int("horizon", horizon, 1, self.num_steps)
-        places = []
-        limits = (len(self.observations), self.num_agents, self.num_steps - horizon + 1)
-        for name, values, limit in zip(
-            ("episodes", "agents", "starts"), (episodes, agents, starts), limits, strict=True
-        ):
-            array = np.ascontiguousarray(values, dtype=np.int64)
-            wrong = np.flatnonzero((array < 0) | (array >= limit))
-            if array.shape != np.shape(episodes) or array.ndim != 1 or wrong.size:
-                given = array.ravel()[wrong[0]] if wrong.size else f"shape {array.shape}"
-                raise ValueError(f"{name} must be (B,) between 0 and {limit - 1}, got {given}.")
-            places.append(array)
-        e, i, s = places
-        batch = len(s)
-        size = self.observations.shape[-1]
-        # One allocation for both: where it is large, NumPy asks for huge pages.
-        both = np.empty((1 + neighbors, batch, horizon, size), np.float32)
-        own, mean = both[0], both[1] if neighbors else None
-        gather_rows(self.observations, e, i, s, own)
-        if mean is not None:
-            first, heard, dynamic = self._heard
-            gather_neighbors(self.observations, first, heard, dynamic, e, i, s, mean)
-        actions = self.actions.reshape(*self.actions.shape[:3], -1)
-        chosen = np.empty((batch, horizon, actions.shape[3]), actions.dtype)
-        gather_rows(actions, e, i, s, chosen)
-        rewards = np.empty((batch, horizon, 1), np.float64)
-        gather_rows(self.rewards[..., None], e, i, s, rewards)
-        return Windows(
-            own,
-            mean,
-            chosen.reshape(batch, horizon, *self.actions.shape[3:]),
-            rewards[..., 0],
-            e,
-            i,
-            s,
-            np.zeros(batch, np.int64),
-        )
-
-    @cached_property
-    def _heard(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
-        """The graph as the kernel reads it: neighbour lists, or adjacency per step."""
-        if self.graph is None:
-            nobody = np.zeros(self.num_agents + 1, np.int64)
-            return nobody, np.zeros(0, np.int64), self._arrays["adjacency"]
-        first = np.concatenate([[0], np.cumsum(self.graph.degrees)])
-        heard = np.nonzero(self.graph.adjacency)[1].astype(np.int64)
-        return first, heard, np.zeros((0, 0, 0, 0), np.uint8)
 
 
 def _reopen(path: str, episodes: NDArray[np.int64]) -> TrajectoryDataset:

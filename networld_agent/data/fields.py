@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from networld_agent.data.errors import DatasetError
 
-__all__ = ["Fields", "canonical_json", "read_json"]
+__all__ = ["Fields", "read_json"]
 
 T = TypeVar("T")
 
@@ -22,11 +22,6 @@ def _refuse_constant(text: str) -> float:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def canonical_json(document: Any) -> str:
-    """One text per document: sorted keys, no spaces, no NaN; for checksums."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -64,9 +59,6 @@ class Fields:
             raise self._fault(prefix.rstrip("."), "must be an object", document)
         self._document: dict[str, Any] = document
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._document
-
     def _fault(self, key: str, rule: str, value: object) -> DatasetError:
         return DatasetError(f"{self._file}: key {key!r} {rule}, got {_short(value)}.")
 
@@ -84,9 +76,9 @@ class Fields:
         """A nested object."""
         return Fields(self.raw(key), self._file, f"{self._prefix}{key}.")
 
-    def keys(self) -> tuple[str, ...]:
+    def __iter__(self) -> Iterator[str]:
         """Keys of this object."""
-        return tuple(self._document)
+        return iter(self._document)
 
     def text(self, key: str, empty: bool = False) -> str:
         """A string."""

@@ -115,12 +115,11 @@ class ArrayFiles:
         for name, block in chunk.arrays.items():
             layout, handle = self.layouts[name], self._files[name]
             values = np.ascontiguousarray(block, np.dtype(layout.dtype))
-            # Axes between the episode and the step: one for the agent, none for adjacency.
-            lead = 1 if name == "adjacency" else 2
+            lead = layout.lead
             rows = values.reshape(*values.shape[:lead], -1).view(np.uint8)
             steps = layout.shape[lead]
-            if values.shape[lead + 1 :] != layout.shape[lead + 1 :]:
-                raise ValueError(f"{name} must end in {layout.shape[lead + 1 :]}.")
+            if values.shape[lead + 1 :] != layout.row_shape[1:]:
+                raise ValueError(f"{name} must end in {layout.row_shape[1:]}.")
             step_bytes = rows.shape[-1] // values.shape[lead]
             for index in np.ndindex(*rows.shape[:-1]):
                 row = rows[index]

@@ -80,14 +80,10 @@ def summary(dataset: TrajectoryDataset) -> str:
     try:
         return _summary(dataset)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise _broken(error) from None
-
-
-def _broken(error: Exception) -> DatasetError:
-    return DatasetError(
-        f"metadata.json: key 'statistics' is not as collection writes it "
-        f"({type(error).__name__}: {error})."
-    )
+        raise DatasetError(
+            f"metadata.json: key 'statistics' is not as collection writes it "
+            f"({type(error).__name__}: {error})."
+        ) from None
 
 
 def _summary(dataset: TrajectoryDataset) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from networld_agent.data.metadata import Quantity
 
-__all__ = ["action_labels", "metric_labels", "observation_labels", "reward_unit"]
+__all__ = ["action_labels", "metric_labels", "observation_labels"]
 
 Labels = list[Quantity]
 
@@ -119,8 +119,3 @@ def _unit_of(task: str, name: str) -> str:
     if name.startswith("bandwidth"):
         return "Hz"
     return "packets" if name.startswith(("demand", "dropped")) else ""
-
-
-def reward_unit(task: str) -> str:
-    """Unit of the reward, "" where it has none."""
-    return "bit/s/Hz" if task == "cbf-v0" else ""

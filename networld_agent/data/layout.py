@@ -34,15 +34,22 @@ class ArrayLayout:
     Args:
         dtype: as in a `.npy` header, "<f4".
         shape: `(E, ...)`.
+        lead: axes before the step: episode and agent, or the episode alone.
     """
 
     dtype: str
     shape: tuple[int, ...]
+    lead: int = 2
 
     @property
     def header(self) -> bytes:
         """The bytes before the values."""
         return header_bytes(self.dtype, self.shape)
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Steps of one agent in one episode (of all agents, without an axis for them)."""
+        return self.shape[self.lead :]
 
     @property
     def episode_bytes(self) -> int:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from networld_agent.data.errors import DatasetError
-from networld_agent.data.fields import Fields, canonical_json, read_json
+from networld_agent.data.fields import Fields, read_json
 from networld_agent.data.layout import ArrayLayout
 from wirelessenvs.graph import NeighborGraph
+from wirelessenvs.json_values import canonical_json
 
 __all__ = [
     "EXTRA_FORMS",
@@ -169,12 +170,12 @@ class Description:
 
     @property
     def num_episodes(self) -> int:
-        """E."""
+        """Number of episodes E."""
         return len(self.seeds)
 
     @property
     def num_agents(self) -> int:
-        """N."""
+        """Number of agents N."""
         return len(self.agents)
 
     def graph(self) -> NeighborGraph | None:
@@ -197,7 +198,7 @@ class Description:
             width = (form.width,) if form.width else ()
             layouts[name] = ArrayLayout(form.dtype, (e, n, t, *width))
         if self.adjacency is None:
-            layouts["adjacency"] = ArrayLayout("|u1", (e, t + 1, n, n))
+            layouts["adjacency"] = ArrayLayout("|u1", (e, t + 1, n, n), lead=1)
         return layouts
 
     def to_json(self) -> dict[str, Any]:
@@ -239,7 +240,7 @@ class Description:
         return cls(
             task=fields.text("task"),
             environment=fields.raw("environment"),
-            versions={name: versions.text(name) for name in versions.keys()},  # noqa: SIM118
+            versions={name: versions.text(name) for name in versions},
             policy=fields.text("policy"),
             epsilon=fields.real("epsilon", 0, 1),
             seeds=seeds,
@@ -302,7 +303,7 @@ class Metadata:
         listed, arrays = fields.sub("arrays"), {}
         for name, layout in description.layouts().items():
             arrays[name] = _read_array(listed.sub(name), name, layout)
-        for name in listed.keys():  # noqa: SIM118
+        for name in listed:
             if name not in arrays:
                 raise fields.fault(f"arrays.{name}", "is no array of this data set", name)
         stated = fields.text("metadata_sha256")
@@ -376,7 +377,7 @@ def _read_metrics(fields: Fields) -> tuple[Quantity, ...]:
 
 def _read_forms(fields: Fields) -> dict[str, Form]:
     forms = {}
-    for name in fields.keys():  # noqa: SIM118
+    for name in fields:
         if name not in EXTRA_FORMS:
             raise fields.fault(name, f"must be one of {EXTRA_FORMS}", name)
         entry = fields.sub(name)

@@ -29,11 +29,11 @@ from numpy.typing import NDArray
 
 from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.errors import DatasetError
-from networld_agent.data.fields import canonical_json, read_json
-from networld_agent.data.files import Chunk
+from networld_agent.data.fields import read_json
 from networld_agent.data.metadata import ActionInfo, Description
 from networld_agent.data.subset import description_of
-from networld_agent.data.writer import DatasetWriter
+from networld_agent.data.writer import write_episodes
+from wirelessenvs.json_values import canonical_json
 from wirelessenvs.tasks import TASKS
 
 __all__ = ["export_minari", "import_minari"]
@@ -324,18 +324,17 @@ def import_minari(folder: Path, out: Path, report: Report | None = None) -> Path
         file = h5py.File(path, "r")
     except (OSError, RuntimeError) as error:
         raise DatasetError(f"{path}: is no HDF5 file that can be read: {error}.") from None
-    with file, DatasetWriter(out, description) as writer:
-        for episode in writer.missing:
-            arrays = _episode(file, path, episode, description)
-            if _digest(arrays) != sums[episode]:
-                raise DatasetError(
-                    f"{path}: episode {episode} does not fit its checksum: the file was changed."
-                )
-            writer.write(Chunk((episode,), 0, _arrays(arrays, description)))
-            writer.commit((episode,))
-            if report is not None:
-                report(episode + 1)
-        return writer.finish()
+
+    def checked(episode: int) -> dict[str, NDArray[Any]]:
+        arrays = _episode(file, path, episode, description)
+        if _digest(arrays) != sums[episode]:
+            raise DatasetError(
+                f"{path}: episode {episode} does not fit its checksum: the file was changed."
+            )
+        return _arrays(arrays, description)
+
+    with file:
+        return write_episodes(out, description, checked, report)
 
 
 def _described(folder: Path, metadata: Any) -> tuple[Description, list[str]]:

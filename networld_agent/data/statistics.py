@@ -20,6 +20,9 @@ __all__ = ["Moments", "rows_of_file", "summarise"]
 #: Values of a discrete action space up to which a histogram is stored.
 _MAX_HISTOGRAM = 4096
 
+#: Called with episode, agent and the values of one agent in one episode.
+Visit = Callable[[int, int, NDArray[Any]], None]
+
 
 class Moments:
     """Least, greatest, mean and spread per column, taken in row by row.
@@ -48,7 +51,7 @@ class Moments:
         np.maximum(self.high, values.max(0), out=self.high)
 
     def to_json(self) -> dict[str, list[float]]:
-        """Lists per column."""
+        """The moments as JSON values, one list each with an entry per column."""
         spread = np.sqrt(self._square / max(self.count, 1))
         parts = {"min": self.low, "max": self.high, "mean": self.mean, "std": spread}
         return {name: [_rounded(x) for x in values.tolist()] for name, values in parts.items()}
@@ -59,37 +62,31 @@ def _rounded(value: float) -> float:
     return float(f"{value:.9g}")
 
 
-def rows_of_file(
-    path: Path,
-    layout: ArrayLayout,
-    lead: int,
-    visit: Callable[[int, NDArray[Any]], None] | None,
-) -> ArrayInfo:
+def rows_of_file(path: Path, layout: ArrayLayout, visit: Visit | None = None) -> ArrayInfo:
     """Reads a file once from start to end.
 
     Args:
         path: of the file.
         layout: of the array.
-        lead: number of leading axes that index rows: 2 for episode and agent.
-        visit: called with the episode and each row `(layout.shape[lead], ...)` in order.
+        visit: called with episode, agent and each row `layout.row_shape` in order; agent is 0 where
+            the array has no axis for it.
 
     Returns:
         The array's description with its checksums.
     """
     digest, crcs = hashlib.sha256(), []
     dtype = np.dtype(layout.dtype)
-    row_shape = layout.shape[lead:]
-    row_bytes = math.prod(row_shape) * dtype.itemsize
+    row_bytes = math.prod(layout.row_shape) * dtype.itemsize
     with path.open("rb") as file:
         digest.update(file.read(len(layout.header)))
         for episode in range(layout.shape[0]):
             crc = 0
-            for _ in range(math.prod(layout.shape[1:lead])):
+            for agent in range(math.prod(layout.shape[1 : layout.lead])):
                 data = file.read(row_bytes)
                 crc = zlib.crc32(data, crc)
                 digest.update(data)
                 if visit is not None:
-                    visit(episode, np.frombuffer(data, dtype).reshape(row_shape))
+                    visit(episode, agent, np.frombuffer(data, dtype).reshape(layout.row_shape))
             crcs.append(crc)
     return ArrayInfo(layout, digest.hexdigest(), tuple(crcs))
 
@@ -109,49 +106,51 @@ def summarise(
         description: of the data set.
         progress: called with the number of files done.
     """
-    layouts = description.layouts()
-    statistics: dict[str, Any] = {}
-    arrays: dict[str, ArrayInfo] = {}
-
-    def with_moments(name: str, columns: int) -> None:
-        moments = Moments(columns)
-
-        def visit(_: int, row: NDArray[Any]) -> None:
-            moments.add(row.reshape(-1, columns))
-
-        arrays[name] = rows_of_file(folder / f"{name}.npy", layouts[name], 2, visit)
-        statistics[name] = moments.to_json()
-
-    rewards = _RewardStatistics(description)
-    arrays["rewards"] = rows_of_file(folder / "rewards.npy", layouts["rewards"], 2, rewards.visit)
-    statistics |= rewards.to_json()
-    with_moments("observations", description.observation.size)
-    actions = _ActionStatistics(description)
-    arrays["actions"] = rows_of_file(folder / "actions.npy", layouts["actions"], 2, actions.visit)
-    statistics |= actions.to_json()
+    parts: dict[str, _EntryStatistics] = {
+        "rewards": _RewardStatistics(description),
+        "observations": _EntryStatistics("observations", description.observation.size),
+        "actions": _ActionStatistics(description),
+    }
     if description.metrics:
-        with_moments("metrics", len(description.metrics))
-    for done, (name, layout) in enumerate(layouts.items()):
-        if name not in arrays:
-            lead = 1 if name == "adjacency" else 2
-            arrays[name] = rows_of_file(folder / f"{name}.npy", layout, lead, None)
+        parts["metrics"] = _EntryStatistics("metrics", len(description.metrics))
+    arrays: dict[str, ArrayInfo] = {}
+    for name, layout in description.layouts().items():
+        visit = parts[name].visit if name in parts else None
+        arrays[name] = rows_of_file(folder / f"{name}.npy", layout, visit)
         if progress is not None:
-            progress(done + 1)
-    return statistics, {name: arrays[name] for name in layouts}
+            progress(len(arrays))
+    statistics: dict[str, Any] = {}
+    for part in parts.values():
+        statistics |= part.to_json()
+    return statistics, arrays
 
 
-class _RewardStatistics:
+class _EntryStatistics:
+    """Of every entry of an array by itself."""
+
+    def __init__(self, name: str, columns: int) -> None:
+        self._name, self._columns = name, columns
+        self._moments = Moments(columns)
+
+    def visit(self, _episode: int, _agent: int, row: NDArray[Any]) -> None:
+        self._moments.add(row.reshape(-1, self._columns))
+
+    def to_json(self) -> dict[str, Any]:
+        return {self._name: self._moments.to_json()}
+
+
+class _RewardStatistics(_EntryStatistics):
     def __init__(self, description: Description) -> None:
+        super().__init__("rewards", 1)
         self._policies = description.episode_policies
         self._sums = np.zeros(description.num_episodes)
         self._entries = description.num_agents * description.steps
-        self._moments = Moments(1)
         self._negative = 0
 
-    def visit(self, episode: int, row: NDArray[Any]) -> None:
+    def visit(self, episode: int, agent: int, row: NDArray[Any]) -> None:
+        super().visit(episode, agent, row)
         self._sums[episode] += row.sum()
         self._negative += int((row < 0).sum())
-        self._moments.add(row[:, None])
 
     def to_json(self) -> dict[str, Any]:
         means = self._sums / self._entries
@@ -166,32 +165,31 @@ class _RewardStatistics:
         return {
             "episode_mean_rewards": [_rounded(x) for x in means.tolist()],
             "returns": returns,
-            "rewards": self._moments.to_json(),
+            **super().to_json(),
             "negative_rewards": _rounded(self._negative / (self._entries * len(means))),
         }
 
 
-class _ActionStatistics:
+class _ActionStatistics(_EntryStatistics):
     def __init__(self, description: Description) -> None:
         action = description.action
-        self._columns = len(action.names)
-        self._moments = Moments(self._columns)
+        super().__init__("actions", len(action.names))
         self._start = action.start
         self._pairs = description.num_episodes * description.num_agents * (description.steps - 1)
         self._repeated = 0
         choices = action.sizes[0] if action.kind == "discrete" else 0
         self._histogram = np.zeros(choices if choices <= _MAX_HISTOGRAM else 0, np.int64)
 
-    def visit(self, _: int, row: NDArray[Any]) -> None:
+    def visit(self, episode: int, agent: int, row: NDArray[Any]) -> None:
+        super().visit(episode, agent, row)
         columns = row.reshape(len(row), self._columns)
-        self._moments.add(columns)
         self._repeated += int((columns[1:] == columns[:-1]).all(1).sum())
         if self._histogram.size:
             index = columns[:, 0] - self._start
             self._histogram += np.bincount(index, minlength=self._histogram.size)
 
     def to_json(self) -> dict[str, Any]:
-        result: dict[str, Any] = {"actions": self._moments.to_json()}
+        result = super().to_json()
         result["repeated_actions"] = _rounded(self._repeated / max(self._pairs, 1))
         if self._histogram.size:
             result["action_histogram"] = self._histogram.tolist()

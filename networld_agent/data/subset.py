@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from networld_agent.data.dataset import TrajectoryDataset
-from networld_agent.data.files import Chunk
 from networld_agent.data.metadata import Description
-from networld_agent.data.writer import DatasetWriter
+from networld_agent.data.writer import write_episodes
 
 __all__ = ["description_of", "write_subset"]
 
@@ -21,7 +21,7 @@ def description_of(dataset: TrajectoryDataset) -> Description:
     full = dataset.description
     return dataclasses.replace(
         full,
-        seeds=tuple(full.seeds[e] for e in dataset.episodes),
+        seeds=dataset.seeds,
         episode_policies=tuple(full.episode_policies[e] for e in dataset.episodes),
     )
 
@@ -39,12 +39,9 @@ def write_subset(
         report: called with the number of episodes done.
     """
     names = dataset.description.layouts()
-    with DatasetWriter(out, description_of(dataset)) as writer:
-        for position in writer.missing:
-            episode = int(dataset.episodes[position])
-            arrays = {name: np.asarray(dataset.array(name)[episode])[None] for name in names}
-            writer.write(Chunk((position,), 0, arrays))
-            writer.commit((position,))
-            if report is not None:
-                report(position + 1)
-        return writer.finish()
+
+    def arrays_of(position: int) -> dict[str, NDArray[Any]]:
+        episode = dataset.episodes[position]
+        return {name: dataset.array(name)[episode][None] for name in names}
+
+    return write_episodes(out, description_of(dataset), arrays_of, report)

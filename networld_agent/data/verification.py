@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,11 @@ def check_sample(metadata: Metadata, arrays: Mapping[str, NDArray[Any]]) -> None
     """
     description = metadata.description
     for name, array in arrays.items():
-        rows = 1 if name == "adjacency" else description.num_agents
+        layout = metadata.arrays[name].layout
         for episode in sorted({0, description.num_episodes - 1}):
-            for agent in range(rows):
-                row = array[episode] if name == "adjacency" else array[episode, agent]
-                _check_row(name, description, episode, agent, np.asarray(row))
+            rows = np.asarray(array[episode]).reshape(-1, *layout.row_shape)
+            for agent, row in enumerate(rows):
+                _check_row(name, description, episode, agent, row)
 
 
 def verify_full(folder: Path, metadata: Metadata) -> None:
@@ -39,30 +40,8 @@ def verify_full(folder: Path, metadata: Metadata) -> None:
     """
     description = metadata.description
     for name, info in metadata.arrays.items():
-        path, agents = folder / f"{name}.npy", description.num_agents
-        lead = 1 if name == "adjacency" else 2
-        fault: list[DatasetError] = []
-        row_of_episode = [0, 0]
-
-        def visit(
-            episode: int,
-            row: NDArray[Any],
-            name: str = name,
-            place: list[int] = row_of_episode,
-            faults: list[DatasetError] = fault,
-            agents: int = agents,
-        ) -> None:
-            if faults:
-                return
-            try:
-                _check_row(name, description, episode, place[0] % agents, row)
-            except DatasetError as error:
-                faults.append(error)
-            place[0] += 1
-
-        found = rows_of_file(path, info.layout, lead, visit)
-        if fault:
-            raise fault[0]
+        path = folder / f"{name}.npy"
+        found = rows_of_file(path, info.layout, partial(_check_row, name, description))
         for episode, pair in enumerate(zip(found.episode_crc32, info.episode_crc32, strict=True)):
             if pair[0] != pair[1]:
                 first = info.layout.offset(episode)

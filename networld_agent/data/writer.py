@@ -20,13 +20,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from numpy.typing import NDArray
+
 from networld_agent.data.errors import DatasetError
-from networld_agent.data.fields import canonical_json, read_json
+from networld_agent.data.fields import read_json
 from networld_agent.data.files import ArrayFiles, Chunk, storage_fault
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.statistics import summarise
+from wirelessenvs.command import replacing
+from wirelessenvs.json_values import canonical_json
 
-__all__ = ["DatasetWriter", "first_difference", "partial_folder"]
+__all__ = ["DatasetWriter", "first_difference", "partial_folder", "write_episodes"]
 
 _DESCRIPTION, _JOURNAL, _METADATA = "description.json", "journal.jsonl", "metadata.json"
 
@@ -205,7 +209,7 @@ class DatasetWriter:
         self.files.close()
         for name in (_JOURNAL, _DESCRIPTION):
             (self.folder / name).unlink(missing_ok=True)
-        for leftover in self.folder.glob("*.new"):
+        for leftover in self.folder.glob(".partial-*"):
             leftover.unlink()
         try:
             self.folder.rename(self.target)
@@ -215,13 +219,9 @@ class DatasetWriter:
         return self.target
 
     def _write_text(self, path: Path, text: str) -> None:
-        partial = path.with_name(path.name + ".new")
         try:
-            with partial.open("w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            with replacing(path) as partial:
+                partial.write_text(text)
             _sync_folder(path.parent)
         except OSError as error:
             raise storage_fault(path, error) from None
@@ -244,6 +244,29 @@ class DatasetWriter:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def write_episodes(
+    target: Path,
+    description: Description,
+    arrays_of: Callable[[int], Mapping[str, NDArray[Any]]],
+    report: Callable[[int], None] | None = None,
+) -> Path:
+    """Writes a data set whose episodes exist already, one after the other.
+
+    Args:
+        target: folder of the data set; must not exist.
+        description: of the data set.
+        arrays_of: an episode's arrays, `(1, N, T, ...)` each, as of `Chunk`.
+        report: called with the number of episodes done.
+    """
+    with DatasetWriter(target, description) as writer:
+        for episode in writer.missing:
+            writer.write(Chunk((episode,), 0, arrays_of(episode)))
+            writer.commit((episode,))
+            if report is not None:
+                report(episode + 1)
+        return writer.finish()
 
 
 def _line(episode: int, crcs: Mapping[str, int]) -> str:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from networld_agent.data.windows import JointWindows, WindowSource
 from networld_agent.diagnostics.action_accuracy import (
     ActionAccuracy,
     action_accuracy,
@@ -20,7 +21,6 @@ from networld_agent.diagnostics.action_accuracy import (
 from networld_agent.diagnostics.latent_prediction import LinearPredictor, persistence, step_errors
 from networld_agent.diagnostics.rank_correlation import rank_correlation
 from networld_agent.evaluation.episodes import Episodes, play
-from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer
 from networld_agent.evaluation.scores import bootstrap_interval
 from networld_agent.keyed_random import stream_keys
@@ -30,8 +30,8 @@ from networld_agent.planning.plan_generator import PlanGenerator
 from networld_agent.planning.planning_model import PlanningModel
 from networld_agent.planning.samplers import noised
 from networld_agent.training.latent_health import effective_rank
-from networld_agent.training.windows import JointWindows, WindowSource
 from networld_agent.worlds.interface import Worlds
+from wirelessenvs.json_values import finite_or_null
 
 __all__ = [
     "Lift",
@@ -126,7 +126,7 @@ def predictions(
     samples: int,
     length: int,
 ) -> tuple[Tensor, Tensor]:
-    """Where a model expects to be.
+    """The model's predicted latents.
 
     Args:
         model: to predict with.

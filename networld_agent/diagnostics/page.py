@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from networld_agent.diagnostics.measurements import Measurements
+from networld_agent.page import Block, Heading, Lines, Table, Text, Verdicts, as_html, drawn
 
 __all__ = ["diagnostics_page", "draw", "verdicts"]
 
@@ -125,38 +123,34 @@ def diagnostics_page(found: Sequence[Measurements], about: Sequence[str]) -> str
         found: one per task.
         about: lines on model, data and machine.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    parts = [
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Diagnostics</title>",
-        "<style>body{font:15px/1.5 sans-serif;max-width:1150px;margin:2em auto;padding:0 1em}",
-        "img{max-width:100%}pre{color:#555;font-size:12px;white-space:pre-wrap}",
-        ".no{color:#b00}.yes{color:#070}</style></head><body><h1>World model diagnostics</h1>",
-        f"<pre>{html.escape(chr(10).join(about))}</pre>",
+    blocks: list[Block | Lines | Verdicts] = [
+        Heading("World model diagnostics", 1),
+        Lines(tuple(about)),
     ]
     for entry in found:
-        figure = Figure(figsize=(13, 7.2), dpi=100)
-        FigureCanvasAgg(figure)
-        draw(entry, figure)
-        image = io.BytesIO()
-        figure.savefig(image, format="png")
-        data = base64.b64encode(image.getvalue()).decode()
-        parts.append(f"<h2>{html.escape(entry.task)}</h2><ul>")
-        for good, sentence in verdicts(entry):
-            mark = "<span class='yes'>yes</span>" if good else "<span class='no'>no</span>"
-            parts.append(f"<li>{mark}: {html.escape(sentence)}</li>")
-        parts.append(f"</ul><img alt='diagnostics' src='data:image/png;base64,{data}'>")
-        if entry.lifts:
-            parts.append("<table border='1' cellpadding='4' style='border-collapse:collapse'>")
-            parts.append("<tr><th>planning<th>reward<th>lift [95 %]<th>repeats</tr>")
-            for lift in entry.lifts:
-                low, high = lift.interval
-                parts.append(
-                    f"<tr><td>{html.escape(lift.mode)}<td>{lift.reward:.4g}"
-                    f"<td>{lift.lift:.4g} [{low:.4g}, {high:.4g}]<td>{lift.repeated:.1%}</tr>"
-                )
-            parts.append("</table>")
-        moves = ", ".join(f"{name} {size:.3f}" for name, size in entry.first_moves.items())
-        parts.append(f"<p>Root mean square of a plan's first step in latents: {moves}.</p>")
-    return "\n".join([*parts, "</body></html>\n"])
+        blocks += _blocks(entry)
+    return as_html("Diagnostics", blocks)
+
+
+def _blocks(found: Measurements) -> list[Block | Lines | Verdicts]:
+    lifts = tuple(
+        (
+            lift.mode,
+            f"{lift.reward:.4g}",
+            f"{lift.lift:.4g} [{lift.interval[0]:.4g}, {lift.interval[1]:.4g}]",
+            f"{lift.repeated:.1%}",
+        )
+        for lift in found.lifts
+    )
+    moves = ", ".join(f"{name} {size:.3f}" for name, size in found.first_moves.items())
+    return [
+        Heading(found.task),
+        Verdicts(tuple(verdicts(found))),
+        drawn(lambda figure: draw(found, figure), (13, 7.2), "Diagnostics"),
+        *(
+            [Table("lifts", ("planning", "reward", "lift [95 %]", "repeats"), lifts)]
+            if lifts
+            else []
+        ),
+        Text(f"Root mean square of a plan's first step in latents: {moves}."),
+    ]

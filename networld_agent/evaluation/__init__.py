@@ -1,1 +1,1 @@
-"""Playing methods on the same worlds, and what their scores are worth."""
+"""Playing methods on the same worlds, and what their scores are worth: `comparison.evaluate`."""

@@ -94,6 +94,9 @@ def play(
         warm_up: random joint actions before them.
         progress: called with the number of steps done.
         watch: called after every step, say to draw it.
+
+    Raises:
+        ValueError: if an episode ends before the others: episodes of one length are compared.
     """
     batch = worlds.num_envs
     if len(seeds) % batch:
@@ -118,6 +121,8 @@ def play(
                 calls += 1
             step = worlds.step(actions)
             observations = step.observations
+            if step.terminated.any() or (step.truncated.any() and t + 1 < warm_up + steps):
+                raise ValueError(f"an episode of {worlds.task} ended early: ask for fewer --steps.")
             if watch is not None:
                 watch()
             if t >= warm_up:

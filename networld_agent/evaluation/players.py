@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from networld_agent.planning import Planner
+from networld_agent.model.action_spec import spec_of_space
+from networld_agent.model.task_spec import ActionSpec
 from networld_agent.worlds.interface import Worlds
 from wirelessenvs.policy import Policy
 from wirelessenvs.tasks import make_policy
 
-__all__ = ["PlannerPlayer", "Player", "PolicyPlayer", "RandomPlayer", "check_fit"]
+if TYPE_CHECKING:
+    from networld_agent.planning import Planner
+
+__all__ = ["Fitted", "PlannerPlayer", "Player", "PolicyPlayer", "RandomPlayer", "check_fit"]
 
 
 class Player(Protocol):
@@ -86,7 +89,7 @@ class PolicyPlayer:
 
     @property
     def bytes_per_step(self) -> float:
-        """Rules count nothing."""
+        """Zero: what a rule would send is not counted."""
         return float("nan")
 
 
@@ -116,47 +119,50 @@ class RandomPlayer:
 
     @property
     def bytes_per_step(self) -> float:
-        """Sends nothing."""
+        """Zero: random agents send nothing."""
         return 0.0
 
 
-def _same_bounds(ours: Sequence[float], theirs: NDArray[Any]) -> bool:
-    """Whether bounds agree where the space has any; elsewhere the model took them from its data."""
-    bounded = np.isfinite(theirs.ravel())
-    return bool(np.allclose(np.array(ours)[bounded], theirs.ravel()[bounded]))
+class Fitted(Protocol):
+    """A model or a policy that was fitted to the observations and actions of a task."""
+
+    @property
+    def label(self) -> str:
+        """What it is, for errors."""
+        ...
+
+    @property
+    def spec(self) -> Any:
+        """Its `observation_size` and its `action`, an `ActionSpec`."""
+        ...
 
 
-def check_fit(planner: Planner, worlds: Worlds) -> None:
-    """Raises in one sentence if a model was not made for these environments.
+def check_fit(fitted: Fitted, worlds: Worlds) -> None:
+    """Raises in one sentence if a model or a policy was not made for these environments.
 
     Raises:
         ValueError: naming the size or action space that differs.
     """
-    spec: Any = planner.model.tasks[planner.task]
-    if spec.observation_size != worlds.observation_size:
+    size = fitted.spec.observation_size
+    if size != worlds.observation_size:
         raise ValueError(
-            f"the model's {planner.task} has {spec.observation_size} entries per observation, but "
-            f"these environments give {worlds.observation_size}: another preset or observation."
+            f"{fitted.label} reads {size} entries per observation, but these environments give "
+            f"{worlds.observation_size}: another preset or observation."
         )
-    ours, theirs = spec.action, worlds.action_space
-    if isinstance(theirs, gymnasium.spaces.Discrete):
-        fits = ours.kind == "discrete" and (ours.sizes, ours.start) == (
-            (int(theirs.n),),
-            int(theirs.start),
+    ours: ActionSpec = fitted.spec.action
+    theirs = worlds.action_space
+    if ours.kind == "box":
+        # Where the space has no bound, the bounds are those of the data.
+        low, high = (np.ravel(getattr(theirs, name, np.zeros(0))) for name in ("low", "high"))
+        fits = len(low) == len(ours.low) and all(
+            np.allclose(np.array(own)[np.isfinite(bound)], bound[np.isfinite(bound)])
+            for own, bound in ((ours.low, low), (ours.high, high))
         )
-    elif isinstance(theirs, gymnasium.spaces.MultiDiscrete):
-        sizes = tuple(int(n) for n in theirs.nvec.ravel())
-        fits = ours.kind == "multidiscrete" and ours.sizes == sizes
     else:
-        assert isinstance(theirs, gymnasium.spaces.Box)
-        fits = (
-            ours.kind == "box"
-            and len(ours.low) == theirs.low.size
-            and _same_bounds(ours.low, theirs.low)
-            and _same_bounds(ours.high, theirs.high)
-        )
+        fits = hasattr(theirs, "n") or hasattr(theirs, "nvec")
+        fits = fits and spec_of_space(theirs) == ours
     if not fits:
         raise ValueError(
-            f"the model's {planner.task} acts in another action space ({ours.kind}, "
+            f"{fitted.label} acts in another action space ({ours.kind}, "
             f"{ours.sizes or f'{len(ours.low)} reals'}) than these environments ({theirs})."
         )

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bootstrap_interval", "normalised", "normalised_interval", "spread_over_groups"]
+__all__ = [
+    "bootstrap_interval",
+    "normalised",
+    "normalised_interval",
+    "percentiles",
+    "spread_over_groups",
+]
 
 Reals = NDArray[np.float64]
 
@@ -19,7 +25,8 @@ def _resampled(size: int, samples: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).integers(size, size=(samples, size))
 
 
-def _percentiles(values: Reals, level: float) -> tuple[float, float]:
+def percentiles(values: Reals, level: float = 0.95) -> tuple[float, float]:
+    """Bounds of the middle share of bootstrap draws."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -35,7 +42,7 @@ def bootstrap_interval(
         True
     """
     index = _resampled(len(values), samples, seed)
-    return _percentiles(np.asarray(values)[index].mean(1), level)
+    return percentiles(np.asarray(values)[index].mean(1), level)
 
 
 def normalised_interval(
@@ -56,7 +63,7 @@ def normalised_interval(
     gap = means[2] - means[1]
     if not gap.all():
         return float("nan"), float("nan")
-    return _percentiles(100 * (means[0] - means[1]) / gap, level)
+    return percentiles(100 * (means[0] - means[1]) / gap, level)
 
 
 def spread_over_groups(values: Reals, groups: int) -> float:

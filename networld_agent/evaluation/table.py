@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from networld_agent.evaluation.episodes import Episodes
-from networld_agent.evaluation.json_values import finite_or_null
 from networld_agent.evaluation.scores import (
     bootstrap_interval,
     normalised,
     normalised_interval,
     spread_over_groups,
 )
+from wirelessenvs.json_values import finite_or_null
 
 __all__ = ["Row", "as_csv", "as_json", "make_rows", "printed"]
 

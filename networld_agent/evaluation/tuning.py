@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from networld_agent.evaluation.episodes import play
-from networld_agent.evaluation.players import PlannerPlayer
+from networld_agent.evaluation.players import PlannerPlayer, check_fit
 from networld_agent.evaluation.scores import bootstrap_interval
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner, PlannerConfig
@@ -26,6 +26,7 @@ __all__ = [
     "Trial",
     "best_trial",
     "store_trial",
+    "tune_model",
     "tune_planner",
 ]
 
@@ -92,6 +93,41 @@ def store_trial(path: Path, task: str, trial: Trial) -> None:
     )
     model.set_task(spec)
     model.save(path)
+
+
+def tune_model(
+    path: Path,
+    worlds: Worlds,
+    seeds: Sequence[int],
+    steps: int,
+    config: PlannerConfig | None = None,
+    device: str = "auto",
+    warm_up: int = 5,
+) -> list[Trial]:
+    """Tunes the planner of a saved model and stores the best trial with the model.
+
+    Args:
+        path: folder of the model.
+        worlds: of the task that is tuned for.
+        seeds: of the validation episodes.
+        steps: per episode.
+        config: as in `tune_planner`.
+        device: as in `Planner.load`.
+        warm_up: random steps at the start of each episode.
+
+    Returns:
+        All trials; `best_trial` is the one that was stored.
+
+    Raises:
+        ValueError: if the model was not made for these worlds.
+    """
+    planner = Planner.load(path, worlds.task, config, device)
+    check_fit(planner, worlds)
+    trials = tune_planner(
+        planner.model, worlds.task, worlds, seeds, steps, planner.config, warm_up=warm_up
+    )
+    store_trial(path, worlds.task, best_trial(trials))
+    return trials
 
 
 def tune_planner(

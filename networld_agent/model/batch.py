@@ -37,7 +37,7 @@ class TaskBatch:
 
     @property
     def num_sequences(self) -> int:
-        """W N."""
+        """Number of single-agent sequences W N."""
         return self.observations.shape[0] * self.observations.shape[1]
 
     @property

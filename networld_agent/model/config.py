@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, get_type_hints
 
-from wirelessenvs.checks import check_choice, check_flag, check_int, check_real
+from wirelessenvs.checks import check_fields, check_int, check_real
 
 __all__ = ["WorldModelConfig"]
 
@@ -116,15 +116,7 @@ class WorldModelConfig:
     max_tasks: int = 16
 
     def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
-            check_choice(name, getattr(self, name), choices)
-        for name, kind in get_type_hints(type(self)).items():
-            if kind is int:
-                check_int(name, getattr(self, name), 1, 2**20)
-            elif kind is bool:
-                check_flag(name, getattr(self, name))
-            elif kind is float:
-                object.__setattr__(self, name, check_real(name, getattr(self, name), 0))
+        check_fields(self, choices=_CHOICES, most=2**20)
         check_real("gamma", self.gamma, 0, 1)
         if not isinstance(self.multipliers, (tuple, list)) or not self.multipliers:
             raise TypeError(f"multipliers must be a tuple of integers, got {self.multipliers!r}.")

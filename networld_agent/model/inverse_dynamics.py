@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -132,8 +131,3 @@ class InverseDynamics(nn.Module):
         entropy = -(codes * torch.log(codes.clamp(min=1e-30))).sum(-1)
         likelihood = nn.functional.log_softmax(logits, -1) @ codes.T
         return integers[(likelihood + entropy).argmax(-1)]
-
-    @property
-    def uniform_loss(self) -> float:
-        """Loss of a head that knows nothing."""
-        return sum(math.log(size) for size in self._sizes) / len(self._sizes)

@@ -45,7 +45,7 @@ class ActionSpec:
 
     @property
     def num_components(self) -> int:
-        """A; 1 for one integer."""
+        """Number of components A of an action; 1 for one integer."""
         return len(self.low) if self.kind == "box" else len(self.sizes)
 
     @property

@@ -72,12 +72,12 @@ class WorldModel(nn.Module):
 
     @property
     def latent_size(self) -> int:
-        """D."""
+        """Size D of a latent."""
         return self.config.latent_size
 
     @property
     def horizon(self) -> int:
-        """H."""
+        """Number of steps H of a segment."""
         return self.config.horizon
 
     # ------------------------------------------------------------------- tasks
@@ -150,7 +150,7 @@ class WorldModel(nn.Module):
         self._return_bins[key] = self._make_bins(task)
 
     def own_modules(self, task: str) -> list[nn.Module]:
-        """What the model has for one task alone."""
+        """The modules that belong to one task only."""
         key = _key(self.task(task))
         parts = (getattr(self, part) for part in TASK_PARTS)
         return [modules[key] for modules in parts if key in modules]

@@ -98,7 +98,7 @@ class Decision:
     def planned(
         self, observations: Tensor, noise_keys: Tensor, *neighbors: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """`plan` from pure noise."""
+        """A plan from pure noise, as `plan` makes it."""
         return self._computed(observations, noise_keys, None, neighbors)
 
     @torch.no_grad()
@@ -111,7 +111,7 @@ class Decision:
 
     @torch.no_grad()
     def followed(self, observations: Tensor, following: Tensor) -> tuple[Tensor]:
-        """As `follow`."""
+        """The actions towards the next latents of a plan, as `follow` returns them."""
         with self._precision():
             own = self._model.encode(self._task, observations.flatten(0, 1))
             return (self._decoded(own, following),)
@@ -142,7 +142,7 @@ class Decision:
     def _agreed(
         self, own: Tensor, following: Tensor, actions: Tensor, plans: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Of several plans, the one whose first action all agree on most."""
+        """The one of several plans whose first action is likeliest under all of them."""
         votes = self.votes
         chosen = most_agreed(
             self._model.inverse(self._task),

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from networld_agent.model.mean_field import mean_weights
+
 __all__ = ["NeighborCache", "Neighbors", "adjacency_of", "heard_means", "neighbors_of"]
 
 #: From this many agents on, lists of neighbours are shorter work than rows of a matrix,
@@ -70,13 +72,12 @@ def adjacency_of(graph: Any, num_envs: int, num_agents: int) -> NDArray[np.bool_
 
 
 def neighbors_of(adjacency: NDArray[np.bool_], device: torch.device) -> Neighbors:
-    """What `(G, N, N)` booleans say; an isolated agent's weights are zero, and so is its mean."""
+    """Neighbours by `(G, N, N)` booleans; an isolated agent's weights and mean are zero."""
     graphs, agents, _ = adjacency.shape
     degrees = adjacency.sum(-1)
     most = int(degrees.max())
-    inverse = 1 / np.maximum(degrees, 1)
     if agents < _LIST_AGENTS or most * _LIST_SHARE > agents:
-        arrays = [(adjacency * inverse[..., None]).astype(np.float32)]
+        tensors: tuple[Tensor, ...] = (mean_weights(torch.as_tensor(adjacency)).to(device),)
     else:
         # Lists of a power of two: graphs that change have few shapes.
         width = 1 << max(most - 1, 0).bit_length()
@@ -86,10 +87,10 @@ def neighbors_of(adjacency: NDArray[np.bool_], device: torch.device) -> Neighbor
         index = np.zeros((graphs, agents, width), np.int64)
         weights = np.zeros((graphs, agents, width), np.float32)
         index[graph, hearer, place] = speaker
-        weights[graph, hearer, place] = inverse[graph, hearer]
-        arrays = [index, weights]
+        weights[graph, hearer, place] = 1 / degrees[graph, hearer]
+        tensors = tuple(torch.as_tensor(array, device=device) for array in (index, weights))
     return Neighbors(
-        tuple(torch.as_tensor(array, device=device) for array in arrays),
+        tensors,
         adjacency.any(-2).sum(-1),
         degrees.sum(-1),
     )

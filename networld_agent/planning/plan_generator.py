@@ -83,7 +83,7 @@ class PlanGenerator:
     def generate(
         self, own: Tensor, neighbors: Tensor, keys: Tensor, previous: Tensor | None = None
     ) -> Tensor:
-        """One plan per row.
+        """Generates one plan per row.
 
         Args:
             own: `(R, D)` present latents.

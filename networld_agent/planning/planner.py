@@ -55,7 +55,8 @@ class Planner:
                 raise ValueError(f"say which task to plan: the model knows {', '.join(names)}.")
             task = names[0]
         self.model, self.task = model, task
-        self._spec = model.tasks[check_choice("task", task, names)]
+        #: What the model knows of the task.
+        self.spec = model.tasks[check_choice("task", task, names)]
         self._decision = Decision(model, task, self.config)
         self._device = model.schedule.alpha_bar.device
         self._latent_size = model.config.latent_size
@@ -65,8 +66,13 @@ class Planner:
 
     @property
     def generator(self) -> PlanGenerator:
-        """What draws the plans."""
+        """The generator of plans."""
         return self._decision.generator
+
+    @property
+    def label(self) -> str:
+        """What it is, for errors."""
+        return f"the model's {self.task}"
 
     @property
     def votes(self) -> int:
@@ -247,7 +253,7 @@ class Planner:
             array = np.asarray(observations, np.float32)
         except (TypeError, ValueError):
             raise ValueError("observations must form one array of numbers.") from None
-        size = self._spec.observation_size
+        size = self.spec.observation_size
         if array.ndim not in (2, 3) or 0 in array.shape:
             raise ValueError(
                 f"observations must have shape (B, N, {size}) or (N, {size}), got {array.shape}."

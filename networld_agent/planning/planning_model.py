@@ -13,7 +13,7 @@ __all__ = ["NoiseSchedule", "PlanSizes", "PlanningModel", "PlanningTask"]
 
 
 class PlanningTask(Protocol):
-    """What the planner must know of a task."""
+    """A task as the planner needs to know it."""
 
     @property
     def name(self) -> str:
@@ -21,7 +21,7 @@ class PlanningTask(Protocol):
 
     @property
     def index(self) -> int:
-        """What the network is told of the task."""
+        """The task's index in the network's embedding."""
 
     @property
     def observation_size(self) -> int:
@@ -49,15 +49,15 @@ class NoiseSchedule(Protocol):
 
 
 class PlanSizes(Protocol):
-    """Sizes of a plan."""
+    """Sizes of a plan: latent and horizon."""
 
     @property
     def latent_size(self) -> int:
-        """D."""
+        """Size D of a latent."""
 
     @property
     def horizon(self) -> int:
-        """H."""
+        """Number of steps H of a plan."""
 
     @property
     def mean_field(self) -> bool:
@@ -80,7 +80,7 @@ class PlanningModel(Protocol):
 
     @property
     def config(self) -> PlanSizes:
-        """Sizes."""
+        """Sizes of a plan."""
 
     def encode(self, task: str, observations: Tensor) -> Tensor:
         """Latents `(R, D)` of observations `(R, d)`."""
@@ -95,7 +95,7 @@ class PlanningModel(Protocol):
         """`denoise`, and the gradient `(R, H, 2D)` of `predicted_return`."""
 
     def inverse(self, task: str) -> ActionLikelihood:
-        """How likely actions are between two latents."""
+        """The distribution of actions that lead from one latent to the next."""
 
     def decode_actions(self, task: str, z: Tensor, z_next: Tensor, mode: Any) -> Tensor:
         """Legal actions `(R, ...)` that lead from one latent `(R, D)` to the next."""

@@ -7,18 +7,21 @@ draws its own share and nothing else, and a GPU draws for itself what a CPU woul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from networld_agent.data.windows import WindowSource
 from networld_agent.keyed_random import hashed, integers, normals, signed
 from networld_agent.model.batch import Batch, TaskBatch
 from networld_agent.model.config import WorldModelConfig
-from networld_agent.training.windows import WindowSource
 
 __all__ = ["BatchSampler", "Drawer", "Share", "discounted"]
+
+#: Reads observations, actions, rewards and neighbours' weights at `(W,)` episodes and first steps.
+Reader = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, Tensor, Tensor]]
 
 #: What a key is drawn for.
 _LEVEL, _WINDOW, _NOISE = 0, 1, 2
@@ -71,11 +74,6 @@ class BatchSampler:
         pairs = zip(self.windows, self.sources, strict=True)
         return sum(count * source.num_agents for count, source in pairs)
 
-    @property
-    def own_windows(self) -> list[int]:
-        """Windows of each source in this process's share of a batch."""
-        return [len(range(self._share.rank, n, self._share.world)) for n in self.windows]
-
     def weight(self, index: int) -> float:
         """Weight in the loss of each sequence of a source."""
         sequences = self.windows[index] * self.sources[index].num_agents
@@ -91,22 +89,26 @@ class BatchSampler:
 
     def windows_of(self, step: int) -> tuple[TaskBatch, ...]:
         """The windows of a step, without its noise."""
-        parts = []
         drawn = self._drawer.places(torch.tensor(step))
-        for i, (source, (episodes, starts)) in enumerate(zip(self.sources, drawn, strict=True)):
-            if not len(starts):
+        return self.parts(drawn, [source.tensors for source in self.sources])
+
+    def parts(
+        self, drawn: Sequence[tuple[Tensor, Tensor]], readers: Sequence[Reader]
+    ) -> tuple[TaskBatch, ...]:
+        """The windows at drawn places, one part per source that has any.
+
+        Args:
+            drawn: per source, episodes and first steps; see `Drawer.places`.
+            readers: per source, what reads its windows.
+        """
+        parts = []
+        for i, (source, places, read) in enumerate(zip(self.sources, drawn, readers, strict=True)):
+            if not len(places[0]):
                 continue
-            places = list(zip(episodes.tolist(), starts.tolist(), strict=True))
-            windows = source.gather(places, self.config.horizon)
+            observations, actions, rewards, weights = read(*places, self.config.horizon)
+            returns = discounted(rewards, self.config)
             parts.append(
-                TaskBatch(
-                    source.task,
-                    torch.from_numpy(windows.observations),
-                    torch.from_numpy(windows.actions),
-                    discounted(torch.from_numpy(windows.rewards), self.config),
-                    torch.from_numpy(windows.mean_weights),
-                    self.weight(i),
-                )
+                TaskBatch(source.task, observations, actions, returns, weights, self.weight(i))
             )
         return tuple(parts)
 

@@ -1,47 +1,35 @@
 """Everything that a training run needs to go on as if it had never stopped.
 
 Weights, their average, Adam's moments, counters. Random numbers need no entry: batches are a
-function of the step. Files as those of a model: named by content, committed by one rename.
+function of the step.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
-from networld_agent.storage import checksum, read_document, read_tensors, write_whole
+from networld_agent.storage import WeightsFormat, read_description, read_weights, save_weights
 
-__all__ = ["load_checkpoint", "optimizer_tensors", "restore_optimizer", "save_checkpoint"]
+__all__ = [
+    "load_checkpoint",
+    "optimizer_tensors",
+    "prefixed",
+    "restore_optimizer",
+    "save_checkpoint",
+    "with_prefix",
+]
 
-_FILE = re.compile(r"checkpoint-[0-9a-f]{16}\.safetensors")
+_FORM: Final = WeightsFormat("training run", "checkpoint.json", "checkpoint", key="tensors")
 
 
 def save_checkpoint(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
     """Replaces the checkpoint of a run."""
-    data = safetensors.torch.save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
-    digest = hashlib.sha256(data).hexdigest()
-    file = f"checkpoint-{digest[:16]}.safetensors"
-    document = {"state": state, "tensors": {"file": file, "bytes": len(data), "sha256": digest}}
-    document = json.loads(json.dumps(document))
-    document["sha256"] = checksum(document)
-    write_whole(folder / file, data)
-    write_whole(folder / "checkpoint.json", (json.dumps(document, indent=1) + "\n").encode())
-    remove_others(folder, file)
-
-
-def remove_others(folder: Path, keep: str | None = None) -> None:
-    """Deletes tensors of older checkpoints."""
-    for old in folder.glob("checkpoint-*.safetensors"):
-        if _FILE.fullmatch(old.name) and old.name != keep:
-            old.unlink()
+    save_weights(_FORM, folder, {"state": state}, tensors)
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -50,14 +38,20 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
     Raises:
         ModelError: if it is damaged.
     """
-    if not (folder / "checkpoint.json").exists():
+    if not (folder / _FORM.file).exists():
         return None
-    document = read_document(folder / "checkpoint.json", "training run")
-    listed = document["tensors"]
-    if not _FILE.fullmatch(str(listed["file"])):
-        raise ValueError(f"{folder / 'checkpoint.json'}: names a file that is no checkpoint.")
-    tensors = read_tensors(folder / listed["file"], listed["bytes"], listed["sha256"])
-    return tensors, document["state"]
+    document = read_description(_FORM, folder)
+    return read_weights(_FORM, folder, document), document["state"]
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors under longer names."""
+    return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+
+
+def with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Tensors whose name begins so, by the rest of the name."""
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
 
 def optimizer_tensors(

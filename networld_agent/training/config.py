@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import get_type_hints
+from typing import Final
 
-from wirelessenvs.checks import check_choice, check_flag, check_int, check_real
+from wirelessenvs.checks import check_fields, check_real
 
 __all__ = ["TrainingConfig", "learning_rate"]
+
+#: May be 0.
+_FROM_ZERO: Final = ("seed", "patience", "warmup_steps", "snapshots")
+_CHOICES: Final = {
+    "decay": ("cosine", "none"),
+    "precision": ("auto", "fp32", "bf16"),
+    "data": ("auto", "device", "host"),
+}
 
 
 @dataclass(frozen=True)
@@ -64,22 +72,8 @@ class TrainingConfig:
     data: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, kind in get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            if kind is int:
-                check_int(
-                    name,
-                    value,
-                    0 if name in ("seed", "patience", "warmup_steps", "snapshots") else 1,
-                )
-            elif kind is float:
-                object.__setattr__(self, name, check_real(name, value, 0))
-        check_flag("compile", self.compile)
-        check_flag("graph", self.graph)
-        check_choice("data", self.data, ("auto", "device", "host"))
+        check_fields(self, zero=_FROM_ZERO, choices=_CHOICES)
         check_real("ema_decay", self.ema_decay, 0, 1)
-        check_choice("decay", self.decay, ("cosine", "none"))
-        check_choice("precision", self.precision, ("auto", "fp32", "bf16"))
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:

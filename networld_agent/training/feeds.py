@@ -47,7 +47,7 @@ class ResidentFeed:
         self._batches = ResidentBatches(sampler, device)
 
     def prepare(self, step: int) -> None:
-        """Nothing."""
+        """Does nothing: the data is on the device already."""
 
     def batch(self, step: Tensor) -> Batch:
         """The batch of a step."""
@@ -76,14 +76,14 @@ class HostFeed:
 
 
 class _Ahead(Generic[T]):
-    """What a thread makes of the next step while this one is trained."""
+    """Prepares the next step's batch in a thread while the present one trains."""
 
     def __init__(self, make: Callable[[int], T], reader: ThreadPoolExecutor) -> None:
         self._make, self._reader = make, reader
         self._upcoming: tuple[int, Future[T]] | None = None
 
     def ask(self, step: int) -> None:
-        """Has that of a step made."""
+        """Starts to prepare the batch of a step."""
         self._upcoming = step, self._reader.submit(self._make, step)
 
     def take(self, step: int) -> T:

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from networld_agent.model.batch import Batch, TaskBatch
-from networld_agent.training.batches import BatchSampler, discounted
-from networld_agent.training.windows import WindowSource
+from networld_agent.data.windows import WindowSource
+from networld_agent.model.batch import Batch
+from networld_agent.model.mean_field import mean_weights
+from networld_agent.training.batches import BatchSampler
 
 __all__ = ["ResidentBatches", "resident_bytes"]
 
@@ -32,35 +33,18 @@ class ResidentBatches:
 
     def __init__(self, sampler: BatchSampler, device: torch.device) -> None:
         self._sampler, self._draw = sampler, sampler.drawer(device)
-        self._sources = [_ResidentSource(source, device) for source in sampler.sources]
+        self._readers = [_ResidentSource(source, device).tensors for source in sampler.sources]
 
     def __call__(self, step: Tensor) -> Batch:
         """The batch of a step, an int64 on the device; reads nothing from the host."""
-        config = self._sampler.config
-        drawn = self._draw.places(step)
-        parts = []
-        for i, (source, places) in enumerate(zip(self._sources, drawn, strict=True)):
-            if not len(places[0]):
-                continue
-            observations, actions, rewards, weights = source.gather(*places, config.horizon)
-            parts.append(
-                TaskBatch(
-                    source.task,
-                    observations,
-                    actions,
-                    discounted(rewards, config),
-                    weights,
-                    self._sampler.weight(i),
-                )
-            )
-        return Batch(tuple(parts), *self._draw.noise(step))
+        parts = self._sampler.parts(self._draw.places(step), self._readers)
+        return Batch(parts, *self._draw.noise(step))
 
 
 class _ResidentSource:
     """The episodes of one source, `(E, N, T, ...)` in their own types."""
 
     def __init__(self, source: WindowSource, device: torch.device) -> None:
-        self.task = source.task
         data, used = source.dataset, np.unique(source.segments[:, 0])
         self._arrays = [_upload(data.array(name), used, device) for name in _ARRAYS]
         self._agents = torch.arange(source.num_agents, device=device)[:, None]
@@ -73,10 +57,10 @@ class _ResidentSource:
         else:
             self._adjacency = _upload(data.array("adjacency"), used, device)
 
-    def gather(
+    def tensors(
         self, episodes: Tensor, starts: Tensor, horizon: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Observations, actions, rewards and neighbours' weights, as of `JointWindows`."""
+        """The windows that start there; see `WindowSource.tensors`."""
         steps = starts[:, None] + torch.arange(horizon, device=starts.device)
         rows = self._rows[episodes][:, None, None]
         found = [
@@ -85,8 +69,7 @@ class _ResidentSource:
         ]
         weights = self._weights
         if weights is None:
-            heard = self._adjacency[rows[:, 0], steps].float()
-            weights = heard / heard.sum(-1, keepdim=True).clamp_min(1)
+            weights = mean_weights(self._adjacency[rows[:, 0], steps])
         return found[0], found[1], found[2], weights
 
 

@@ -14,9 +14,9 @@ import torch
 
 from networld_agent import __version__
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.storage import write_whole
 from networld_agent.training.config import TrainingConfig
-from networld_agent.training.windows import WindowSource
 
 __all__ = ["describe_source", "git_revision", "prepare_folder"]
 

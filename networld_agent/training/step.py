@@ -26,7 +26,7 @@ __all__ = ["Seen", "TrainingStep"]
 
 @dataclass(frozen=True)
 class Seen:
-    """What steps have left on the device, read by the host.
+    """The steps' sums on the device, as read by the host.
 
     Args:
         sums: of each loss over the steps since the last reset.
@@ -140,7 +140,7 @@ class TrainingStep:
 
     # ------------------------------------------------------------------ the host's side
     def ask_to_stop(self) -> None:
-        """From the next step on, every process is told that this one was asked to stop."""
+        """Tells every process, from the next step on, that this one was asked to stop."""
         self._stop.fill_(1.0)
 
     def read(self) -> Seen:

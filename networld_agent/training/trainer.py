@@ -17,14 +17,15 @@ from torch import Tensor
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend
 from networld_agent.model.batch import Batch
 from networld_agent.model.world_model import WorldModel
-from networld_agent.progress import ProgressLine
 from networld_agent.training.batches import BatchSampler, Share
 from networld_agent.training.capture import Capture
 from networld_agent.training.checkpoints import (
     load_checkpoint,
     optimizer_tensors,
+    prefixed,
     restore_optimizer,
     save_checkpoint,
+    with_prefix,
 )
 from networld_agent.training.config import TrainingConfig, learning_rate
 from networld_agent.training.ema import AveragedModel
@@ -34,6 +35,7 @@ from networld_agent.training.log import RunLog
 from networld_agent.training.precision import computes_in_half
 from networld_agent.training.step import Seen, TrainingStep
 from networld_agent.training.stop_requests import stop_requests
+from wirelessenvs.command import Progress
 
 __all__ = ["Trainer", "TrainingError"]
 
@@ -135,7 +137,7 @@ class Trainer:
         log = None
         if self._share.rank == 0:
             log = RunLog(self._folder, counters.step, self._tensorboard)
-        progress = ProgressLine("steps")
+        progress = Progress("steps", every_s=10)
         self.model.train()
         with stop_requests() as stop, open_feed(self._sampler, self._device, config.data) as feed:
             update = Capture(lambda: self._update(feed), "training", self._graphs)
@@ -175,7 +177,7 @@ class Trainer:
         return self.counters.step % _LISTEN_EVERY == 0 and self._look().stops > 0
 
     def _look(self) -> Seen:
-        """What the steps so far have left on the device; waits for it.
+        """Waits for the steps so far and reads their sums from the device.
 
         Raises:
             TrainingError: if a loss was not finite: nothing that came of it is kept.
@@ -237,7 +239,7 @@ class Trainer:
             self._look()
             self.averaged.model.save(self._folder / "snapshots" / str(step))
 
-    def _report(self, log: RunLog, feed: Feed, progress: ProgressLine) -> None:
+    def _report(self, log: RunLog, feed: Feed, progress: Progress) -> None:
         counters, config = self.counters, self._config
         progress("training", counters.step, config.steps)
         if counters.step % config.log_every and counters.step != config.steps:
@@ -266,13 +268,9 @@ class Trainer:
         sums = self._look().sums
         if self._share.rank:
             return
-        tensors: dict[str, Tensor] = {}
-        for name, tensor in self.model.state_dict().items():
-            tensors[f"model.{name}"] = tensor
-        for name, tensor in self.averaged.model.state_dict().items():
-            tensors[f"averaged.{name}"] = tensor
-        for name, tensor in self._best.items():
-            tensors[f"best.{name}"] = tensor
+        tensors = prefixed("model.", self.model.state_dict())
+        tensors |= prefixed("averaged.", self.averaged.model.state_dict())
+        tensors |= prefixed("best.", self._best)
         tensors |= optimizer_tensors(self._step.optimizer, self._step.names)
         state: dict[str, Any] = {**vars(self.counters), "sums": sums}
         # JSON has no infinity.
@@ -284,14 +282,9 @@ class Trainer:
         if (found := load_checkpoint(self._folder)) is None:
             return
         tensors, state = found
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "averaged": {}, "best": {}}
-        for key, tensor in tensors.items():
-            kind, name = key.split(".", 1)
-            if kind in parts:
-                parts[kind][name] = tensor
-        self.model.load_state_dict(parts["model"])
-        self.averaged.model.load_state_dict(parts["averaged"])
-        self._best = parts["best"]
+        self.model.load_state_dict(with_prefix(tensors, "model."))
+        self.averaged.model.load_state_dict(with_prefix(tensors, "averaged."))
+        self._best = with_prefix(tensors, "best.")
         restore_optimizer(self._step.optimizer, self._step.names, tensors)
         best = math.inf if state["best"] is None else state["best"]
         self._step.reset(state.pop("sums"), state["step"])

@@ -9,15 +9,24 @@ from networld_agent.data import TrajectoryDataset
 from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.pettingzoo import PettingZooWorlds
 from networld_agent.worlds.simulator import SimulatorWorlds
+from wirelessenvs.loading import load
 from wirelessenvs.tasks import TASKS, get_task
 
 __all__ = ["make_worlds", "worlds_of"]
 
 
 def make_worlds(
-    env: str, num_envs: int, steps: int, preset: str | None, overrides: dict[str, Any]
+    env: str, num_envs: int, steps: int | None, preset: str | None, overrides: dict[str, Any]
 ) -> Worlds:
     """Environments of a task id, or of any `module:factory`.
+
+    Args:
+        env: id or `module:factory`.
+        num_envs: B.
+        steps: of an episode of a task; None leaves it to its configuration. Environments of a
+            factory end by themselves.
+        preset: named configuration of a task.
+        overrides: of the configuration, or arguments of the factory.
 
     Raises:
         ValueError: for an unknown id, preset or value.
@@ -25,12 +34,14 @@ def make_worlds(
     if ":" in env:
         if preset is not None:
             raise ValueError("--preset is for this project's tasks; give --set NAME=VALUE instead.")
-        return PettingZooWorlds(env, num_envs, overrides)
-    if "max_steps" in overrides:
-        raise ValueError("max_steps is the length of an episode: give --steps instead.")
+        factory = load(env, "--env")
+        return PettingZooWorlds(env, lambda: factory(**overrides), num_envs)
     task = get_task(env)
-    config = task.config.from_preset(preset, **{**overrides, "max_steps": steps})
-    return SimulatorWorlds(config, task.id, num_envs)
+    if steps is not None:
+        if "max_steps" in overrides:
+            raise ValueError("max_steps is the length of an episode: give --steps instead.")
+        overrides = {**overrides, "max_steps": steps}
+    return SimulatorWorlds(task.config.from_preset(preset, **overrides), task.id, num_envs)
 
 
 def worlds_of(dataset: TrajectoryDataset, num_envs: int, steps: int) -> Worlds | None:

@@ -14,13 +14,13 @@ from torch import Tensor
 from training_cases import TINY
 
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.model import WorldModelConfig
-from networld_agent.pretrain import fresh_model
 from networld_agent.training.checkpoints import load_checkpoint
-from networld_agent.training.command import train
 from networld_agent.training.config import TrainingConfig
 from networld_agent.training.log import RunLog
-from networld_agent.training.windows import WindowSource
+from networld_agent.training.pretraining import fresh_model
+from networld_agent.training.run import train
 
 __all__ = ["Killed", "checkpoint_of", "dies_after", "log_of", "run_of", "sources"]
 

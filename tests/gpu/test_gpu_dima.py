@@ -10,11 +10,20 @@ import importlib.util
 import pytest
 import torch
 from baseline_cases import tiny_data
-from dima_cases import DISCRETE, REAL, random_actions, random_batches, random_context, tiny
+from dima_cases import (
+    DISCRETE,
+    REAL,
+    learner_of,
+    random_actions,
+    random_batches,
+    random_context,
+    tiny,
+)
 from learner_cases import assert_updates_agree, moved, on_cpu, state_of
 from model_cases import gradients_of
 from parity import CPU, Other, assert_close, assert_parity, on_side
 
+from benchmarks.baselines.dima.config import PRESETS
 from benchmarks.baselines.dima.imagination import critic_size, imagine, improve
 from benchmarks.baselines.dima.memory import Start
 from benchmarks.baselines.dima.offline import Dima, OfflineConfig
@@ -24,10 +33,13 @@ from benchmarks.baselines.dima.sequences import Context
 from benchmarks.baselines.dima.state_normaliser import StateNormaliser
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.ppo import TeamPPO
-from benchmarks.baselines.online.wireless_team import WirelessTeam
+from benchmarks.baselines.online.worlds_team import WorldsTeam
 from benchmarks.baselines.shared.action_codec import ActionCodec
+from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.training_loop import Counters
 from networld_agent.model.task_spec import ActionSpec
+from networld_agent.worlds.simulator import SimulatorWorlds
 from wirelessenvs.tasks import get_task
 
 SPECS = {"discrete": DISCRETE, "real": REAL}
@@ -36,6 +48,8 @@ CONFIGS = {
     "joint": {"denoiser_conditioning": "joint"},
     "perceiver": {"denoiser_action_encoder": "perceiver", "denoiser_order": "descending"},
 }
+#: Reads observations off the state.
+READING = PRESETS["tiny"].replace(state_read=True)
 #: Where the quantiser of the state's code is not installed, the state is read as it is.
 QUANTISED = importlib.util.find_spec("vector_quantize_pytorch") is not None
 
@@ -172,7 +186,7 @@ def test_policy_steps_in_imagination(other, kind):
 
     def work(device):
         model = world(device, spec)
-        config = ImaginationConfig(hidden_size=16, batch_size=30, epochs=2, model="tiny")
+        config = ImaginationConfig(hidden_size=16, batch_size=30, epochs=2, model=PRESETS["tiny"])
         ppo = TeamPPO(spec.observation_size, critic_size(model), ActionCodec(action), config)
         ppo = ppo.to(device)
         ppo.make_optimizers()
@@ -207,7 +221,7 @@ def test_updates_on_stored_data(other, kind):
 
     def work(device):
         config = OfflineConfig(
-            steps=6, model_share=0.5, model="tiny", model_set="state_read=True", starts=12,
+            steps=6, model_share=0.5, model=READING, starts=12,
             horizon=3, hidden_size=16, batch_size=20, epochs=2, device=device.type,
         )  # fmt: skip
         learner = Dima().learner(data, ObservationScaling.of_data(data), config)
@@ -226,9 +240,9 @@ def online(device, folder):
     sizes = {"starts": 12, "horizon": 3, "hidden_size": 16, "batch_size": 20, "epochs": 2}
     options = OnlineConfig(
         steps=100, num_envs=2, train_every=10, prefill=20, model_updates=2, policy_updates=2,
-        model="tiny", model_set="state_read=True", device=device.type, **sizes,
+        model=READING, device=device.type, **sizes,
     )  # fmt: skip
-    return DimaLearner(WirelessTeam("rb-v0", config, 2), options, folder)
+    return DimaLearner(WorldsTeam(SimulatorWorlds(config, "rb-v0", 2)), options, folder)
 
 
 def test_rounds_online(other, tmp_path):
@@ -238,7 +252,7 @@ def test_rounds_online(other, tmp_path):
         torch.manual_seed(0)
         learner = online(device, tmp_path / "run")
         before, values = state_of(learner.module), []
-        learner.begin()
+        learner.start(Counters(), None)
         for number in range(2):
             torch.manual_seed(number)
             values.append(learner.round())
@@ -255,9 +269,10 @@ def test_a_checkpoint_goes_on_on_the_other_device(place, way):
         torch.manual_seed(0)
         model = world(one, REAL)
         model.update(on_device(random_batches(model, REAL), one))
-        saved = {k: v.detach().to("cpu", copy=True) for k, v in model.checkpoint().items()}
+        held = learner_tensors(learner_of(model))
+        saved = {k: v.detach().to("cpu", copy=True) for k, v in held.items()}
         again = world(two, REAL)
-        again.restore(saved)
+        restore_learner(learner_of(again), saved)
         for part, optimizer in again.optimizers.items():
             for parameter, state in optimizer.state.items():
                 assert {v.device for v in state.values()} == {parameter.device}, part

@@ -16,10 +16,12 @@ from benchmarks.baselines.mappo.learner import MappoLearner
 from benchmarks.baselines.mappo.ppo import Experience, TeamPPO
 from benchmarks.baselines.mappo.value_normaliser import ValueNormaliser
 from benchmarks.baselines.online.running_scaling import RunningScaling
-from benchmarks.baselines.online.wireless_team import WirelessTeam
+from benchmarks.baselines.online.worlds_team import WorldsTeam
 from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
+from benchmarks.baselines.shared.training_loop import Counters
 from networld_agent.model.task_spec import ActionSpec
+from networld_agent.worlds.simulator import SimulatorWorlds
 from wirelessenvs.tasks import get_task
 
 ACTIONS = {
@@ -85,7 +87,7 @@ TEAMS = {
 def team(kind):
     task, options = TEAMS[kind]
     config = dataclasses.replace(get_task(task).config(), max_steps=12, **options)
-    return WirelessTeam(task, config, 2)
+    return WorldsTeam(SimulatorWorlds(config, task, 2))
 
 
 def learner_on(device, kind, **options):
@@ -110,7 +112,7 @@ def test_rounds_of_playing_and_learning(other, kind, independent):
     def work(device):
         learner = learner_on(device, kind, independent=independent)
         before = state_of(learner.module)
-        learner.begin()
+        learner.start(Counters(), None)
         values = rounds(learner, range(2))
         return on_cpu({"values": values, "moved": moved(learner.module, before)})
 
@@ -120,13 +122,13 @@ def test_rounds_of_playing_and_learning(other, kind, independent):
 def test_a_restored_learner_goes_on_as_the_saved_one(place):
     """Adam's moments and counters through the CPU and back to the device."""
     first = learner_on(place.device, "discrete")
-    first.begin()
+    first.start(Counters(), None)
     rounds(first, range(2))
     tensors = {k: v.detach().to("cpu", copy=True) for k, v in learner_tensors(first).items()}
     position = {k: v.clone() for k, v in first.memory().items()}
     second = learner_on(place.device, "discrete")
     restore_learner(second, tensors)
-    second.recall(position)
+    second.start(Counters(), position)
     one, two = rounds(first, [2]), rounds(second, [2])
     assert one[0] == pytest.approx(two[0], rel=0 if place.exact else 1e-5)
     for name, tensor in state_of(first.module).items():
@@ -136,7 +138,7 @@ def test_a_restored_learner_goes_on_as_the_saved_one(place):
 
 def test_the_policy_of_a_device_acts_on_the_cpu(place, tmp_path):
     learner = learner_on(place.device, "box")
-    learner.begin()
+    learner.start(Counters(), None)
     rounds(learner, [0])
     policy = learner.policy()
     assert {tensor.device for tensor in policy.network.state_dict().values()} == {CPU}

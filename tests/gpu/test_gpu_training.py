@@ -17,9 +17,9 @@ from training_cases import QUICK
 from networld_agent import pretrain
 from networld_agent.model import WorldModel
 from networld_agent.planning import Planner
-from networld_agent.pretrain import fresh_model
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.checkpoints import optimizer_tensors, restore_optimizer
+from networld_agent.training.pretraining import fresh_model
 
 #: Of the way that all weights together have moved.
 MOVED = 0.01

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from networld_agent.collecting import CollectionSettings, collect
-from networld_agent.data.fields import canonical_json
+from wirelessenvs.json_values import canonical_json
 
 #: Cheap settings of every task.
 SMALL = {

@@ -5,10 +5,11 @@ from dataset_cases import small_dataset
 from training_cases import TINY
 
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.model import WorldModel
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.config import TrainingConfig
-from networld_agent.training.windows import WindowSource, make_task_spec
+from networld_agent.training.task_specs import make_task_spec
 
 CPU = torch.device("cpu")
 CONFIG = TrainingConfig(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from dataset_cases import SMALL, contents, small_dataset
 
-from networld_agent.collecting import MIXED_SHARES, CollectionSettings, collect, make_source
+from networld_agent.collecting import MIXED_SHARES, CollectionSettings, EpisodeSource, collect
 from networld_agent.collecting.blocks import plan_blocks
 from networld_agent.collecting.tiers import TIERS, default_seed, tier_policy
 from networld_agent.data import TrajectoryDataset
@@ -216,7 +216,7 @@ def test_blocks_hold_every_episode_once_and_one_policy_each():
 
 def test_sources_of_the_same_settings_describe_the_same():
     settings = settings_of("slicing-v0")
-    assert make_source(settings).describe() == make_source(settings).describe()
+    assert EpisodeSource(settings).describe() == EpisodeSource(settings).describe()
 
 
 @pytest.mark.long

@@ -4,24 +4,40 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from networld_agent import collect as command
 from networld_agent.collecting import CollectionSettings, collect
+from networld_agent.data import TrajectoryDataset
 from networld_agent.data import __main__ as data_command
 
 DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
 COMMANDS = re.findall(r"^python -m (networld_agent\.\w+)(.*?)(?:#.*)?$", DOCS, flags=re.MULTILINE)
 
 
-def test_the_python_example_runs(tmp_path, monkeypatch):
+BLOCKS = re.findall(r"```python\n(.*?)```", DOCS, flags=re.DOTALL)
+
+
+def test_the_example_of_reading_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     collect(CollectionSettings(env="rb-v0", episodes=10, steps=40), "data/rb-8-expert")
-    (block,) = re.findall(r"```python\n(.*?)```", DOCS, flags=re.DOTALL)
     names = {}
-    exec(compile(block, "data.md", "exec"), names)
-    assert names["batch"].observations.shape == names["batch"].neighbors.shape == (256, 32, 4)
+    exec(compile(BLOCKS[0], "data.md", "exec"), names)
+    assert names["windows"].observations.shape == names["neighbors"].shape == (32, 8, 33, 4)
+    assert names["windows"].rewards.shape == (32, 8, 32)
+    assert names["held_out"].segments.tolist() == [[9, 0, 41]]
     assert names["few_shot"].num_episodes == 10
+
+
+def test_the_example_of_a_rule_is_collected(tmp_path, monkeypatch):
+    _, block = BLOCKS
+    (tmp_path / "my_rules.py").write_text(block)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = CollectionSettings(env="rb-v0", policy="my_rules:Half", episodes=2, steps=40)
+    data = TrajectoryDataset.open(collect(settings, tmp_path / "data"))
+    asked = np.minimum(data.observations[:, :, :-1, 1] // 2, 10)
+    assert (data.actions == asked).mean() > 0.9  # all but the random ones
 
 
 @pytest.mark.parametrize(("module", "arguments"), COMMANDS)

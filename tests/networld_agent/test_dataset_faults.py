@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from networld_agent.data import DatasetError, TrajectoryDataset
 from networld_agent.data.layout import ArrayLayout, header_bytes, map_array, read_header
+from networld_agent.data.windows import WindowSource
 
 NAN = np.float32(np.nan).tobytes()
 
@@ -293,5 +294,5 @@ def test_forged_metadata_opens_or_names_the_fault(forged, data):
     else:
         sentence = ""
         assert dataset.observations.shape == (5, 4, 41, 4)
-        dataset.windows(4, 8, np.random.default_rng(0))
+        WindowSource(dataset).draw(4, 8, seed=0)
     assert "\n" not in sentence

@@ -13,6 +13,8 @@ from pettingzoo import ParallelEnv
 from tiny_models import RB, tiny_model
 
 from networld_agent.evaluate import main, planner_config
+from networld_agent.evaluation.comparison import evaluate as compare
+from networld_agent.evaluation.comparison import reference_players
 from networld_agent.evaluation.episodes import opening_actions, play, same_actions
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer, RandomPlayer, check_fit
 from networld_agent.evaluation.tuning import Trial, best_trial, store_trial, tune_planner
@@ -265,6 +267,33 @@ def test_a_planner_takes_the_steps_that_were_tuned_unless_told_otherwise(tmp_pat
     store_trial(path, "rb-v0", Trial(0.5, 0.2, 1.0, 0.0, (0.0, 0.0), denoising_steps=2))
     assert Planner.load(path).generator.steps == 2
     assert Planner.load(path, config=PlannerConfig(steps=4)).generator.steps == 4
+
+
+# ------------------------------------------------------------------------------ side by side
+def test_methods_are_scored_side_by_side(capsys):
+    worlds = make_worlds("rb-v0", 2, 15, None, {})
+    planner = Planner(tiny_model(), config=PlannerConfig(steps=2))
+    players = [PlannerPlayer(planner), *reference_players(worlds, ["random", "expert"])]
+    rows = compare(worlds, players, SEEDS, 10, groups=2)
+    assert [row.method for row in rows] == ["networld", "random", "expert"]
+    assert [row.score for row in rows[1:]] == pytest.approx([0, 100])
+    for row, player in zip(rows, players, strict=True):
+        played = play(worlds, player, SEEDS, 10)
+        assert row.episode_rewards == tuple(played.rewards)
+        means = played.rewards.reshape(2, 2).mean(1)
+        assert row.reward_spread == pytest.approx(means.std(ddof=1))
+    assert capsys.readouterr().out == ""
+
+
+def test_references_are_what_the_task_ships():
+    worlds = make_worlds("rb-v0", 1, 5, None, {})
+    names = [player.name for player in reference_players(worlds)]
+    assert names == ["random", "medium (mean-field)", "expert", "genie"]
+    assert "demand" in [player.name for player in reference_players(worlds, ["all"])]
+    foreign = make_worlds(f"{__name__}:Line", 1, 5, None, {})
+    assert [type(player) for player in reference_players(foreign)] == [RandomPlayer]
+    with pytest.raises(ValueError, match="must be one of"):
+        reference_players(worlds, ["best"])
 
 
 # ----------------------------------------------------------------------------- the command

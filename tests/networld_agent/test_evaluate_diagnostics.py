@@ -12,6 +12,7 @@ from tiny_models import tiny_model
 
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.diagnose import main
 from networld_agent.diagnostics.action_accuracy import ActionAccuracy, action_accuracy
 from networld_agent.diagnostics.latent_prediction import LinearPredictor, persistence, step_errors
@@ -27,7 +28,6 @@ from networld_agent.diagnostics.measurements import (
 from networld_agent.diagnostics.page import verdicts
 from networld_agent.diagnostics.rank_correlation import rank_correlation
 from networld_agent.planning import PlannerConfig
-from networld_agent.training.windows import WindowSource
 from networld_agent.worlds.make import worlds_of
 
 torch.set_num_threads(1)

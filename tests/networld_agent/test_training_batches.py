@@ -9,10 +9,11 @@ from dataset_cases import small_dataset
 from training_cases import TINY
 
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import Places, WindowSource, held_out_split
 from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler, Share
 from networld_agent.training.config import TrainingConfig, learning_rate
-from networld_agent.training.windows import WindowSource, held_out_split, make_task_spec
+from networld_agent.training.task_specs import make_task_spec
 
 
 def dataset(task="rb-v0"):
@@ -38,7 +39,7 @@ def places_of(windows, data, horizon):
 
 def test_windows_hold_the_actions_and_rewards_between_their_observations():
     data = dataset()
-    windows = WindowSource(data).gather([(3, 5)], 8)
+    windows = WindowSource(data).gather(Places(np.array([3]), np.array([5])), 8)
     assert np.array_equal(windows.observations[0], data.observations[3, :, 5:13])
     assert np.array_equal(windows.actions[0], data.actions[3, :, 5:12])
     assert np.array_equal(windows.rewards[0], data.rewards[3, :, 5:12])

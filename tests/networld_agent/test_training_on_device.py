@@ -15,6 +15,7 @@ from training_cases import TINY
 
 from networld_agent import keyed_random
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.model import cuda_layers, temporal_layers
 from networld_agent.training import batches, feeds
 from networld_agent.training.batches import BatchSampler, Share
@@ -23,7 +24,6 @@ from networld_agent.training.ema import AveragedModel
 from networld_agent.training.resident import ResidentBatches, resident_bytes
 from networld_agent.training.step import TrainingStep
 from networld_agent.training.trainer import Trainer, TrainingError
-from networld_agent.training.windows import WindowSource
 
 
 @pytest.fixture

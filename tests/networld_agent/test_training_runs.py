@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -22,16 +24,17 @@ from training_cases import (
     tiny_model,
 )
 
-from networld_agent import adapt, pretrain
+from networld_agent import adapt, pretrain, training
 from networld_agent.config import PRESETS, get_preset
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.windows import WindowSource
 from networld_agent.model import WorldModel
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.config import TrainingConfig
 from networld_agent.training.ema import AveragedModel
 from networld_agent.training.latent_health import effective_rank, latent_health
+from networld_agent.training.task_specs import make_task_spec
 from networld_agent.training.trainer import Trainer, TrainingError
-from networld_agent.training.windows import WindowSource, make_task_spec
 
 
 def command(out, *more, tasks=("rb-v0",)):
@@ -109,6 +112,48 @@ def test_a_finished_run_is_left_alone(pretrained, capsys):
     assert {p.name: p.stat().st_mtime_ns for p in pretrained.iterdir()} == before
 
 
+# ------------------------------------------------------------- called from Python
+def test_functions_train_as_the_commands_do_and_say_nothing_on_standard_output(tmp_path, capsys):
+    data, preset = small_dataset("rb-v0"), get_preset("smoke", {"steps": 5, "seed": 3})
+    said = []
+    run = training.pretrain(data, tmp_path / "run", preset, trajectories=3, report=said.append)
+    new = training.adapt(
+        run, small_dataset("cbf-v0"), tmp_path / "new", preset, trajectories=2, first_steps=30
+    )
+    assert (run, new) == (tmp_path / "run", tmp_path / "new")
+    assert list(WorldModel.load(new).tasks) == ["rb-v0", "cbf-v0"]
+    # The run of a function is that of the same command, and the other way round.
+    assert training.pretrain([data], run, preset, trajectories=3, report=said.append) == run
+    assert said == [f"{run} is complete: 5 steps.", f"{run} is complete already."]
+    assert capsys.readouterr().out == ""
+    small = ["--preset=smoke", "--steps=5", "--seed=3"]
+    first = ["--data", str(data), "--trajectories=3", "--out", str(run)]
+    second = ["--model", str(run), "--data", str(small_dataset("cbf-v0")), "--out", str(new)]
+    assert pretrain.main([*first, *small]) == 0
+    assert adapt.main([*second, "--trajectories=2", "--first-steps=30", *small]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{run} is complete already.", f"{new} is complete already.",
+    ]  # fmt: skip
+
+
+def test_functions_raise_the_sentences_of_the_commands(tmp_path):
+    with pytest.raises(ValueError, match=r"model\.json: the file is missing"):
+        training.adapt(tmp_path, small_dataset(), tmp_path / "new")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "letter.txt").write_text("dear")
+    with pytest.raises(ValueError, match="exists already and is no training run"):
+        training.pretrain(small_dataset(), tmp_path / "run", PRESETS["smoke"])
+
+
+def test_who_reads_options_of_training_imports_no_trainer():
+    code = "import sys, networld_agent.config; print(*sys.modules, sep='\\n')"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = told.stdout.splitlines()
+    assert "networld_agent.training.config" in modules
+    assert "networld_agent.training.trainer" not in modules
+    assert not hasattr(training, "dream")
+
+
 # ------------------------------------------------------------- several processes
 def distributed_run(folder, world, *options):
     """Exit status of each of `world` processes that train one model."""
@@ -176,7 +221,7 @@ def test_adaptation_prefers_good_trajectories_if_told_to(
     gather = WindowSource.gather
 
     def noted(self, places, horizon):
-        drawn.extend(episode for episode, _ in places)
+        drawn.extend(places.episodes)
         return gather(self, places, horizon)
 
     monkeypatch.setattr(WindowSource, "gather", noted)
@@ -373,7 +418,7 @@ def test_presets_build(name):
 
 
 def test_options_of_a_preset_can_be_replaced():
-    preset = get_preset("smoke", ["horizon=16", "prediction=noise", "steps=7"])
+    preset = get_preset("smoke", {"horizon": 16, "prediction": "noise", "steps": 7})
     assert preset.model == dataclasses.replace(
         PRESETS["smoke"].model, horizon=16, prediction="noise"
     )

@@ -11,8 +11,8 @@ from training_cases import TINY
 
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.trajectory_weights import trajectory_weights
+from networld_agent.data.windows import WindowSource, held_out_split
 from networld_agent.training.batches import BatchSampler
-from networld_agent.training.windows import WindowSource, held_out_split
 
 REWARDS = st.lists(st.floats(-50, 50).map(lambda x: round(x, 3)), min_size=1, max_size=12)
 
@@ -53,10 +53,9 @@ def test_without_a_preference_all_shares_are_equal(means, temperature):
 # -------------------------------------------------------------------------- windows
 def test_windows_come_from_trajectories_as_often_as_their_shares_say(data, monkeypatch):
     source = WindowSource(data, temperature=0.5)
-    asked = []
-    monkeypatch.setattr(source, "gather", lambda places, horizon: asked.extend(places))
-    source.draw(40_000, 8, seed=0)
-    episodes, starts = np.array(asked).T
+    monkeypatch.setattr(source, "gather", lambda places, horizon: places)
+    drawn = source.draw(40_000, 8, seed=0)
+    episodes, starts = drawn.episodes, drawn.starts
     expected = trajectory_weights(episode_means(data), 0.5)
     seen = np.bincount(episodes, minlength=len(expected)) / len(episodes)
     np.testing.assert_allclose(seen, expected, atol=0.01)
@@ -68,10 +67,8 @@ def test_windows_come_from_trajectories_as_often_as_their_shares_say(data, monke
 
 def test_longer_segments_are_drawn_from_more_often(data, monkeypatch):
     source = WindowSource(data, [(0, 0, 11), (0, 0, 41)], temperature=1e6)
-    asked = []
-    monkeypatch.setattr(source, "gather", lambda places, horizon: asked.extend(places))
-    source.draw(20_000, 8, seed=0)
-    late = np.mean([start >= 4 for _, start in asked])
+    monkeypatch.setattr(source, "gather", lambda places, horizon: places)
+    late = np.mean(source.draw(20_000, 8, seed=0).starts >= 4)
     assert late == pytest.approx(30 / 38, abs=0.01)
 
 
@@ -101,11 +98,10 @@ def test_too_short_trajectories_are_all_trained_on(data):
 
 
 def test_without_a_temperature_all_windows_are_drawn_alike(data, monkeypatch):
-    source, asked = WindowSource(data), []
-    monkeypatch.setattr(source, "gather", lambda places, horizon: asked.extend(places))
-    source.draw(17_000, 8, seed=4)
-    index = [34 * episode + start for episode, start in asked]
-    seen = np.bincount(index, minlength=5 * 34)
+    source = WindowSource(data)
+    monkeypatch.setattr(source, "gather", lambda places, horizon: places)
+    drawn = source.draw(17_000, 8, seed=4)
+    seen = np.bincount(34 * drawn.episodes + drawn.starts, minlength=5 * 34)
     # 100 of each are expected: chi-squared over 169 degrees of freedom, at one in a thousand.
     assert ((seen - 100) ** 2 / 100).sum() < 230
 

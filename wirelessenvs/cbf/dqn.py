@@ -265,8 +265,9 @@ def train(
 def _train(options: argparse.Namespace) -> None:
     check_targets(options.out)
     config = CBFConfig.from_preset(options.preset, **parse_overrides(options.overrides))
-    progress = Progress("cbf-v0 dqn", options.slots)
-    agents, rates = train(config, options.slots, options.seed, progress=progress)
+    progress = Progress("slots")
+    report = progress.counter("cbf-v0 dqn", options.slots)
+    agents, rates = train(config, options.slots, options.seed, progress=report)
     progress.close()
     tenth = max(1, options.slots // 10)
     for start in range(0, options.slots - tenth + 1, tenth):

@@ -46,7 +46,7 @@ __all__ = [
 
 
 class CBFPolicy(Policy):
-    """What all policies of this task share: codebook, power levels, conversion of actions."""
+    """Base of this task's policies: codebook, power levels, conversion of actions."""
 
     def __init__(self, spec: PolicySpec, num_envs: int = 1, seed: int = 0) -> None:
         super().__init__(spec, num_envs, seed)

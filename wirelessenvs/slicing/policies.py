@@ -91,7 +91,7 @@ class HardPolicy(SplitPolicy):
 
 
 class UsersPolicy(SplitPolicy):
-    """In proportion to the users of each slice in the cell.
+    """Splits the band in proportion to the users of each slice in the cell.
 
     Central: a base station knows its own users, but its observation does not hold their number.
     """
@@ -107,7 +107,7 @@ class UsersPolicy(SplitPolicy):
 
 
 class PacketsPolicy(SplitPolicy):
-    """In proportion to the packets of the last window."""
+    """Splits the band in proportion to the packets of the last window."""
 
     name: ClassVar[str] = "packets"
     information: ClassVar[Information] = Information.LOCAL
@@ -119,7 +119,7 @@ class PacketsPolicy(SplitPolicy):
 
 
 class BitsPolicy(SplitPolicy):
-    """In proportion to the bits of the last window: packets times mean packet size."""
+    """Splits the band in proportion to the last window's bits: packets times mean packet size."""
 
     name: ClassVar[str] = "bits"
     information: ClassVar[Information] = Information.LOCAL

@@ -26,7 +26,7 @@ class CQLPolicy(ActorPolicy):
     config_type = CQLConfig
 
     def make_network(self) -> Actor:
-        """As the learner's."""
+        """A network of the same shape as the learner's."""
         kind = CategoricalActor if self.codec.discrete else SquashedGaussianActor
         return kind(self.scaling.input_size, self.spec.config.hidden_size, self.codec)
 

@@ -8,10 +8,9 @@ is the guidance (by a condition instead of a classifier), the latent space and t
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,8 @@ from benchmarks.baselines.dd.segments import SegmentBatch, Segments
 from benchmarks.baselines.shared.config import TrajectoryConfig
 from benchmarks.baselines.shared.interface import Baseline, BaselineConfig, Learner, OfflineData
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
-from benchmarks.baselines.shared.policy import BaselinePolicy, PolicySpec
+from benchmarks.baselines.shared.policy import PolicySpec
+from benchmarks.baselines.shared.return_policy import ReturnPolicy
 from benchmarks.baselines.shared.returns import RETURN_SCOPES, ReturnScale, scoped_rewards
 from benchmarks.baselines.shared.training_loop import batch_generator
 from networld_agent.device import pick_device
@@ -194,7 +194,7 @@ class DDLearner(Learner):
         return values
 
 
-class DDPolicy(BaselinePolicy):
+class DDPolicy(ReturnPolicy):
     """A trained decision diffuser: plans anew at every step, and takes the first action.
 
     It remembers the last observations of every agent since `begin`. The noise of a plan is a
@@ -203,32 +203,22 @@ class DDPolicy(BaselinePolicy):
 
     name = "dd"
     config_type = DDConfig
+    #: Of returns in units in which 0 is a low one and 1 the best.
+    tuned_shares: ClassVar[tuple[float, ...]] = (0.55, 0.7, 0.85, 1.0, 1.15, 1.3)
     network: DecisionDiffuserNetwork
 
     def __init__(self, spec: PolicySpec) -> None:
         super().__init__(spec)
         assert isinstance(spec.config, DDConfig)
         self._config = spec.config
-        self._target = check_real("target_return", spec.extra["target_return"])
         levels = trailing_levels(spec.config.diffusion_steps, spec.config.sampler_steps)
         self._steps = sampler_steps(
             spec.config.sampler, self.network.schedule.alpha_bar.double(), levels
         )
         self._begin(None)
 
-    @property
-    def target_return(self) -> float:
-        """Scaled return that is asked for; to be tuned on validation seeds, then saved."""
-        return self._target
-
-    @target_return.setter
-    def target_return(self, value: float) -> None:
-        self._target = check_real("target_return", value)
-        extra = {**self.spec.extra, "target_return": self._target}
-        self.spec = dataclasses.replace(self.spec, extra=extra)
-
     def make_network(self) -> DecisionDiffuserNetwork:
-        """As the learner's."""
+        """A network of the same shape as the learner's."""
         return make_network(self.scaling.input_size, self.spec.action, self.spec.config)
 
     def begin(self, seeds: Sequence[int]) -> None:

@@ -26,7 +26,7 @@ __all__ = ["DecisionDiffuserNetwork", "DiffuserLoss"]
 
 @dataclass(frozen=True)
 class DiffuserLoss:
-    """What the networks are trained for.
+    """The loss that the networks are trained on.
 
     Args:
         first_step_weight: of the first generated time in the denoising loss, against 1 for others.

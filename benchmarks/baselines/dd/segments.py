@@ -11,8 +11,9 @@ from torch import Tensor
 
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from benchmarks.baselines.shared.offline_data import OfflineData, Places
+from networld_agent.data.windows import discounted_sums
 
-__all__ = ["SegmentBatch", "Segments", "segment_returns"]
+__all__ = ["SegmentBatch", "Segments"]
 
 
 @dataclass(frozen=True)
@@ -28,28 +29,6 @@ class SegmentBatch:
     inputs: Tensor
     actions: Tensor
     returns: NDArray[np.float64]
-
-
-def segment_returns(rewards: NDArray[np.float64], gamma: float, length: int) -> NDArray[np.float64]:
-    """Discounted sums of the next `length` rewards.
-
-    Args:
-        rewards: `(..., T)`.
-        gamma: discount.
-        length: at most T.
-
-    Returns:
-        `(..., T - length + 1)`.
-
-    Example:
-        >>> segment_returns(np.array([1.0, 2.0, 4.0]), 0.5, 2).tolist()
-        [2.0, 4.0]
-    """
-    starts = rewards.shape[-1] - length + 1
-    total = np.zeros((*rewards.shape[:-1], starts))
-    for k in range(length):
-        total += gamma**k * rewards[..., k : k + starts]
-    return total
 
 
 class Segments:
@@ -87,21 +66,20 @@ class Segments:
                 f"{data.dataset.path} gives {steps} steps in a row, {self._future} are needed "
                 f"(horizon {horizon} less history {history})."
             )
-        self.returns = segment_returns(rewards, gamma, self._future)
+        self.returns = discounted_sums(rewards, gamma, self._future)
         """`(E, N, T - H + C + 1)` of all segments."""
 
     def draw(self, count: int, rng: np.random.Generator) -> SegmentBatch:
         """`count` segments; equal generators draw equal segments."""
         data, before = self._data, self._history - 1
-        positions, agents, presents = data.draw(count, self.returns.shape[2], rng)
-        places = Places(data.episodes[positions], agents, presents)
-        first = np.maximum(presents - before, 0)
+        positions, agents, presents = data.positions(count, self.returns.shape[2], rng)
+        episodes, first = data.episodes[positions], np.maximum(presents - before, 0)
         length = min(self._horizon, data.num_steps + 1)
-        read = self._scaling.inputs(data, Places(places.episodes, agents, first), length)
+        read = self._scaling.inputs(data, Places(episodes, first, agents), length)
         times = np.maximum(presents[:, None] - before + np.arange(self._horizon), 0)
         rows = torch.arange(count)[:, None]
         return SegmentBatch(
             read[rows, torch.from_numpy(times - first[:, None])],
-            torch.from_numpy(np.asarray(data.actions(places, self._future))),
+            torch.from_numpy(data.actions(Places(episodes, presents, agents), self._future)),
             self.returns[positions, agents, presents],
         )

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Self, get_type_hints
+from typing import Any, ClassVar, Final, Self
 
-from wirelessenvs.checks import check_choice, check_flag, check_int, check_names, check_real
+from wirelessenvs.checks import check_choice, check_fields, check_int, check_names, check_real
 
-__all__ = ["PRESETS", "BatchShape", "DenoiserConfig", "DimaConfig", "RewardConfig", "StateConfig"]
+__all__ = [
+    "OPTIONS",
+    "PRESETS",
+    "BatchShape",
+    "DenoiserConfig",
+    "DimaConfig",
+    "RewardConfig",
+    "StateConfig",
+]
 
 _CHOICES: Final = {
     "conditioning": ("sequential", "joint"),
@@ -19,7 +27,7 @@ _CHOICES: Final = {
 
 @dataclass(frozen=True)
 class BatchShape:
-    """How much one update of a part takes.
+    """Size of the batch of one part's update.
 
     Args:
         rows: B of its `Sequences`.
@@ -38,18 +46,14 @@ class _Checked:
     _signed: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        for name, kind in get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            if name in _CHOICES:
-                check_choice(name, value, _CHOICES[name])
-            elif kind is int:
-                check_int(name, value, 0 if name in self._zero else 1, 2**20)
-            elif kind is bool:
-                check_flag(name, value)
-            elif kind is float:
-                low = None if name in self._signed else 0
-                number = check_real(name, value, low, low_open=name not in self._zero)
-                object.__setattr__(self, name, number)
+        check_fields(
+            self,
+            zero=self._zero,
+            signed=self._signed,
+            choices=_CHOICES,
+            most=2**20,
+            positive=True,
+        )
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
@@ -160,7 +164,7 @@ class DenoiserConfig(_Checked):
             raise ValueError(f"embedding_size must be even, got {self.embedding_size}.")
 
     def steps(self, num_agents: int) -> int:
-        """K for a number of agents.
+        """Number K of denoising steps for a number of agents.
 
         Raises:
             ValueError: if there are too few steps to see every agent.
@@ -175,7 +179,7 @@ class DenoiserConfig(_Checked):
 
     @property
     def batch(self) -> BatchShape:
-        """What one update takes: a context, and a step per prediction."""
+        """Shape of an update's batch: a context, and a step per prediction."""
         return BatchShape(self.batch_size, self.context - 1 + self.rollout_steps)
 
 
@@ -217,7 +221,7 @@ class RewardConfig(_Checked):
 
     @property
     def batch(self) -> BatchShape:
-        """What one update takes."""
+        """Shape of an update's batch."""
         return BatchShape(self.batch_size, self.context)
 
 
@@ -254,7 +258,7 @@ class StateConfig(_Checked):
 
     @property
     def batch(self) -> BatchShape:
-        """What one update takes: of a piece, only its first state."""
+        """Shape of an update's batch, which uses only the first state of each piece."""
         return BatchShape(self.batch_size, 1)
 
 
@@ -290,16 +294,22 @@ class DimaConfig:
             ValueError: for an unknown preset, or a value out of bounds.
             TypeError: for an unknown option; the sentence lists those that exist.
         """
-        config = PRESETS[check_choice("preset", name, tuple(PRESETS))]
+        return PRESETS[check_choice("preset", name, tuple(PRESETS))].replace(**overrides)
+
+    def replace(self, **overrides: Any) -> DimaConfig:
+        """A configuration with options replaced, by part and name as in `from_preset`.
+
+        Raises:
+            TypeError: for an unknown option; the sentence lists those that exist.
+            ValueError: for a value out of bounds.
+        """
+        check_names("option", overrides, OPTIONS)
+        config = self
         for key, value in overrides.items():
             part, _, option = key.partition("_")
-            known = [f"{p}_{o.name}" for p in _PARTS for o in dataclasses.fields(_PARTS[p])]
-            check_names("option", [key], [*known, "limit"])
-            if key == "limit":
-                config = dataclasses.replace(config, limit=value)
-                continue
-            changed = dataclasses.replace(getattr(config, part), **{option: value})
-            config = dataclasses.replace(config, **{part: changed})
+            if option:
+                value = dataclasses.replace(getattr(config, part), **{option: value})
+            config = dataclasses.replace(config, **{part: value})
         return config
 
     @classmethod
@@ -321,7 +331,7 @@ class DimaConfig:
         return document
 
     def batches(self) -> dict[str, BatchShape]:
-        """What one update of each part takes, by the part's name."""
+        """Shape of the batch of each part's update, by the part's name."""
         return {name: getattr(self, name).batch for name in _PARTS}
 
 
@@ -330,6 +340,11 @@ _PARTS: Final[dict[str, Any]] = {
     "reward": RewardConfig,
     "state": StateConfig,
 }
+#: Names of all options, as in `denoiser_context`.
+OPTIONS: Final = (
+    *(f"{part}_{o.name}" for part, kind in _PARTS.items() for o in dataclasses.fields(kind)),
+    "limit",
+)
 
 #: "paper": the published sizes, with the released code's offset noise and three-step training, a
 #: random order and light action encoders. "perceiver": the same with the released action encoder.

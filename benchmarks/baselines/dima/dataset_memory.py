@@ -27,7 +27,7 @@ class DatasetMemory(Memory):
 
     @property
     def state_size(self) -> int:
-        """S = n O."""
+        """Size S = n O of the stand-in for the state."""
         return self._data.num_agents * self._data.observation_size
 
     def choose(
@@ -41,7 +41,7 @@ class DatasetMemory(Memory):
         return np.divmod(rng.integers(len(self._data.episodes) * steps, size=count), steps)
 
     def read(self, streams: Indices, rows: Indices) -> Rows:
-        """Copies of rows."""
+        """Copies of the rows that were asked for."""
         dataset, end = self._data.dataset, self._data.num_steps
         episodes = self._data.episodes[streams]
         observations = np.array(dataset.observations[episodes, :, rows], np.float32)

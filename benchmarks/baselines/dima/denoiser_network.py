@@ -21,7 +21,7 @@ Matrices = dict[nn.Module, Tensor]
 
 
 class ConditionNetwork(nn.Module):
-    """What conditions the U-Net: a noise level in random Fourier features, plus actions.
+    """The U-Net's condition: a noise level in random Fourier features, plus actions.
 
     Args:
         size: E of the result.
@@ -65,7 +65,7 @@ class _Block(nn.Module):
 
     @property
     def modulations(self) -> list[int]:
-        """Channels of both norms."""
+        """Number of channels of each of the two norms."""
         return [self.groups[0] * self.size, self.groups[1] * self.size]
 
     def forward(self, x: Tensor, modulation: Sequence[Tensor], matrices: Matrices) -> Tensor:

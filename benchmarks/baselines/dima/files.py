@@ -2,61 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import safetensors.torch
-import torch
 from torch import Tensor
 
 from benchmarks.baselines.dima.config import DimaConfig
 from benchmarks.baselines.dima.sequences import WorldSpec
-from networld_agent import __version__
 from networld_agent.errors import ModelError
-from networld_agent.storage import checksum, read_document, read_tensors, write_whole
+from networld_agent.storage import WeightsFormat, read_description, save_weights, versions
 
-__all__ = ["load_world_model", "save_world_model"]
+__all__ = ["FORM", "read_world_model", "save_world_model"]
 
-FORMAT: Final = "dima-world-model"
-FORMAT_VERSION: Final = 1
-_FILE: Final = "world_model.json"
-_WEIGHTS = re.compile(r"world-model-[0-9a-f]{16}\.safetensors")
+FORM: Final = WeightsFormat(
+    "world model of DIMA", "world_model.json", "world-model", "dima-world-model"
+)
 
 
 def save_world_model(
     state: Mapping[str, Tensor], spec: WorldSpec, config: DimaConfig, folder: Path
 ) -> Path:
     """Writes a model, whole or not at all; returns the folder."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    data = safetensors.torch.save(tensors)
-    digest = hashlib.sha256(data).hexdigest()
-    file = f"world-model-{digest[:16]}.safetensors"
-    document: dict[str, Any] = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "versions": {"networld_agent": __version__, "torch": torch.__version__},
+    document = {
+        "versions": versions(),
         "environment": spec.to_json(),
         "config": config.to_json(),
-        "weights": {"file": file, "bytes": len(data), "sha256": digest},
     }
-    document = json.loads(json.dumps(document, allow_nan=False))
-    document["sha256"] = checksum(document)
-    write_whole(folder / file, data)
-    write_whole(folder / _FILE, (json.dumps(document, indent=1) + "\n").encode())
-    for old in folder.glob("world-model-*.safetensors"):
-        if _WEIGHTS.fullmatch(old.name) and old.name != file:
-            old.unlink()
-    return folder
+    return save_weights(FORM, folder, document, state)
 
 
-def load_world_model(
+def read_world_model(
     folder: Path, spec: WorldSpec | None = None
-) -> tuple[WorldSpec, DimaConfig, dict[str, Tensor]]:
-    """Environment, configuration and tensors of a stored model.
+) -> tuple[WorldSpec, DimaConfig, dict[str, Any]]:
+    """Environment, configuration and whole description of a stored model.
 
     Args:
         folder: that `save_world_model` wrote.
@@ -65,28 +44,15 @@ def load_world_model(
     Raises:
         ModelError: naming the file and its fault.
     """
-    where = folder / _FILE
-    document = read_document(where, "world model")
-    if document.get("format") != FORMAT:
-        raise ModelError(f"{where}: is no description of a world model of DIMA.")
-    version = document.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ModelError(
-            f"{where}: has format version {version}; this package reads up to {FORMAT_VERSION}: "
-            "upgrade it."
-        )
+    where, document = folder / FORM.file, read_description(FORM, folder)
     try:
         found = WorldSpec(**document["environment"])
         config = DimaConfig.from_json(document["config"])
-        listed = document["weights"]
-        if not _WEIGHTS.fullmatch(listed["file"]):
-            raise ValueError(f"names a weights file {listed['file']!r} that is none")
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{where}: cannot be used: {error}.") from None
     if spec is not None and found != spec:
         raise ModelError(f"{where}: is a model of {_said(found)}, not of {_said(spec)}.")
-    tensors = read_tensors(folder / listed["file"], listed["bytes"], listed["sha256"])
-    return found, config, tensors
+    return found, config, document
 
 
 def _said(spec: WorldSpec) -> str:

@@ -10,12 +10,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.baselines.dima.offline import Dima, OfflineConfig
-from benchmarks.baselines.online.options import add_training, config_of
-from benchmarks.baselines.shared.interface import OfflineData
-from networld_agent.data import TrajectoryDataset
+from benchmarks.baselines.shared.options import add_data, add_training, config_of, data_of
 from wirelessenvs.command import run
 
 __all__ = ["main"]
@@ -23,8 +20,7 @@ __all__ = ["main"]
 
 def _fit(options: argparse.Namespace) -> None:
     config = config_of(OfflineConfig, options)
-    dataset = TrajectoryDataset.open(options.data)
-    data = OfflineData(dataset, options.trajectories, options.first_steps)
+    data = data_of(options)
     policy = Dima().fit(data, config, options.out)
     print(
         f"{options.out} is complete: dima on {len(data.episodes)} trajectories of "
@@ -39,9 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.baselines.dima.fit",
         description="Train DIMA on a stored data set, its policy in imagination alone.",
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of a data set")
-    parser.add_argument("--trajectories", type=int, help="first joint trajectories (default: all)")
-    parser.add_argument("--first-steps", type=int, help="of each trajectory (default: all)")
+    add_data(parser)
     add_training(parser, "updates of model and policy (default: 4000)")
     return run(_fit, parser.parse_args(arguments))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.baselines.dima.config import BatchShape
 from benchmarks.baselines.dima.sequences import Context, Sequences
 
-__all__ = ["Memory", "Rows", "Start"]
+__all__ = ["Indices", "Memory", "Rows", "Start", "Streams"]
 
 Indices = NDArray[np.int64]
 
@@ -50,7 +50,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Start:
-    """Where imagination begins.
+    """Real steps from which imagination begins.
 
     Args:
         context: of the world model.
@@ -67,20 +67,8 @@ class Start:
         return Start(Context(*moved), self.observations.to(device))
 
 
-class Memory(ABC):
-    """Streams of joint steps, and random pieces of them."""
-
-    @abstractmethod
-    def choose(
-        self, count: int, rng: np.random.Generator, newest: bool = False
-    ) -> tuple[Indices, Indices]:
-        """Random real steps, as stream and row `(count,)` each.
-
-        Args:
-            count: how many.
-            rng: that draws them.
-            newest: favour what was seen last, where the memory knows what that is.
-        """
+class Streams(ABC):
+    """Streams of joint steps, and pieces of them."""
 
     @abstractmethod
     def read(self, streams: Indices, rows: Indices) -> Rows:
@@ -89,20 +77,6 @@ class Memory(ABC):
     @abstractmethod
     def lengths(self, streams: Indices) -> Indices:
         """Rows that each of the streams has now."""
-
-    def batch(self, part: str, shape: BatchShape, rng: np.random.Generator) -> Sequences:
-        """What one update of a part of the world model takes.
-
-        Pieces for the denoiser end at every step alike, all others begin at every step alike.
-
-        Args:
-            part: its name.
-            shape: rows and steps.
-            rng: that draws the pieces.
-        """
-        streams, rows = self.choose(shape.rows, rng)
-        first = rows - shape.steps + 1 if part == "denoiser" else rows
-        return self.pieces(streams, first, shape.steps)
 
     def pieces(self, streams: Indices, first: Indices, steps: int) -> Sequences:
         """Pieces of streams; what lies outside of these is padding.
@@ -122,6 +96,43 @@ class Memory(ABC):
             torch.from_numpy(np.ascontiguousarray(rows.terminated[:, :-1])),
             torch.from_numpy(np.ascontiguousarray(following)),
         )
+
+    def _padded(self, streams: Indices, first: Indices, length: int) -> Rows:
+        rows = first[:, None] + np.arange(length)
+        ends = self.lengths(streams)[:, None]
+        outside = (rows < 0) | (rows >= ends)
+        wide = np.broadcast_to(streams[:, None], rows.shape)
+        return self.read(wide, np.clip(rows, 0, ends - 1)).blanked(outside)
+
+
+class Memory(Streams):
+    """Streams, and random pieces of them."""
+
+    @abstractmethod
+    def choose(
+        self, count: int, rng: np.random.Generator, newest: bool = False
+    ) -> tuple[Indices, Indices]:
+        """Random real steps, as stream and row `(count,)` each.
+
+        Args:
+            count: how many.
+            rng: that draws them.
+            newest: favour what was seen last, where the memory knows what that is.
+        """
+
+    def batch(self, part: str, shape: BatchShape, rng: np.random.Generator) -> Sequences:
+        """What one update of a part of the world model takes.
+
+        Pieces for the denoiser end at every step alike, all others begin at every step alike.
+
+        Args:
+            part: its name.
+            shape: rows and steps.
+            rng: that draws the pieces.
+        """
+        streams, rows = self.choose(shape.rows, rng)
+        first = rows - shape.steps + 1 if part == "denoiser" else rows
+        return self.pieces(streams, first, shape.steps)
 
     def starts(self, count: int, size: int, rng: np.random.Generator) -> Start:
         """Starts of imagination, with what came before them in their episodes.
@@ -144,10 +155,3 @@ class Memory(ABC):
             torch.from_numpy(valid),
         )
         return Start(context, torch.from_numpy(seen))
-
-    def _padded(self, streams: Indices, first: Indices, length: int) -> Rows:
-        rows = first[:, None] + np.arange(length)
-        ends = self.lengths(streams)[:, None]
-        outside = (rows < 0) | (rows >= ends)
-        wide = np.broadcast_to(streams[:, None], rows.shape)
-        return self.read(wide, np.clip(rows, 0, ends - 1)).blanked(outside)

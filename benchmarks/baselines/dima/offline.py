@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from benchmarks.baselines.dima.config import PRESETS, DimaConfig
 from benchmarks.baselines.dima.dataset_memory import DatasetMemory
 from benchmarks.baselines.dima.imagination import critic_size, imagine, improve
 from benchmarks.baselines.dima.memory import Start
@@ -37,12 +38,12 @@ class OfflineConfig(ImaginationConfig):
     Args:
         steps: updates of both.
         model_share: of the updates that train the world model; the rest are policy updates.
-        model: preset of the world model.
+        model: the world model, the preset "wireless" by default.
         starts: imagined episodes per policy update; they begin at any recorded step.
     """
 
     steps: int = 4000
-    model: str = "wireless"
+    model: DimaConfig = PRESETS["wireless"]
     model_share: float = 0.95
     starts: int = 200
 
@@ -84,7 +85,7 @@ class DimaLearner(Learner):
             data.task, data.num_agents, self._memory.state_size, data.observation_size,
             codec.size, codec.num_choices, observed=True,
         )  # fmt: skip
-        self._model = WorldModel(spec, config.world()).to(self._device)
+        self._model = WorldModel(spec, config.model).to(self._device)
         self._model.observe(*(t.to(self._device) for t in self._memory.sample(_MOST_ROWS)))
         self._ppo = TeamPPO(scaling.input_size, critic_size(self._model), codec, config)
         self._ppo.to(self._device)
@@ -118,7 +119,7 @@ class DimaLearner(Learner):
         return self._model.update({part: pieces.to(device) for part, pieces in batch.items()})
 
     def extra(self) -> dict[str, Any]:
-        """What stood in for the state."""
+        """What stood in for the global state, for the policy's file."""
         return {"state": "joint observation"}
 
 

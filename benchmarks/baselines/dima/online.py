@@ -23,7 +23,7 @@ from benchmarks.baselines.online.running_scaling import RunningScaling
 from benchmarks.baselines.online.team_env import TeamEnv
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.policy import PolicySpec
-from benchmarks.baselines.shared.training_loop import batch_generator
+from benchmarks.baselines.shared.training_loop import Counters, batch_generator
 from networld_agent.device import pick_device
 
 __all__ = ["DimaLearner", "OnlineDimaPolicy", "world_spec"]
@@ -37,7 +37,7 @@ class OnlineDimaPolicy(TeamPolicy):
 
 
 def world_spec(env: TeamEnv) -> WorldSpec:
-    """What the world model has to know of an environment."""
+    """An environment as the world model needs to know it."""
     codec = env.codec
     return WorldSpec(
         env.task, env.num_agents, env.state_size, env.observation_size, codec.size,
@@ -61,16 +61,19 @@ class DimaLearner(OnlineLearner):
         self._collector = Collector(env, config.seed)
         self._replay = Replay(env, config.newest, config.favour)
         torch.manual_seed(config.seed)
-        self.model = WorldModel(world_spec(env), config.world()).to(self._device)
+        self.model = WorldModel(world_spec(env), config.model).to(self._device)
         self.ppo = TeamPPO(env.observation_size, critic_size(self.model), env.codec, config)
         self.ppo.to(self._device)
         self.scaling = RunningScaling(env.observation_size).to(self._device)
         self.module = nn.ModuleDict({"model": self.model, "ppo": self.ppo, "scaling": self.scaling})
         self.optimizers = (*self.model.optimizers.values(), *self.ppo.make_optimizers())
 
-    def begin(self) -> None:
-        """Starts the environments."""
-        self._collector.begin()
+    def start(self, at: Counters, memory: Mapping[str, Tensor] | None) -> None:
+        """Starts the environments, or goes to where they were and remembers what was seen."""
+        self.env_steps = at.step
+        if memory is not None:
+            self._replay.load(self._folder, int(memory["files"]))
+        self._collector.start(memory)
 
     def round(self) -> dict[str, float]:
         """Plays, then trains model and policy; before `prefill` is reached, plays at random."""
@@ -100,14 +103,9 @@ class DimaLearner(OnlineLearner):
         self.model.save(folder / "model")
 
     def memory(self) -> dict[str, Tensor]:
-        """Where the environments are; what was seen goes to files of its own."""
+        """Position of the environments; past steps go to files of their own."""
         files = self._replay.save(self._folder)
         return {"files": torch.tensor(files), **self._collector.memory()}
-
-    def recall(self, memory: Mapping[str, Tensor]) -> None:
-        """Goes there, and remembers what was seen."""
-        self._replay.load(self._folder, int(memory["files"]))
-        self._collector.recall(memory)
 
     # ------------------------------------------------------------------ playing
     @torch.no_grad()
@@ -144,7 +142,7 @@ class DimaLearner(OnlineLearner):
 
     def _train_policy(self) -> dict[str, float]:
         rng = batch_generator(self.config.seed + 1, self.env_steps)
-        size = self.config.world().denoiser.context
+        size = self.config.model.denoiser.context
         sums: dict[str, Tensor] = {}
         for _ in range(self.config.policy_updates):
             start = self._replay.starts(self.config.starts, size, rng).to(self._device)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any, Self
 
-from benchmarks.baselines.dima.config import PRESETS, DimaConfig
+from benchmarks.baselines.dima.config import OPTIONS, PRESETS, DimaConfig
 from benchmarks.baselines.mappo.config import PpoConfig
-from wirelessenvs.checks import check_choice, check_real
-from wirelessenvs.command import parse_overrides
+from wirelessenvs.checks import check_choice, check_names, check_real
 
 __all__ = ["ImaginationConfig", "OnlineConfig"]
 
 
 @dataclass(frozen=True)
 class ImaginationConfig(PpoConfig):
-    """What online and offline training share; numbers of arXiv 2505.20922 where it has them.
+    """Options of online and offline training, from arXiv 2505.20922 where it states them.
 
     Args:
-        model: preset of the world model.
-        model_set: "part_option=value" of the world model that differ, separated by spaces.
+        model: the world model. By name, `from_json` also takes a preset of it, and each of its
+            options by part and name: `{"model": "wireless", "reward_width": 64}`.
         starts: imagined episodes per policy update.
         horizon: H, steps of each.
         batch_size: imagined steps per batch of a policy update.
@@ -29,24 +30,37 @@ class ImaginationConfig(PpoConfig):
     hidden_size: int = 128
     clip: float = 0.1
     entropy: float = 0.001
-    model: str = "paper"
-    model_set: str = ""
+    model: DimaConfig = PRESETS["paper"]
     starts: int = 600
     horizon: int = 15
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.world()
+        if not isinstance(self.model, DimaConfig):
+            raise TypeError(f"model must be a DimaConfig, got {self.model!r}.")
 
-    def world(self) -> DimaConfig:
-        """The world model's configuration.
+    @classmethod
+    def from_json(cls, options: dict[str, Any]) -> Self:
+        """The configuration with these options, of the policy or of its world model.
 
         Raises:
+            TypeError: for an unknown name; the sentence lists those that exist.
             ValueError: for an unknown preset or a value out of bounds.
-            TypeError: for an unknown option.
         """
-        check_choice("model", self.model, tuple(PRESETS))
-        return DimaConfig.from_preset(self.model, **parse_overrides(self.model_set.split()))
+        known = [field.name for field in dataclasses.fields(cls)]
+        check_names("option", options, [*known, *OPTIONS])
+        own = {name: value for name, value in options.items() if name in known}
+        model = own.get("model", cls.model)
+        if isinstance(model, dict):
+            model = DimaConfig.from_json(model)
+        elif not isinstance(model, DimaConfig):
+            model = PRESETS[check_choice("model", model, tuple(PRESETS))]
+        changed = {name: value for name, value in options.items() if name not in known}
+        return cls(**{**own, "model": model.replace(**changed)})
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {**super().to_json(), "model": self.model.to_json()}
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Replay(Memory):
         self._files = 0
 
     def __len__(self) -> int:
-        """Real steps."""
+        """Number of real steps."""
         return sum(map(len, self._steps))
 
     # ------------------------------------------------------------------- writing
@@ -125,7 +125,7 @@ class Replay(Memory):
         return self._order[picked, 0], self._order[picked, 1]
 
     def read(self, streams: Indices, rows: Indices) -> Rows:
-        """Copies of rows."""
+        """Copies of the rows that were asked for."""
         return Rows(**{name: array[streams, rows] for name, array in self._arrays.items()})
 
     def lengths(self, streams: Indices) -> Indices:

@@ -63,7 +63,7 @@ class WorldSpec:
 
     @property
     def action_shape(self) -> tuple[int, ...]:
-        """Of a joint action: `(n,)` or `(n, A)`."""
+        """Shape of a joint action: `(n,)` or `(n, A)`."""
         return (self.num_agents,) if self.discrete else (self.num_agents, self.action_size)
 
     def to_json(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Sequences:
 
     @property
     def num_steps(self) -> int:
-        """L."""
+        """Number of steps L."""
         return self.valid.shape[1]
 
     def to(self, device: torch.device | str) -> Sequences:

@@ -9,32 +9,38 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.baselines.dima.config import PRESETS
 from benchmarks.baselines.dima.online import DimaLearner
 from benchmarks.baselines.dima.policy_config import OnlineConfig
+from benchmarks.baselines.online.evaluation import Setting
 from benchmarks.baselines.online.options import (
     add_environment,
     add_evaluation,
-    add_training,
-    config_of,
     evaluation_of,
     setting_of,
 )
 from benchmarks.baselines.online.run import evaluate_run, report, train_run
 from benchmarks.baselines.online.teams import make_team
+from benchmarks.baselines.shared.options import add_training, config_of
+from benchmarks.baselines.shared.policy import BaselinePolicy
 from wirelessenvs.command import run
 
-__all__ = ["main"]
+__all__ = ["main", "train_dima"]
+
+
+def train_dima(setting: Setting, config: OnlineConfig, folder: Path) -> BaselinePolicy:
+    """Trains DIMA into a run's folder as `train_run` does, its world model beside the policy."""
+    team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
+    return train_run(lambda: DimaLearner(team, config, folder), "dima", setting, config, folder)
 
 
 def _train(options: argparse.Namespace) -> None:
-    config = config_of(OnlineConfig, options, f"model={options.preset}")
+    config = config_of(OnlineConfig, options, model=options.preset)
     setting, evaluation = setting_of(options), evaluation_of(options)
-    team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
-    folder = options.out
-    train_run(lambda: DimaLearner(team, config, folder), "dima", setting, config, folder)
-    print(report("dima", folder, evaluate_run(folder, setting, evaluation)))
+    train_dima(setting, config, options.out)
+    print(report("dima", options.out, evaluate_run(options.out, setting, evaluation)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Train DIMA online, then score it on episodes never seen.",
     )
     add_environment(parser)
-    add_training(parser)
+    add_training(parser, "environment steps (default: 20000)")
     parser.add_argument(
         "--preset", default="wireless",
         help=f"of the world model, one of {', '.join(PRESETS)} (default: wireless)",

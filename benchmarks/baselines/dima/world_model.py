@@ -20,21 +20,20 @@ from benchmarks.baselines.dima.config import BatchShape, DimaConfig
 from benchmarks.baselines.dima.denoiser import Denoiser
 from benchmarks.baselines.dima.denoiser_network import Matrices
 from benchmarks.baselines.dima.edm import SIGMA_DATA
-from benchmarks.baselines.dima.files import load_world_model, save_world_model
+from benchmarks.baselines.dima.files import FORM, read_world_model, save_world_model
 from benchmarks.baselines.dima.reward_model import RewardModel
 from benchmarks.baselines.dima.sequences import Context, Sequences, WorldSpec
 from benchmarks.baselines.dima.state_decoder import StateDecoder
 from benchmarks.baselines.dima.state_normaliser import StateNormaliser
 from benchmarks.baselines.shared.causal_transformer import KeyValueCache
-from networld_agent.errors import ModelError
-from networld_agent.training.checkpoints import optimizer_tensors, restore_optimizer
+from networld_agent.storage import load_weights
 from wirelessenvs.checks import check_names
 
 __all__ = ["ImaginedStep", "WorldModel"]
 
 
 class ImaginedStep(NamedTuple):
-    """What one imagined step returns; ordinary tensors without gradients.
+    """The result of one imagined step: ordinary tensors without gradients.
 
     Args:
         state: `(B, S)` in the environment's units.
@@ -307,38 +306,12 @@ class WorldModel(nn.Module):
             ModelError: naming the file and its fault, or if the model is of another environment
                 than `spec`.
         """
-        found, config, tensors = load_world_model(folder, spec)
+        found, config, document = read_world_model(folder, spec)
         model = cls(found, config)
-        try:
-            model.load_state_dict(tensors)
-        except RuntimeError:
-            raise ModelError(f"{folder}: the weights do not fit the description.") from None
+        load_weights(FORM, folder, document, model)
         return model.to(device)
-
-    def checkpoint(self) -> dict[str, Tensor]:
-        """All that training needs to go on exactly: weights, statistics, optimisers, counters."""
-        tensors = {f"model.{name}": value for name, value in self.state_dict().items()}
-        names: dict[Tensor, str] = {p: name for name, p in self.named_parameters()}
-        for optimizer in self.optimizers.values():
-            tensors |= optimizer_tensors(optimizer, names)
-        return tensors
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Puts back what `checkpoint` returned; other entries are ignored."""
-        prefix = "model."
-        self.load_state_dict(
-            {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-        )
-        for part, optimizer in self.optimizers.items():
-            own: dict[Tensor, str] = {
-                p: f"{part}.{name}" for name, p in getattr(self, part).named_parameters()
-            }
-            starts = tuple(f"adam.{key}.{part}." for key in ("step", "exp_avg", "exp_avg_sq"))
-            chosen = {key: t for key, t in tensors.items() if key.startswith(starts)}
-            restore_optimizer(optimizer, own, chosen)
-        self._episode = None
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are; give batches and contexts there."""
+        """The device of the weights, on which batches and contexts must be."""
         return self.updates.device

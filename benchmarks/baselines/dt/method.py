@@ -10,10 +10,9 @@ is the same at every step instead of falling by each reward.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -27,7 +26,8 @@ from benchmarks.baselines.shared.causal_transformer import KeyValueCache
 from benchmarks.baselines.shared.config import TrajectoryConfig
 from benchmarks.baselines.shared.interface import Baseline, BaselineConfig, Learner, OfflineData
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
-from benchmarks.baselines.shared.policy import BaselinePolicy, PolicySpec
+from benchmarks.baselines.shared.policy import PolicySpec
+from benchmarks.baselines.shared.return_policy import ReturnPolicy
 from benchmarks.baselines.shared.returns import (
     RETURN_KINDS,
     RETURN_SCOPES,
@@ -190,7 +190,7 @@ class DTLearner(Learner):
         return values
 
 
-class DTPolicy(BaselinePolicy):
+class DTPolicy(ReturnPolicy):
     """A trained decision transformer: asks for `target_return` at every step.
 
     It remembers the last steps of every agent since `begin`. The actions it remembers are its own.
@@ -198,6 +198,7 @@ class DTPolicy(BaselinePolicy):
 
     name = "dt"
     config_type = DTConfig
+    tuned_shares: ClassVar[tuple[float, ...]] = (0.0, 0.4, 0.7, 1.0, 1.3, 1.6)
     network: DecisionTransformerNetwork
 
     def __init__(self, spec: PolicySpec) -> None:
@@ -205,22 +206,15 @@ class DTPolicy(BaselinePolicy):
         self._scale = ReturnScale(
             float(spec.extra["return_offset"]), float(spec.extra["return_unit"])
         )
-        self.target_return = float(spec.extra["target_return"])
         self.begin(())
 
     @property
-    def target_return(self) -> float:
-        """Mean reward per step that is asked for; to be tuned on validation seeds, then saved."""
-        return self._target
-
-    @target_return.setter
-    def target_return(self, value: float) -> None:
-        self._target = check_real("target_return", value)
-        extra = {**self.spec.extra, "target_return": self._target}
-        self.spec = dataclasses.replace(self.spec, extra=extra)
+    def tuned_from(self) -> float:
+        """The data's mean reward per step: returns are in the environment's units."""
+        return self._scale.offset
 
     def make_network(self) -> DecisionTransformerNetwork:
-        """As the learner's."""
+        """A network of the same shape as the learner's."""
         return make_network(self.scaling.input_size, self.codec, self.spec.config)
 
     def begin(self, seeds: Sequence[int]) -> None:  # noqa: ARG002

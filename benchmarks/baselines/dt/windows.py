@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from benchmarks.baselines.shared.offline_data import OfflineData, Places
+from networld_agent.data.windows import windows_of
 
 __all__ = ["DecisionBatch", "DecisionWindows"]
 
@@ -66,12 +67,13 @@ class DecisionWindows:
     def draw(self, count: int, rng: np.random.Generator) -> DecisionBatch:
         """`count` windows; equal generators draw equal windows."""
         data, length = self._data, self.length
-        positions, agents, ends = data.draw(count, data.num_steps, rng)
+        positions, agents, ends = data.positions(count, data.num_steps, rng)
         starts = np.maximum(ends - self._context + 1, 0)
-        places = Places(data.episodes[positions], agents, starts)
+        places = Places(data.episodes[positions], starts, agents)
         steps = starts[:, None] + np.arange(length)
+        returns = windows_of(self._returns, Places(positions, starts, agents), length)
         return DecisionBatch(
-            torch.from_numpy(self._returns[positions[:, None], agents[:, None], steps]),
+            torch.from_numpy(returns),
             self._scaling.inputs(data, places, length),
             self._codec.encode(data.actions(places, length)),
             torch.from_numpy(steps <= ends[:, None]),

@@ -67,3 +67,8 @@ class MappoConfig(PpoConfig):
     num_envs: int = 10
     rollout: int = 20
     independent: bool = False
+
+    @property
+    def method(self) -> str:
+        """Name of the method, "mappo" or "ippo"."""
+        return "ippo" if self.independent else "mappo"

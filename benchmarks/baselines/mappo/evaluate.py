@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.baselines.online.evaluation import load_team_policy, score_policy
+from benchmarks.baselines import load_policy
+from benchmarks.baselines.online.evaluation import score_policy
 from benchmarks.baselines.online.options import (
     add_environment,
     add_evaluation,
@@ -27,7 +28,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     setting, evaluation = setting_of(options), evaluation_of(options)
     references: dict[str, list[float]] | None = None
     for folder in options.run:
-        policy = load_team_policy(folder)
+        policy = load_policy(folder)
         scores = score_policy(policy, setting, evaluation, references)
         references = scores["references"]
         print(report(policy.name, folder, scores))

@@ -16,6 +16,7 @@ from benchmarks.baselines.online.online_training import OnlineLearner
 from benchmarks.baselines.online.running_scaling import RunningScaling
 from benchmarks.baselines.online.team_env import TeamEnv
 from benchmarks.baselines.shared.policy import PolicySpec
+from benchmarks.baselines.shared.training_loop import Counters
 from networld_agent.device import pick_device
 
 __all__ = ["MappoLearner"]
@@ -47,9 +48,10 @@ class MappoLearner(OnlineLearner):
         self.module.to(self._device)
         self.optimizers = self.ppo.make_optimizers()
 
-    def begin(self) -> None:
-        """Starts the environments."""
-        self._collector.begin()
+    def start(self, at: Counters, memory: Mapping[str, Tensor] | None) -> None:
+        """Starts the environments, or goes to where they were."""
+        self.env_steps = at.step
+        self._collector.start(memory)
 
     def round(self) -> dict[str, float]:
         """A rollout and a policy update."""
@@ -68,12 +70,8 @@ class MappoLearner(OnlineLearner):
         return MappoPolicy(spec).fill(self.ppo.actor, self.scaling.as_fixed())
 
     def memory(self) -> dict[str, Tensor]:
-        """Where the environments are."""
+        """Position of the environments."""
         return self._collector.memory()
-
-    def recall(self, memory: Mapping[str, Tensor]) -> None:
-        """Goes there."""
-        self._collector.recall(memory)
 
     @torch.no_grad()
     def _act(self, observations: Tensor) -> tuple[Tensor, Tensor]:

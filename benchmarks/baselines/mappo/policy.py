@@ -20,7 +20,7 @@ class TeamPolicy(BaselinePolicy):
     network: TeamActor
 
     def make_network(self) -> TeamActor:
-        """Of the configuration's sizes."""
+        """An actor with the configuration's sizes."""
         config = self.spec.config
         assert isinstance(config, PpoConfig)
         return TeamActor(
@@ -37,7 +37,7 @@ class TeamPolicy(BaselinePolicy):
 
 
 class MappoPolicy(TeamPolicy):
-    """Of MAPPO or IPPO."""
+    """A policy trained by MAPPO or IPPO."""
 
     name = "mappo"
     config_type: ClassVar[type[BaselineConfig]] = MappoConfig

@@ -38,7 +38,7 @@ class Experience:
     returns: Tensor
 
     def rows(self, index: Tensor) -> Experience:
-        """Some of the steps."""
+        """A selection of the steps."""
         return Experience(*(getattr(self, f.name)[index] for f in dataclasses.fields(self)))
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class Experience:
 
 
 def clipped_objective(ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    """What the actor maximises, per action (arXiv 1707.06347, equation 7).
+    """The actor's objective per action (arXiv 1707.06347, equation 7).
 
     Where an action has already gained, or lost, more than `clip`, its gradient is zero.
 

@@ -8,31 +8,37 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.baselines.mappo.config import MappoConfig
 from benchmarks.baselines.mappo.learner import MappoLearner
+from benchmarks.baselines.online.evaluation import Setting
 from benchmarks.baselines.online.options import (
     add_environment,
     add_evaluation,
-    add_training,
-    config_of,
     evaluation_of,
     setting_of,
 )
 from benchmarks.baselines.online.run import evaluate_run, report, train_run
 from benchmarks.baselines.online.teams import make_team
+from benchmarks.baselines.shared.options import add_training, config_of
+from benchmarks.baselines.shared.policy import BaselinePolicy
 from wirelessenvs.command import run
 
-__all__ = ["main"]
+__all__ = ["main", "train_mappo"]
+
+
+def train_mappo(setting: Setting, config: MappoConfig, folder: Path) -> BaselinePolicy:
+    """Trains MAPPO, or IPPO if the options say so, into a run's folder as `train_run` does."""
+    team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
+    return train_run(lambda: MappoLearner(team, config), config.method, setting, config, folder)
 
 
 def _train(options: argparse.Namespace) -> None:
-    config = config_of(MappoConfig, options, f"independent={options.independent}")
+    config = config_of(MappoConfig, options, independent=options.independent)
     setting, evaluation = setting_of(options), evaluation_of(options)
-    team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
-    method = "ippo" if config.independent else "mappo"
-    train_run(lambda: MappoLearner(team, config), method, setting, config, options.out)
-    print(report(method, options.out, evaluate_run(options.out, setting, evaluation)))
+    train_mappo(setting, config, options.out)
+    print(report(config.method, options.out, evaluate_run(options.out, setting, evaluation)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Train MAPPO online, then score it on episodes never seen.",
     )
     add_environment(parser)
-    add_training(parser)
+    add_training(parser, "environment steps (default: 20000)")
     parser.add_argument(
         "--independent", action="store_true",
         help="IPPO: the critic sees an agent's own observation, not the state",

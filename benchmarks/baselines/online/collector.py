@@ -59,12 +59,17 @@ class Collector:
     def __init__(self, env: TeamEnv, seed: int) -> None:
         self.env, self._seed = env, seed
 
-    def begin(self) -> None:
-        """Starts the first episodes."""
-        self._observations, self._state = self.env.reset(self._seed)
+    def start(self, memory: Mapping[str, Tensor] | None = None) -> None:
+        """Starts the first episodes, or goes to where `memory` was called."""
+        if memory is None:
+            self._observations, self._state = self.env.reset(self._seed)
+            return
+        names = ("episodes", "lengths", "actions")
+        position = TeamPosition(*(memory[name].numpy() for name in names))
+        self._observations, self._state = self.env.restore(self._seed, position)
 
     def collect(self, act: Act, steps: int) -> Rollout:
-        """Plays some steps on.
+        """Plays some more steps.
 
         Args:
             act: chooses the actions.
@@ -93,16 +98,10 @@ class Collector:
         return Rollout(*(torch.stack(column) for column in zip(*parts, strict=True)))
 
     def memory(self) -> dict[str, Tensor]:
-        """Where the environments are, as tensors."""
+        """Position of the environments, as tensors."""
         position = self.env.position()
         return {
             "episodes": torch.from_numpy(position.episodes),
             "lengths": torch.from_numpy(position.lengths),
             "actions": torch.from_numpy(position.actions),
         }
-
-    def recall(self, memory: Mapping[str, Tensor]) -> None:
-        """Goes to where `memory` was called."""
-        names = ("episodes", "lengths", "actions")
-        position = TeamPosition(*(memory[name].numpy() for name in names))
-        self._observations, self._state = self.env.restore(self._seed, position)

@@ -11,12 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.baselines import load_policy
-from benchmarks.baselines.mappo.policy import MappoPolicy
 from benchmarks.baselines.online.teams import is_wireless, make_team
-from benchmarks.baselines.play import check_policy_fits
-from benchmarks.baselines.shared.policy import BaselinePolicy, read_method
+from benchmarks.baselines.shared.policy import BaselinePolicy
 from networld_agent.evaluation.episodes import play, whole_batch
-from networld_agent.evaluation.players import Player, PolicyPlayer
+from networld_agent.evaluation.players import Player, PolicyPlayer, check_fit
 from networld_agent.evaluation.scores import bootstrap_interval, normalised, normalised_interval
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
 from networld_agent.worlds.make import make_worlds
@@ -25,7 +23,6 @@ from wirelessenvs.checks import check_int
 __all__ = [
     "Evaluation",
     "Setting",
-    "load_team_policy",
     "play_references",
     "score_policy",
     "snapshot_curve",
@@ -72,30 +69,10 @@ class Evaluation:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Of the episodes."""
+        """Seeds of the episodes."""
         return group_seeds(
             VALIDATION_SEEDS if self.validation else TEST_SEEDS, None, 1, self.episodes
         )
-
-
-def load_team_policy(folder: Path) -> BaselinePolicy:
-    """The policy in a folder, or in the folder of a run; of an online or an offline method.
-
-    Raises:
-        ModelError: naming the file and its fault.
-    """
-    inner = folder / "policy"
-    folder = inner if (inner / "policy.json").exists() else folder
-    method = read_method(folder)
-    if method == "dima-online":
-        from benchmarks.baselines.dima.online import OnlineDimaPolicy
-
-        return OnlineDimaPolicy.load(folder)
-    if method == "dima":
-        from benchmarks.baselines.dima.offline import DimaPolicy
-
-        return DimaPolicy.load(folder)
-    return MappoPolicy.load(folder) if method == "mappo" else load_policy(folder)
 
 
 def score_policy(
@@ -142,7 +119,7 @@ def snapshot_curve(
     folders = [entry for entry in (run / "snapshots").glob("*") if entry.name.isdecimal()]
     points: list[dict[str, float | int]] = []
     for folder in sorted(folders, key=lambda entry: int(entry.name)):
-        policy = load_team_policy(folder)
+        policy = load_policy(folder)
         if is_wireless(setting.env):
             value = float(_played(policy, setting, evaluation).mean())
         else:
@@ -167,7 +144,7 @@ def _played(
         overrides,
     )
     if isinstance(player, BaselinePolicy):
-        check_policy_fits(player, worlds)
+        check_fit(player, worlds)
         chosen: Player = player
     else:
         chosen = PolicyPlayer(worlds, player)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
+from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 __all__ = ["DIVISIONS", "JOINTS", "FullObservation", "make_halfcheetah", "quiet_mujoco"]
 
@@ -27,39 +28,28 @@ DIVISIONS: Final = {
 }
 
 
-class FullObservation:
+class FullObservation(BaseParallelWrapper):
     """Every agent sees the whole state and who it is, each vector standardised by itself.
 
     Observation `(S + n)`: the S entries of the state, then n entries of which the agent's own is 1;
     from all of these their mean is subtracted, and they are divided by their deviation. So do the
     published results on multi-agent MuJoCo (the environment itself shows an agent only the joints
-    next to its own). It is a PettingZoo parallel environment; `state()` is float32.
+    next to its own). `state()` is float32.
 
     Args:
         env: parallel environment with `state()`.
     """
 
     def __init__(self, env: Any) -> None:
-        self.env = env
-        self.possible_agents: list[str] = list(env.possible_agents)
+        super().__init__(env)
         env.reset(seed=0)
         self.state_size = int(np.size(env.state()))
-        size = self.state_size + len(self.possible_agents)
-        space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
-        self._spaces = dict.fromkeys(self.possible_agents, space)
+        size = self.state_size + len(env.possible_agents)
+        self._space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
 
-    @property
-    def agents(self) -> list[str]:
-        """Those that still act."""
-        return list(self.env.agents)
-
-    def observation_space(self, agent: str) -> gymnasium.spaces.Box:
+    def observation_space(self, agent: str) -> gymnasium.spaces.Box:  # noqa: ARG002
         """`(S + n,)` reals."""
-        return self._spaces[agent]
-
-    def action_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Of the environment itself."""
-        return self.env.action_space(agent)
+        return self._space
 
     def state(self) -> NDArray[np.float32]:
         """`(S,)` positions and velocities."""
@@ -76,10 +66,6 @@ class FullObservation:
         """One step of all agents."""
         _, *rest = self.env.step(actions)
         return (self._observations(), *rest)
-
-    def close(self) -> None:
-        """Closes the environment."""
-        self.env.close()
 
     def _observations(self) -> dict[str, NDArray[np.float32]]:
         state = np.asarray(self.env.state(), np.float64)

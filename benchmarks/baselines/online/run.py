@@ -11,19 +11,19 @@ from typing import Any
 
 import torch
 
+from benchmarks.baselines import load_policy
 from benchmarks.baselines.online.evaluation import (
     Evaluation,
     Setting,
-    load_team_policy,
     score_policy,
     snapshot_curve,
 )
-from benchmarks.baselines.online.online_training import OnlineLearner, train_online
+from benchmarks.baselines.online.online_training import OnlineLearner
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.policy import BaselinePolicy
 from benchmarks.baselines.shared.torch_threads import torch_threads
-from networld_agent.evaluation.json_values import finite_or_null
-from networld_agent.storage import write_whole
+from benchmarks.baselines.shared.training_loop import train
+from networld_agent.storage import write_json
 from networld_agent.training.run_folder import prepare_folder
 
 __all__ = ["evaluate_run", "last_metrics", "report", "train_run"]
@@ -57,7 +57,7 @@ def train_run(
     identity = {"method": method, "config": config.identity(), "setting": asdict(setting)}
     prepare_folder(folder, identity)
     if (folder / "policy" / "policy.json").exists():
-        return load_team_policy(folder)
+        return load_policy(folder)
     with torch_threads(config.threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         learner = make()
@@ -66,14 +66,14 @@ def train_run(
             learner.policy().save(folder / "snapshots" / str(step))
 
         try:
-            train_online(learner, config, folder, progress, snapshot, method)
+            train(learner, config, folder, progress, snapshot, method)
         except KeyboardInterrupt:
             print("\nstopped: repeat the same command to go on.", file=sys.stderr)
             raise
         learner.save_models(folder)
         # Last: it marks the run as finished.
         learner.policy().save(folder / "policy")
-    return load_team_policy(folder)
+    return load_policy(folder)
 
 
 def evaluate_run(
@@ -90,7 +90,7 @@ def evaluate_run(
         evaluation: how; the curve plays 4 episodes of at most 100 steps.
         references: as in `score_policy`.
     """
-    scores = score_policy(load_team_policy(folder), setting, evaluation, references)
+    scores = score_policy(load_policy(folder), setting, evaluation, references)
     short = Evaluation(
         min(4, evaluation.episodes), min(100, evaluation.steps), evaluation.warm_up,
         evaluation.validation,
@@ -101,8 +101,7 @@ def evaluate_run(
         **scores,
         "curve": snapshot_curve(folder, setting, short),
     }
-    text = json.dumps(finite_or_null(document), indent=1)
-    write_whole(folder / "evaluation.json", (text + "\n").encode())
+    write_json(folder / "evaluation.json", document)
     return document
 
 

@@ -24,7 +24,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class TeamStep:
-    """What one step of B environments returns.
+    """The result of one step of B environments.
 
     Args:
         observations: `(B, n, O)` to act on next: of a new episode where one has just ended.
@@ -47,7 +47,7 @@ class TeamStep:
 
 @dataclass(frozen=True)
 class TeamPosition:
-    """Where a batch is: enough to get there again, whatever the environment.
+    """Position of a batch, with all that is needed to return to it in any environment.
 
     Args:
         episodes: `(B,)` number of the running episode of each environment.
@@ -142,7 +142,7 @@ class TeamEnv(ABC):
         )
 
     def position(self) -> TeamPosition:
-        """Where the batch is now."""
+        """The batch's present position."""
         rows = [row for taken in self._taken for row in taken]
         empty = np.zeros((0, *self._shape[1:]), np.int64 if self.codec.discrete else np.float32)
         lengths = np.array([len(taken) for taken in self._taken], np.int64)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from benchmarks.baselines.online.mamujoco import DIVISIONS, make_halfcheetah
-from benchmarks.baselines.online.pettingzoo_team import PettingZooTeam
 from benchmarks.baselines.online.team_env import TeamEnv
-from benchmarks.baselines.online.wireless_team import WirelessTeam
-from networld_agent.worlds.pettingzoo import load
+from benchmarks.baselines.online.worlds_team import WorldsTeam
+from networld_agent.worlds.make import make_worlds
+from networld_agent.worlds.pettingzoo import PettingZooWorlds
 from wirelessenvs.checks import check_choice
-from wirelessenvs.tasks import TASKS, get_task
+from wirelessenvs.tasks import TASKS
 
 __all__ = ["TEAMS", "is_wireless", "make_team"]
 
@@ -27,7 +27,7 @@ def is_wireless(env: str) -> bool:
 def make_team(
     env: str, batch: int, preset: str | None = None, overrides: dict[str, Any] | None = None
 ) -> TeamEnv:
-    """B environments of a name.
+    """A batch of B environments by name.
 
     Args:
         env: in `TEAMS`, or `module:factory`.
@@ -46,14 +46,13 @@ def make_team(
     """
     options = dict(overrides or {})
     if is_wireless(env):
-        task = get_task(env)
-        return WirelessTeam(task.id, task.config.from_preset(preset, **options), batch)
+        return WorldsTeam(make_worlds(env, batch, None, preset, options))
     if preset is not None:
         raise ValueError(f"--preset is for the wireless tasks ({', '.join(TASKS)}), not for {env}.")
     if ":" in env:
-        factory = load(env, "--env")
-        return PettingZooTeam(env, lambda: factory(**options), batch)
+        return WorldsTeam(make_worlds(env, batch, None, None, options))
     check_choice("--env", env, TEAMS)
     if options:
         raise ValueError(f"{env} takes no options, got {', '.join(options)}.")
-    return PettingZooTeam(env, lambda: make_halfcheetah(env.removeprefix(_CHEETAH)), batch)
+    division = env.removeprefix(_CHEETAH)
+    return WorldsTeam(PettingZooWorlds(env, lambda: make_halfcheetah(division), batch))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-import gymnasium
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from networld_agent.model.task_spec import ActionSpec
 
-__all__ = ["MOST_CHOICES", "ActionCodec", "spec_of_space"]
+__all__ = ["MOST_CHOICES", "ActionCodec"]
 
 #: Joint choices of a "multidiscrete" action that one output layer may have.
 MOST_CHOICES: Final = 4096
@@ -91,19 +90,3 @@ def _float32_within(
     least, greatest = low.astype(np.float32), high.astype(np.float32)
     up, down = np.nextafter(least, np.float32(np.inf)), np.nextafter(greatest, np.float32(-np.inf))
     return np.where(least < low, up, least), np.where(greatest > high, down, greatest)
-
-
-def spec_of_space(space: gymnasium.Space[Any]) -> ActionSpec:
-    """The action that a Gymnasium space describes.
-
-    Raises:
-        ValueError: for another kind of space, or a box without bounds.
-    """
-    if isinstance(space, gymnasium.spaces.Discrete):
-        return ActionSpec("discrete", sizes=(int(space.n),), start=int(space.start))
-    if isinstance(space, gymnasium.spaces.MultiDiscrete):
-        return ActionSpec("multidiscrete", sizes=tuple(int(n) for n in space.nvec.ravel()))
-    if isinstance(space, gymnasium.spaces.Box):
-        low, high = (tuple(map(float, bound.ravel())) for bound in (space.low, space.high))
-        return ActionSpec("box", low=low, high=high)
-    raise ValueError(f"actions must be Discrete, MultiDiscrete or Box, got {space}.")

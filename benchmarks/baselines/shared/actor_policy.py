@@ -16,7 +16,7 @@ class ActorPolicy(BaselinePolicy):
     network: Actor
 
     def make_network(self) -> Actor:
-        """Of logits for discrete actions, of means for reals."""
+        """A network of logits for discrete actions, of means for real-valued ones."""
         return make_actor(self.scaling.input_size, self.spec.config.hidden_size, self.codec)
 
     def decide(self, inputs: Tensor) -> Tensor:

@@ -151,7 +151,7 @@ class Block(nn.Module):
         chosen: Tensor | None = None,
         memory: Memory | None = None,
     ) -> Tensor:
-        """Tokens after this block.
+        """The tokens after this block.
 
         Args:
             x: `(R, L, W)`.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self, get_type_hints
 
 from benchmarks.baselines.shared.offline_data import OfflineData
-from wirelessenvs.checks import check_flag, check_int, check_names, check_real
+from wirelessenvs.checks import check_fields, check_names, check_real
 from wirelessenvs.command import parse_overrides
 
 __all__ = ["BaselineConfig", "TrajectoryConfig"]
@@ -52,16 +52,7 @@ class BaselineConfig:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name, kind in get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            if kind is int:
-                check_int(name, value, 0 if name in _FROM_ZERO else 1)
-            elif kind is bool:
-                check_flag(name, value)
-            elif kind is float:
-                object.__setattr__(self, name, check_real(name, value, 0))
-            elif kind is str and not isinstance(value, str):
-                raise TypeError(f"{name} must be a word, got {value!r}.")
+        check_fields(self, zero=_FROM_ZERO)
         check_real("learning_rate", self.learning_rate, 0, low_open=True)
         check_real("gamma", self.gamma, 0, 1)
         if self.snapshots > self.steps:
@@ -118,4 +109,4 @@ class TrajectoryConfig(BaselineConfig):
 
     def preferring(self, data: OfflineData) -> OfflineData:
         """The data, drawn from as these options say."""
-        return dataclasses.replace(data, temperature=self.trajectory_temperature)
+        return data.preferring(self.trajectory_temperature)

@@ -8,9 +8,14 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from networld_agent.training.checkpoints import optimizer_tensors, restore_optimizer
+from networld_agent.training.checkpoints import (
+    optimizer_tensors,
+    prefixed,
+    restore_optimizer,
+    with_prefix,
+)
 
-__all__ = ["learner_tensors", "restore_learner", "with_prefix"]
+__all__ = ["learner_tensors", "restore_learner"]
 
 _MODULE = "module."
 
@@ -25,7 +30,7 @@ class HasState(Protocol):
 def learner_tensors(learner: HasState) -> dict[str, Tensor]:
     """The module's state, and every optimiser's moments by the names of their parameters."""
     names = _names(learner)
-    tensors = {f"{_MODULE}{name}": value for name, value in learner.module.state_dict().items()}
+    tensors = prefixed(_MODULE, learner.module.state_dict())
     for optimizer in learner.optimizers:
         tensors |= optimizer_tensors(optimizer, names)
     return tensors
@@ -43,11 +48,6 @@ def restore_learner(learner: HasState, tensors: Mapping[str, Tensor]) -> None:
             if key.startswith("adam.") and key.split(".", 2)[2] in own.values()
         }
         restore_optimizer(optimizer, own, chosen)
-
-
-def with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Tensors whose name begins so, by the rest of the name."""
-    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
 
 def _names(learner: HasState) -> dict[Tensor, str]:

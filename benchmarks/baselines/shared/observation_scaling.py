@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.baselines.shared.offline_data import OfflineData, Places
+from networld_agent.model.mean_field import mean_weights
 from networld_agent.model.symlog import symlog
 
 __all__ = ["ObservationScaling"]
@@ -72,8 +73,7 @@ class ObservationScaling(nn.Module):
             return scaled
         if adjacency is None:
             raise ValueError("a policy with mean_field needs the adjacency of the agents.")
-        heard = torch.from_numpy(np.array(adjacency, np.float32))
-        weights = heard / heard.sum(-1, keepdim=True).clamp(min=1)
+        weights = mean_weights(torch.from_numpy(np.array(adjacency)))
         return torch.cat([scaled, weights @ scaled], -1)
 
     def inputs(self, data: OfflineData, places: Places, length: int) -> Tensor:

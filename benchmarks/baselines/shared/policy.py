@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -20,18 +16,20 @@ from torch import Tensor, nn
 from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
-from networld_agent import __version__
 from networld_agent.errors import ModelError
 from networld_agent.model.task_spec import ActionSpec
-from networld_agent.storage import checksum, read_document, read_tensors, write_whole
+from networld_agent.storage import (
+    WeightsFormat,
+    load_weights,
+    read_description,
+    save_weights,
+    versions,
+)
 from networld_agent.worlds.interface import Worlds
 
 __all__ = ["BaselinePolicy", "PolicySpec", "read_method"]
 
-FORMAT: Final = "wireless-baseline"
-FORMAT_VERSION: Final = 1
-_FILE: Final = "policy.json"
-_WEIGHTS = re.compile(r"policy-[0-9a-f]{16}\.safetensors")
+_FORM: Final = WeightsFormat("baseline policy", "policy.json", "policy", "wireless-baseline")
 _FLOAT_BYTES: Final = 4
 
 
@@ -67,6 +65,10 @@ class BaselinePolicy(ABC):
     #: Name of the method.
     name: str
     config_type: ClassVar[type[BaselineConfig]]
+    #: Attribute that is chosen on validation worlds after training; None if nothing is.
+    tuned: ClassVar[str | None] = None
+    #: Values of it to try, in shares of the way from `tuned_from` to its value after training.
+    tuned_shares: ClassVar[tuple[float, ...]] = ()
 
     def __init__(self, spec: PolicySpec) -> None:
         self.spec = spec
@@ -86,6 +88,11 @@ class BaselinePolicy(ABC):
 
     def begin(self, seeds: Sequence[int]) -> None:  # noqa: B027
         """A new episode in every environment."""
+
+    @property
+    def tuned_from(self) -> float:
+        """Where the way to the tuned attribute's value begins."""
+        return 0.0
 
     # ------------------------------------------------------------------ acting
     def act(self, worlds: Worlds, observations: NDArray[np.float32]) -> NDArray[Any]:
@@ -114,8 +121,13 @@ class BaselinePolicy(ABC):
 
     @property
     def bytes_per_step(self) -> float:
-        """Bytes that an agent sends per step: its observation, for its neighbours' means."""
+        """Number of bytes that an agent sends per step, namely its observation."""
         return float(_FLOAT_BYTES * self.scaling.size) if self.scaling.mean_field else 0.0
+
+    @property
+    def label(self) -> str:
+        """What it is, for errors."""
+        return f"the policy {self.name}"
 
     @property
     def parameters(self) -> int:
@@ -136,33 +148,19 @@ class BaselinePolicy(ABC):
 
     def save(self, folder: Path) -> Path:
         """Writes the policy, whole or not at all; returns the folder."""
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"scaling.{k}": v for k, v in self.scaling.state_dict().items()}
-        data = safetensors.torch.save(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        )
-        digest = hashlib.sha256(data).hexdigest()
-        file = f"policy-{digest[:16]}.safetensors"
         document = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
             "method": self.name,
-            "versions": {"networld_agent": __version__, "torch": torch.__version__},
+            "versions": versions(),
             "task": self.spec.task,
             "observation_size": self.spec.observation_size,
             "action": vars(self.spec.action),
             "config": self.spec.config.to_json(),
             "extra": self.spec.extra,
-            "weights": {"file": file, "bytes": len(data), "sha256": digest},
         }
-        document = json.loads(json.dumps(document, allow_nan=False))
-        document["sha256"] = checksum(document)
-        write_whole(folder / file, data)
-        write_whole(folder / _FILE, (json.dumps(document, indent=1) + "\n").encode())
-        for old in folder.glob("policy-*.safetensors"):
-            if _WEIGHTS.fullmatch(old.name) and old.name != file:
-                old.unlink()
-        return folder
+        return save_weights(_FORM, folder, document, self._weights().state_dict())
+
+    def _weights(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"network": self.network, "scaling": self.scaling})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -172,7 +170,7 @@ class BaselinePolicy(ABC):
             ModelError: naming the file and its fault.
         """
         document = _read(folder)
-        where = folder / _FILE
+        where = folder / _FORM.file
         if document["method"] != cls.name:
             raise ModelError(f"{where}: is a policy of {document['method']!r}, not {cls.name!r}.")
         try:
@@ -187,19 +185,9 @@ class BaselinePolicy(ABC):
                 document["extra"],
             )
             policy = cls(spec)
-            listed = document["weights"]
-            if not _WEIGHTS.fullmatch(listed["file"]):
-                raise ValueError(f"names a weights file {listed['file']!r} that is none")
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{where}: cannot be used: {error}.") from None
-        tensors = read_tensors(folder / listed["file"], listed["bytes"], listed["sha256"])
-        try:
-            for prefix, module in (("network.", policy.network), ("scaling.", policy.scaling)):
-                module.load_state_dict(
-                    {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-                )
-        except RuntimeError:
-            raise ModelError(f"{folder / listed['file']}: does not fit {where}.") from None
+        load_weights(_FORM, folder, document, policy._weights())
         return policy._ready()
 
 
@@ -213,13 +201,7 @@ def read_method(folder: Path) -> str:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    document = read_document(folder / _FILE, "baseline policy")
-    if document.get("format") != FORMAT or not isinstance(document.get("method"), str):
-        raise ModelError(f"{folder / _FILE}: is no description of a baseline policy.")
-    version = document.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ModelError(
-            f"{folder / _FILE}: has format version {version}; this package reads up to "
-            f"{FORMAT_VERSION}: upgrade it."
-        )
+    document = read_description(_FORM, folder)
+    if not isinstance(document.get("method"), str):
+        raise ModelError(f"{folder / _FORM.file}: is no description of a {_FORM.what}.")
     return document

@@ -1,12 +1,13 @@
-"""The loop that trains every baseline: updates, log, checkpoints, snapshots, stop requests."""
+"""The loop that trains every baseline: rounds, log, checkpoints, snapshots, stop requests."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,29 +15,88 @@ from torch import Tensor, nn
 
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
-from networld_agent.progress import ProgressLine
-from networld_agent.training.checkpoints import load_checkpoint, save_checkpoint
+from networld_agent.training.checkpoints import (
+    load_checkpoint,
+    prefixed,
+    save_checkpoint,
+    with_prefix,
+)
 from networld_agent.training.log import RunLog
 from networld_agent.training.stop_requests import stop_requests
+from wirelessenvs.command import Progress
 
-__all__ = ["DivergenceError", "Learner", "add_values", "batch_generator", "train"]
+__all__ = [
+    "Counters",
+    "DivergenceError",
+    "Learner",
+    "Trainable",
+    "add_values",
+    "batch_generator",
+    "train",
+]
+
+#: Of tensors in a checkpoint that are not the learner's module or optimisers.
+_MEMORY = "memory."
 
 
 class DivergenceError(ValueError):
     """A loss is no longer a number; the sentence names the step."""
 
 
-class Learner(ABC):
-    """What training changes, and one update of it.
+@dataclass
+class Counters:
+    """How far a run is.
+
+    Args:
+        step: of the configuration's `steps`.
+        rounds: of the loop; log and checkpoints count these.
+    """
+
+    step: int = 0
+    rounds: int = 0
+
+
+class Trainable(ABC):
+    """What a run changes, and one round of it.
 
     Attributes:
-        module: every network, target networks too; its state and the optimisers' are all that a
-            checkpoint needs to hold.
+        unit: of the steps.
+        module: every network, target networks too; its state and the optimisers' are all of the
+            learnt that a checkpoint needs to hold.
         optimizers: of the module's parameters; no parameter is in two of them.
     """
 
+    unit: ClassVar[str]
     module: nn.Module
     optimizers: Sequence[torch.optim.Optimizer]
+
+    @abstractmethod
+    def advance(self, at: Counters, seed: int, sums: dict[str, float]) -> None:
+        """One round; `add_values` adds its numbers to the sums of the next line of the log.
+
+        Args:
+            at: where the run is; it moves on.
+            seed: of the run.
+            sums: by name.
+        """
+
+    def start(self, at: Counters, memory: Mapping[str, Tensor] | None) -> None:  # noqa: B027
+        """Begins the rounds, after weights and optimisers are restored.
+
+        Args:
+            at: where the run is.
+            memory: what `memory` returned; None in a run that has no checkpoint.
+        """
+
+    def memory(self) -> dict[str, Tensor]:
+        """All that a checkpoint needs beside weights and optimisers."""
+        return {}
+
+
+class Learner(Trainable):
+    """What training on stored data changes, and one update of it: a round, and a step."""
+
+    unit = "updates"
 
     @property
     @abstractmethod
@@ -54,6 +114,14 @@ class Learner(ABC):
         Torch's global random numbers are seeded by configuration and step before each call.
         """
 
+    def advance(self, at: Counters, seed: int, sums: dict[str, float]) -> None:
+        """One update."""
+        torch.manual_seed(_noise_seed(seed, at.step))
+        values = self.update(self.batch(at.step), at.step)
+        add_values(sums, _numbers(values), at.step)
+        at.step += 1
+        at.rounds += 1
+
     def extra(self) -> dict[str, Any]:
         """JSON values that the policy keeps beside its weights."""
         return {}
@@ -65,7 +133,7 @@ def batch_generator(seed: int, step: int) -> np.random.Generator:
 
 
 def train(
-    learner: Learner,
+    learner: Trainable,
     config: BaselineConfig,
     folder: Path,
     progress: bool = True,
@@ -78,37 +146,37 @@ def train(
 
     Args:
         learner: freshly made.
-        config: of the run.
+        config: of the run; `log_every` and `save_every` count rounds.
         folder: of the run, in place.
         progress: whether a line shows it.
-        snapshot: called with the number of updates after which the policy is to be saved.
+        snapshot: called with the number of steps after which the policy is to be saved.
         label: of the progress line.
 
     Raises:
         DivergenceError: if a value of the log is not finite.
         KeyboardInterrupt: if stopped by a signal, after the checkpoint is written.
     """
-    step, sums = _restore(learner, folder)
-    log, line = RunLog(folder, step), ProgressLine("updates") if progress else None
-    snapshots, logged = config.snapshot_steps(), step - step % config.log_every
+    at, sums = _restore(learner, folder)
+    log, wanted = RunLog(folder, at.step), config.snapshot_steps()
+    line = Progress(learner.unit, every_s=10) if progress else None
+    logged = at.rounds - at.rounds % config.log_every
     with stop_requests() as stop, torch.random.fork_rng(devices=[]):
         try:
-            while step < config.steps:
-                torch.manual_seed(_noise_seed(config.seed, step))
-                values = learner.update(learner.batch(step), step)
-                add_values(sums, _numbers(values), step)
-                step += 1
+            while at.step < config.steps:
+                before = at.step
+                learner.advance(at, config.seed, sums)
+                over = at.step >= config.steps
                 if line is not None:
-                    line(label, step, config.steps)
-                if step % config.log_every == 0 or step == config.steps:
-                    log(step, {name: total / (step - logged) for name, total in sums.items()})
-                    sums, logged = {}, step
+                    line(label, min(at.step, config.steps), config.steps)
+                if at.rounds % config.log_every == 0 or over:
+                    count = at.rounds - logged
+                    log(at.step, {name: total / count for name, total in sums.items()})
+                    sums, logged = {}, at.rounds
                 # A snapshot before the checkpoint: a run killed between them writes it again.
-                if snapshot is not None and step in snapshots:
-                    snapshot(step)
-                if stop or step % config.save_every == 0 or step == config.steps:
-                    tensors = learner_tensors(learner)
-                    save_checkpoint(folder, tensors, {"step": step, "sums": sums})
+                if snapshot and any(before < step <= at.step for step in wanted):
+                    snapshot(at.step)
+                if stop or over or at.rounds % config.save_every == 0:
+                    _save(learner, folder, at, sums)
                 if stop:
                     raise KeyboardInterrupt
         finally:
@@ -141,10 +209,21 @@ def add_values(sums: dict[str, float], values: dict[str, float], step: int) -> N
         raise DivergenceError(f"training diverged at step {step}: {shown}.")
 
 
-def _restore(learner: Learner, folder: Path) -> tuple[int, dict[str, float]]:
-    """Takes over the folder's checkpoint; steps done and sums for the next line of the log."""
+def _save(learner: Trainable, folder: Path, at: Counters, sums: dict[str, float]) -> None:
+    tensors = learner_tensors(learner) | prefixed(_MEMORY, learner.memory())
+    # Where every round is a step, one number says both.
+    state = {"step": at.step} if at.rounds == at.step else vars(at)
+    save_checkpoint(folder, tensors, {**state, "sums": sums})
+
+
+def _restore(learner: Trainable, folder: Path) -> tuple[Counters, dict[str, float]]:
+    """Takes over the folder's checkpoint; the counters, and sums for the next line of the log."""
     if (found := load_checkpoint(folder)) is None:
-        return 0, {}
+        at = Counters()
+        learner.start(at, None)
+        return at, {}
     tensors, state = found
     restore_learner(learner, tensors)
-    return int(state["step"]), dict(state["sums"])
+    at = Counters(int(state["step"]), int(state.get("rounds", state["step"])))
+    learner.start(at, with_prefix(tensors, _MEMORY))
+    return at, dict(state["sums"])

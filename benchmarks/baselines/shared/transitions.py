@@ -42,7 +42,7 @@ class TransitionBatch:
 
 
 class TransitionSource(Protocol):
-    """Where batches of transitions come from."""
+    """A source of batches of transitions."""
 
     codec: ActionCodec
     #: k.

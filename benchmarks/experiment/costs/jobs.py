@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchmarks.baselines import BASELINES
+from benchmarks.baselines import method_class
 from benchmarks.experiment.costs.rates import Rates, Seconds
 from benchmarks.experiment.jobs.evaluating import BATCH, TIMED_STEPS
-from benchmarks.experiment.jobs.fitting import TARGETS
 from benchmarks.experiment.jobs.job import Job
-from benchmarks.speed.gpu.data import SHAPES
+from benchmarks.speed.data import SHAPES
 from networld_agent.evaluation.episodes import whole_batch
 from wirelessenvs.tasks import get_task
 
@@ -22,7 +21,7 @@ _TRIALS, _VOTES = 3, 8
 
 
 def job_seconds(job: Job, rates: Rates) -> Seconds:
-    """What a job takes; adaptation at its longest, since held-out data may end it earlier."""
+    """Seconds that a job takes; adaptation at its longest, as held-out data may end it early."""
     settings = job.settings
     if job.kind == "collect":
         steps = settings["episodes"] * settings["steps"]
@@ -47,10 +46,11 @@ def job_seconds(job: Job, rates: Rates) -> Seconds:
 
 def _fit(settings: dict[str, Any], rates: Rates) -> Seconds:
     method, tuning = settings["method"], settings["tuning"]
-    config = BASELINES[method].config_type.from_overrides(settings["options"])
+    kind = method_class(method)
+    config = kind.config_type.from_overrides(settings["options"])
     training = rates.update(method, tuning["env"]) * config.steps
     trial = _playing(tuning, rates, method, "")
-    return training + trial * len(TARGETS.get(method, ()))
+    return training + trial * len(kind.policy_type.tuned_shares)
 
 
 def _tuning(network: str, tuning: dict[str, Any], rates: Rates) -> Seconds:

@@ -14,7 +14,7 @@ __all__ = ["CORE", "EAGER", "RECORDED", "Machine", "Operations", "count_operatio
 
 @dataclass(frozen=True)
 class Operations:
-    """Work of one call.
+    """Number of operations of one call.
 
     Args:
         flops: multiplications and additions in matrix products and convolutions.

@@ -19,6 +19,7 @@ from benchmarks.experiment.costs.rates import Rates, Seconds
 from benchmarks.experiment.jobs.graph import build
 from benchmarks.experiment.jobs.job import KINDS, Job, with_inputs
 from benchmarks.experiment.protocol import Protocol
+from benchmarks.markdown import table_lines
 
 __all__ = ["PIECE_MINUTES", "Stage", "plan_lines", "stages_of"]
 
@@ -106,20 +107,19 @@ def _kinds(jobs: Sequence[Job], costs: Mapping[str, Seconds]) -> list[str]:
         for job in jobs:
             if job.kind == kind:
                 groups.setdefault((kind, _played(job)), []).append(costs[job.folder])
-    lines = [
-        "| jobs | method | number | seconds each | hours | figures |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for (kind, method), found in groups.items():
-        values = [cost.value for cost in found]
-        low, high = min(values), max(values)
+        low, high = min(cost.value for cost in found), max(cost.value for cost in found)
         each = f"{low:,.0f}" if round(low) == round(high) else f"{low:,.0f} to {high:,.0f}"
-        hours = sum(values) / _HOUR_S
-        told = f"| {kind} | {method} | {len(found)} | {each} | {hours:.1f} |"
-        lines.append(f"{told} {_told(found)} |")
-    total = sum(cost.value for cost in costs.values()) / _HOUR_S
-    told = _told(list(costs.values()))
-    return [*lines, f"| all | | {len(jobs)} | | {total:.1f} | {told} |"]
+        rows.append([kind, method, len(found), each, _hours(found), _told(found)])
+    everything = list(costs.values())
+    rows.append(["all", "", len(jobs), "", _hours(everything), _told(everything)])
+    columns = ("jobs", "method", "number", "seconds each", "hours", "figures")
+    return table_lines(columns, rows)
+
+
+def _hours(costs: Sequence[Seconds]) -> str:
+    return f"{sum(cost.value for cost in costs) / _HOUR_S:.1f}"
 
 
 def _played(job: Job) -> str:
@@ -139,7 +139,7 @@ def _told(costs: Sequence[Seconds]) -> str:
 
 
 def _stages(protocol: Protocol, costs: Mapping[str, Seconds], out: Path) -> list[str]:
-    lines = ["| stage | jobs | hours | pieces |", "|---|---|---|---|"]
+    rows = []
     commands: list[str] = []
     done: set[str] = set()
     for number, stage in enumerate(stages_of(protocol), 1):
@@ -150,13 +150,12 @@ def _stages(protocol: Protocol, costs: Mapping[str, Seconds], out: Path) -> list
             if job.folder not in done and job.kind != "collect"
         ]
         done |= {job.folder for job in new}
-        seconds = sum(costs[job.folder].value for job in new)
-        pieces = math.ceil(seconds / (60 * PIECE_MINUTES - _OVERHEAD_S))
-        title = f"{number}. {stage.title}"
-        lines.append(f"| {title} | {len(new)} | {seconds / _HOUR_S:.1f} | {pieces} |")
+        found = [costs[job.folder] for job in new]
+        pieces = math.ceil(sum(c.value for c in found) / (60 * PIECE_MINUTES - _OVERHEAD_S))
+        rows.append([f"{number}. {stage.title}", len(new), _hours(found), pieces])
         commands += [_command(protocol, part, out) for part in stage.parts]
     return [
-        *lines,
+        *table_lines(("stage", "jobs", "hours", "pieces"), rows),
         "",
         "Collecting left out. A piece is one of these commands; repeat each until its status is 0:",
         "",
@@ -183,20 +182,19 @@ def _command(protocol: Protocol, part: Mapping[str, Any], out: Path) -> str:
 
 
 def _collections(jobs: Sequence[Job], costs: Mapping[str, Seconds], out: Path) -> list[str]:
-    """How data are made: a job collects with one process; before it, one may with all cores."""
+    """Lines on data collected beforehand with all cores, where a job has one process."""
     collecting = [job for job in jobs if job.kind == "collect"]
-    cores = " | ".join(f"{cores} cores" if cores > 1 else "1 core" for cores in _CORES)
+    rows = []
+    for job in collecting:
+        seconds, episodes = costs[job.folder].value, job.settings["episodes"]
+        shared = (f"{seconds / 60 / cores:,.1f}" for cores in _CORES)
+        rows.append([_played(job), episodes, f"{seconds / episodes:.1f}", *shared])
+    cores = (f"{cores} cores" if cores > 1 else "1 core" for cores in _CORES)
     lines = [
         "Data that is collected beforehand is taken: minutes by processes, if they share nothing.",
         "",
-        f"| data | trajectories | seconds each | {cores} |",
-        "|---|---|---|" + "---|" * len(_CORES),
+        *table_lines(("data", "trajectories", "seconds each", *cores), rows),
     ]
-    for job in collecting:
-        seconds, episodes = costs[job.folder].value, job.settings["episodes"]
-        shared = " | ".join(f"{seconds / 60 / cores:,.1f}" for cores in _CORES)
-        name = f"{job.settings['env']}, {job.settings['policy']}"
-        lines.append(f"| {name} | {episodes} | {seconds / episodes:.1f} | {shared} |")
     slow = [job for job in collecting if costs[job.folder].value > 60 * PIECE_MINUTES]
     if slow:
         lines += ["", "```", *(_collect_command(job, out) for job in slow), "```"]

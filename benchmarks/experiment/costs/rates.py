@@ -1,6 +1,6 @@
 """Seconds of the units that jobs consist of: measured where a file has them, else estimated.
 
-Measured figures are those of `python -m benchmarks.speed.gpu`. Estimates count operations and
+Measured figures are those of `python -m benchmarks.speed`. Estimates count operations and
 assume the speeds of `benchmarks.experiment.costs.operations`.
 """
 
@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from benchmarks.baselines import BASELINES
+from benchmarks.baselines import method_class
+from benchmarks.baselines.registry import CENTRAL
 from benchmarks.baselines.shared.policy import PolicySpec
 from benchmarks.experiment.costs.operations import (
     CORE,
@@ -23,14 +24,12 @@ from benchmarks.experiment.costs.operations import (
     Operations,
     count_operations,
 )
-from benchmarks.experiment.methods import CENTRAL
-from benchmarks.speed.gpu.baselines import make_learner
-from benchmarks.speed.gpu.data import SHAPES, random_dataset, ring
-from benchmarks.speed.gpu.models import fresh_model
+from benchmarks.speed.data import SHAPES, random_batches, ring
+from benchmarks.speed.models import fresh_model
+from benchmarks.speed.pieces.baselines import make_learner
+from benchmarks.speed.record import measured
 from networld_agent.config import PRESETS
 from networld_agent.planning import Planner
-from networld_agent.training.batches import BatchSampler
-from networld_agent.training.windows import WindowSource
 
 __all__ = ["Rates", "Seconds"]
 
@@ -66,14 +65,7 @@ class Rates:
     """
 
     def __init__(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
-        self._figures = {
-            name: {
-                row: found["figures"]
-                for row, found in document["rows"].items()
-                if "figures" in found and "skipped" not in found["figures"]
-            }
-            for name, document in documents.items()
-        }
+        self._figures = {name: measured(document) for name, document in documents.items()}
 
     def _found(self, piece: str, row: str) -> dict[str, Any] | None:
         return self._figures.get(piece, {}).get(row)
@@ -120,7 +112,7 @@ class Rates:
         found = self._found("collecting", f"{task}, {tier}, 1 processes")
         if found is None:
             raise ValueError(
-                "no measurement of collecting: run python -m benchmarks.speed.gpu --pieces "
+                "no measurement of collecting: run python -m benchmarks.speed --pieces "
                 "collecting first."
             )
         return Seconds(1 / found["env_steps_per_s"], True)
@@ -139,9 +131,7 @@ def _between(points: Mapping[int, float], rows: float) -> float:
 def _training_operations(network: str) -> Operations:
     """Forward and backward of a small batch, with the products of a whole one."""
     preset = PRESETS[network]
-    sampler = BatchSampler(
-        [WindowSource(random_dataset(task, 2, 200)) for task in SHAPES], preset.model, 1, 0
-    )
+    sampler = random_batches(preset.model, 1)
     model, batch = fresh_model(network).train(), sampler(0)
     work = count_operations(lambda: model.loss(batch)["loss"].backward())
     share = preset.training.batch_size / sampler.num_sequences
@@ -162,7 +152,7 @@ def _update_operations(method: str, task: str) -> Operations:
 
 @cache
 def _plan_operations(network: str) -> Operations:
-    """Of one decision, products per row."""
+    """Operations of the plan of one decision, products per row."""
     task = "cbf-v0"
     shape, model = SHAPES[task], fresh_model(network).requires_grad_(False).eval()
     planner = Planner(model, task)
@@ -173,9 +163,9 @@ def _plan_operations(network: str) -> Operations:
 
 @cache
 def _decision_operations(method: str, task: str) -> Operations:
-    """Of one decision, products per row."""
+    """Operations of one decision, products per row."""
     shape, learner = SHAPES[task], make_learner(method, task, "cpu", episodes=1)
-    kind = BASELINES[method]
+    kind = method_class(method)
     config = kind.config_type()
     policy = kind.policy_type(
         PolicySpec(task, shape.observation_size, shape.action, config, learner.extra())

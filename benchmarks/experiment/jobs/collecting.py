@@ -5,25 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from networld_agent import collect as command
+from networld_agent.collecting.run import collect as collect_data
+from networld_agent.collecting.settings import CollectionSettings
 from networld_agent.data.metadata import Metadata
+from wirelessenvs.command import Progress
 
 __all__ = ["collect"]
 
 
 def collect(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:  # noqa: ARG001
     """Collects into `folder/data`; a stopped collection goes on."""
-    from benchmarks.experiment.jobs.execute import check_status
+    line = Progress("steps", every_s=10)
 
-    arguments = [
-        "--env", settings["env"], "--policy", settings["policy"],
-        "--episodes", str(settings["episodes"]), "--steps", str(settings["steps"]),
-        "--jobs", "1", "--out", str(folder / "data"),
-    ]  # fmt: skip
-    if settings["preset"] is not None:
-        arguments += ["--preset", settings["preset"]]
-    for name, value in settings["overrides"].items():
-        arguments += ["--set", f"{name}={value!r}"]
-    check_status(command.main(arguments), "collecting")
-    statistics = Metadata.read(folder / "data").statistics
-    return {"mean_reward": statistics["returns"]["mean"]}
+    def report(label: str, done: int, total: int) -> None:
+        if label == "collecting":
+            line(label, done, total)
+
+    path = collect_data(CollectionSettings(**settings), folder / "data", report=report)
+    line.close()
+    return {"mean_reward": Metadata.read(path).statistics["returns"]["mean"]}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
+from benchmarks.experiment.jobs.work import player_module
 from benchmarks.experiment.jobs.worlds import make_job_worlds
 from networld_agent.collecting.tiers import tier_policy
 from networld_agent.evaluation.episodes import play, whole_batch
-from networld_agent.evaluation.players import PlannerPlayer, Player, PolicyPlayer, check_fit
+from networld_agent.evaluation.players import Player, PolicyPlayer
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
 from networld_agent.worlds.interface import Worlds
 from wirelessenvs.tasks import get_task
@@ -77,27 +79,12 @@ def _player(
         assert worlds.simulator is not None
         rule = tier_policy(get_task(worlds.task), settings["policy"], worlds.simulator.config)
         return PolicyPlayer(worlds, rule)
-    # A snapshot is the model's folder itself.
-    inner = next((path / name for name in ("model", "policy") if (path / name).exists()), path)
-    if settings["method"] == "networld":
-        from networld_agent.planning import Planner, PlannerConfig
-
-        config = PlannerConfig(**{**tuned, **settings["plan"]})
-        planner = Planner.load(inner, worlds.task, config)
-        check_fit(planner, worlds)
-        return PlannerPlayer(planner)
-    from benchmarks.baselines import load_policy
-    from benchmarks.baselines.play import check_policy_fits
-
-    policy = load_policy(inner)
-    check_policy_fits(policy, worlds)
-    for name, value in tuned.items():
-        setattr(policy, name, value)
-    return policy
+    played: Player = _module(settings).load_player(settings, worlds, path, tuned)
+    return played
 
 
 def tuned_options(settings: dict[str, Any], path: Path | None) -> dict[str, float]:
-    """What was tuned after training: snapshots are played with that of the finished policy.
+    """Options tuned after training; snapshots are played with those of the finished policy.
 
     Args:
         settings: of the job.
@@ -108,17 +95,10 @@ def tuned_options(settings: dict[str, Any], path: Path | None) -> dict[str, floa
     """
     if path is None:
         return {}
-    if settings["method"] == "networld":
-        from networld_agent.model import WorldModel
+    found: dict[str, float] = _module(settings).tuned_options(settings, path)
+    return found
 
-        spec = WorldModel.load(path / "model").tasks[settings["env"]]
-        found = {
-            "guidance_scale": spec.guidance_scale,
-            "temperature": spec.temperature,
-            "steps": spec.denoising_steps,
-        }
-    else:
-        from benchmarks.baselines import load_policy
 
-        found = {"target_return": getattr(load_policy(path / "policy"), "target_return", None)}
-    return {name: value for name, value in found.items() if value is not None}
+def _module(settings: dict[str, Any]) -> Any:
+    # By name: the key of a job that plays one method does not follow the code of the others.
+    return importlib.import_module(player_module(settings["method"]))

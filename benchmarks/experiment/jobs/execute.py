@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from benchmarks.experiment.jobs.meter import Meter
 from benchmarks.experiment.jobs.outputs import leftover_fault, list_outputs
-from benchmarks.experiment.jobs.sources import fingerprint
+from benchmarks.experiment.jobs.sources import source_of
 from benchmarks.experiment.jobs.store import (
     JOB_FILE,
     LOCK_FILE,
@@ -27,37 +27,17 @@ from benchmarks.experiment.jobs.store import (
     locked,
     write_document,
 )
+from benchmarks.experiment.jobs.work import WORK
 from networld_agent.storage import read_document
 from wirelessenvs.machine import machine_lines
 
-__all__ = ["check_status", "main"]
+__all__ = ["main"]
 
-_WORK: Final = {
-    "collect": "benchmarks.experiment.jobs.collecting",
-    "pretrain": "benchmarks.experiment.jobs.world_models",
-    "adapt": "benchmarks.experiment.jobs.world_models",
-    "fit": "benchmarks.experiment.jobs.fitting",
-    "evaluate": "benchmarks.experiment.jobs.evaluating",
-    "curve": "benchmarks.experiment.jobs.evaluating",
-}
 _INTERRUPTED: Final = 130
 #: Seconds that an earlier process of the same job gets to stop.
 _PATIENCE_S: Final = 60.0
 
 Work = Callable[[dict[str, Any], dict[str, Path], Path], dict[str, Any]]
-
-
-def check_status(status: int, what: str) -> None:
-    """Turns the exit status of a command that a job calls into its exception.
-
-    Raises:
-        KeyboardInterrupt: if it was stopped.
-        ValueError: if it failed; it has said why.
-    """
-    if status == _INTERRUPTED:
-        raise KeyboardInterrupt
-    if status:
-        raise ValueError(f"{what} failed.")
 
 
 def main(arguments: list[str] | None = None, check_source: bool = True) -> int:
@@ -86,9 +66,7 @@ def main(arguments: list[str] | None = None, check_source: bool = True) -> int:
 def _run(folder: Path, check_source: bool) -> int:
     try:
         job = read_document(folder / JOB_FILE, "job")
-        if check_source and job["source"] != fingerprint(
-            job["kind"], job["settings"].get("method")
-        ):
+        if check_source and job["source"] != source_of(job["kind"], job["settings"]):
             raise ValueError(
                 f"{folder}: the code has changed since the run began: start the run again."
             )
@@ -100,7 +78,7 @@ def _run(folder: Path, check_source: bool) -> int:
             import torch
 
             torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-            work: Work = getattr(importlib.import_module(_WORK[job["kind"]]), job["kind"])
+            work: Work = getattr(importlib.import_module(WORK[job["kind"]]), job["kind"])
             inputs = {role: Path(needed) for role, needed in job["inputs"].items()}
             result = work(job["settings"], inputs, folder)
         document = {

@@ -38,7 +38,7 @@ def _described(job: Job) -> dict[str, Any]:
 
 
 def read_experiment(out: Path) -> dict[str, Any]:
-    """What `write_experiment` wrote.
+    """Reads what `write_experiment` wrote.
 
     Raises:
         ValueError: naming the file and its fault.

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.experiment.jobs.job import Job
-from benchmarks.experiment.methods import (
-    ABLATIONS,
-    REFERENCES,
-    TRAJECTORY_WEIGHTING,
-    WEIGHTED,
-    baseline_of,
-)
+from benchmarks.experiment.methods import REFERENCES, Method
 from benchmarks.experiment.protocol import Amount, Cell, Protocol, TaskSetup, cells, check_known
 
 __all__ = ["Entry", "build"]
@@ -171,26 +166,18 @@ class _Graph:
         }
         name = f"{task.name}-{cell.method}-{cell.tier}-{amount.slug}-s{cell.seed}"
         inputs = {"data": self.data(task, cell.tier)}
-        baseline = baseline_of(cell.method)
-        if baseline is not None:
-            settings["method"] = baseline
-            settings["options"] = list(protocol.options_of(baseline, task.name, cell.tier))
-            if cell.method in WEIGHTED:
-                settings["options"].append(TRAJECTORY_WEIGHTING)
-            elif cell.method != baseline:
-                settings["options"].append("mean_field=True")
+        method = protocol.method(cell.method)
+        if method.path is not None:
+            options = protocol.options_of(method.trained_as, task.name, cell.tier)
+            settings |= {**_code_of(method), "options": [*options, *method.options]}
             return self._once("fit", f"fit-{name}", settings, inputs)
-        ablation = ABLATIONS.get(cell.method)
-        options = ablation.model if ablation is not None else ()
-        label = cell.method if options else "networld"
         settings["network"] = protocol.network
         settings["steps"] = protocol.adapt_steps
         # The model's own options come with the pre-trained model.
-        settings["options"] = list(protocol.network_options)
-        if cell.method in WEIGHTED:
-            settings["options"].append(TRAJECTORY_WEIGHTING)
-        settings["from_scratch"] = cell.method == "networld-scratch"
-        inputs["model"] = self.pretrained(task, options, label, cell.seed)
+        settings["options"] = [*protocol.network_options, *method.options]
+        settings["from_scratch"] = method.from_scratch
+        label = method.name if method.model else method.trained_as
+        inputs["model"] = self.pretrained(task, method.model, label, cell.seed)
         return self._once("adapt", f"adapt-{name}", settings, inputs)
 
     # ---------------------------------------------------------------- evaluation
@@ -205,14 +192,11 @@ class _Graph:
     def trained(self, task: TaskSetup, cell: Cell, size: str = "") -> list[Entry]:
         """A trained method's scores, and its learning curve in the main comparison."""
         fitted = self._fit_of(task, cell)
-        protocol, ablation = self._protocol, ABLATIONS.get(cell.method)
-        how = {
-            "method": baseline_of(cell.method) or "networld",
-            "plan": ablation.plan if ablation is not None else {},
-        }
+        protocol, method = self._protocol, self._protocol.method(cell.method)
+        how = {**_code_of(method), "plan": method.plan}
         stem = fitted.name.split("-", 1)[1]
-        if ablation is not None and ablation.plan:
-            stem += f"-{cell.method.removeprefix('networld-')}"
+        if method.plan:
+            stem += f"-{cell.method.removeprefix(f'{method.of}-')}"
         about = (task.name, cell.method, cell.tier, cell.amount, cell.seed, cell.main)
         test = self._once(
             "evaluate",
@@ -244,10 +228,10 @@ class _Graph:
         return found
 
     def _fit_of(self, task: TaskSetup, cell: Cell) -> Job:
-        ablation = ABLATIONS.get(cell.method)
-        if ablation is not None and not ablation.model:
+        method = self._protocol.method(cell.method)
+        if method.plan and not method.model:
             # Only the planner differs: the same weights.
-            cell = Cell("networld", cell.tier, cell.amount, cell.seed, cell.main)
+            cell = dataclasses.replace(cell, method=method.trained_as)
         return self.fitted(task, cell)
 
     def _test(self, task: TaskSetup, size: str) -> dict[str, Any]:
@@ -265,6 +249,12 @@ class _Graph:
         job = Job(kind, name, settings, inputs or {})
         # The same object again: keys are computed once.
         return self._made.setdefault((kind, name, job.key), job)
+
+
+def _code_of(method: Method) -> dict[str, Any]:
+    """What a job needs to find the code of a method: the class, if it is of another package."""
+    found: dict[str, Any] = {"method": method.trained_as}
+    return {**found, "class": method.path} if method.role == "own" else found
 
 
 def _played_in(task: TaskSetup, overrides: dict[str, Any]) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from benchmarks.experiment.jobs.sources import fingerprint
+from benchmarks.experiment.jobs.sources import source_of
+from networld_agent.storage import checksum
 
 __all__ = ["KINDS", "Job", "with_inputs"]
 
@@ -36,7 +35,7 @@ class Job:
     @property
     def source(self) -> str:
         """Fingerprint of the code that it runs."""
-        return fingerprint(self.kind, self.settings.get("method"))
+        return source_of(self.kind, self.settings)
 
     @cached_property
     def key(self) -> str:
@@ -47,12 +46,11 @@ class Job:
             "inputs": {role: job.key for role, job in self.inputs.items()},
             "source": self.source,
         }
-        text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return checksum(document)
 
     @property
     def folder(self) -> str:
-        """Name of its folder."""
+        """Name of the job's folder."""
         return f"{self.name}-{self.key[:12]}"
 
 

@@ -12,7 +12,7 @@ __all__ = ["Durations", "clock", "overview_lines"]
 
 
 def clock(seconds: float) -> str:
-    """A duration for people.
+    """A duration, as text for people.
 
     Example:
         >>> clock(3 * 3600 + 120), clock(75), clock(4.2)
@@ -32,7 +32,7 @@ class Durations:
         self._seen: dict[tuple[str, ...], list[float]] = defaultdict(list)
 
     def note(self, job: Job, seconds: float) -> None:
-        """A finished job."""
+        """Takes a finished job into account."""
         for likeness in _likenesses(job):
             self._seen[likeness].append(seconds)
 
@@ -56,7 +56,7 @@ class Durations:
 
 
 def _likenesses(job: Job) -> list[tuple[str, ...]]:
-    """What a job resembles, the closest first."""
+    """The jobs that a job resembles, the closest first."""
     method = str(job.settings.get("method"))
     task = job.name.split("-")[1]
     return [(job.kind, method, task), (job.kind, method), (job.kind, "", task), (job.kind,)]

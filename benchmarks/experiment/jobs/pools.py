@@ -6,13 +6,15 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
 from benchmarks.experiment.jobs.job import KINDS
-from benchmarks.experiment.jobs.sources import METHODS, ROOT, source_files
+from benchmarks.experiment.jobs.sources import ROOT, source_files
 from benchmarks.experiment.jobs.store import LOG_FILE
+from benchmarks.experiment.methods import METHODS
 
 __all__ = ["LocalPool", "Pool", "preloaded", "start_process"]
 
@@ -33,17 +35,19 @@ class Pool(Protocol):
         ...
 
 
-def preloaded() -> list[str]:
+def preloaded(own: Sequence[str] = ()) -> list[str]:
     """Modules that a job's process is forked with: all that jobs run, so that it cannot change.
 
     They are imported one by one: what cannot be leaves the others.
+
+    Args:
+        own: methods of other packages, as `module:Class`.
     """
-    files = {
-        path for kind in KINDS for method in (None, *METHODS) for path in source_files(kind, method)
-    }
+    methods = (None, *METHODS, *own)
+    files = {name for kind in KINDS for method in methods for name in source_files(kind, method)}
     names = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in sorted(files)
+        ".".join(path.with_suffix("").parts)
+        for path in map(Path, sorted(files))
         if path.suffix == ".py" and path.name not in ("__init__.py", "__main__.py")
     ]
     # Every optimiser imports _dynamo at its first step: over a second in each job.
@@ -51,13 +55,14 @@ def preloaded() -> list[str]:
 
 
 def child_environment() -> dict[str, str]:
-    """Variables of a job's process: one thread each, this checkout's code."""
-    path = os.environ.get("PYTHONPATH", "")
+    """Variables of a job's process: one thread each, code of this checkout and where we are."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [str(ROOT), str(Path.cwd()), *filter(None, given)]
     return {
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "NUMBA_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *([path] if path else [])]),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
     }
 
 
@@ -86,14 +91,15 @@ class LocalPool:
 
     Args:
         jobs: folder of all jobs' folders.
+        own: methods of other packages, as `module:Class`.
     """
 
-    def __init__(self, jobs: Path) -> None:
+    def __init__(self, jobs: Path, own: Sequence[str] = ()) -> None:
         self._jobs = jobs.resolve()
         # Before NumPy loads there.
         os.environ.update(child_environment())
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(preloaded())
+        self._context.set_forkserver_preload(preloaded(own))
         self._running: dict[str, BaseProcess] = {}
 
     def start(self, folder: str) -> None:

@@ -12,7 +12,7 @@ __all__ = ["RayPool"]
 
 
 def _run_job(jobs: str, folder: str) -> int:
-    """In a worker: the job's process, which gets the chance to stop between two steps."""
+    """Runs the job's process in a worker, where it can stop between two steps."""
     process: subprocess.Popen[bytes] = start_process(Path(jobs), folder)
     try:
         return process.wait()

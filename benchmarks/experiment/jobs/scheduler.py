@@ -14,7 +14,7 @@ from benchmarks.experiment.jobs.overview import Durations, clock
 from benchmarks.experiment.jobs.pools import Pool
 from benchmarks.experiment.jobs.store import LOG_FILE, ResultError, Store
 
-__all__ = ["Outcome", "Scheduler", "drop_damaged", "finished_jobs"]
+__all__ = ["Outcome", "Scheduler", "drop_damaged", "finished_jobs", "sentence_of"]
 
 #: Lines of a failed job's log that are shown.
 _LOG_LINES = 8
@@ -93,7 +93,7 @@ class Scheduler:
         self._durations = Durations()
 
     def run(self, jobs: Sequence[Job], done: dict[str, float], stop: Callable[[], int]) -> Outcome:
-        """Runs what is not done.
+        """Runs the jobs that are not finished.
 
         Args:
             jobs: inputs first, see `with_inputs`.
@@ -215,3 +215,9 @@ def _last_lines(log: Path) -> list[str]:
     except OSError:
         return []
     return [line.rpartition("\r")[2] for line in text.splitlines()[-_LOG_LINES:]]
+
+
+def sentence_of(log: Path) -> str | None:
+    """The sentence of the error that a job has ended with, if its log ends with one."""
+    last = "".join(_last_lines(log)[-1:])
+    return last.removeprefix("error: ") if last.startswith("error: ") else None

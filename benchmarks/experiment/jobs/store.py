@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +11,10 @@ from typing import Any
 
 from benchmarks.experiment.jobs.job import Job
 from benchmarks.experiment.jobs.outputs import output_fault
+from networld_agent import storage
 from networld_agent.errors import ModelError
-from networld_agent.evaluation.json_values import finite_or_null
-from networld_agent.storage import checksum, read_document, write_whole
+from networld_agent.storage import read_document
+from wirelessenvs.json_values import finite_or_null
 
 __all__ = [
     "JOB_FILE",
@@ -50,11 +50,11 @@ class Store:
         self.out, self.jobs = out, out / "jobs"
 
     def folder(self, job: Job) -> Path:
-        """Of a job."""
+        """Folder of a job."""
         return self.jobs / job.folder
 
     def result(self, job: Job) -> dict[str, Any] | None:
-        """What a finished job wrote; None if it is not finished.
+        """The result of a finished job; None if it is not finished.
 
         Raises:
             ResultError: if the file is damaged or of another job.
@@ -77,7 +77,7 @@ class Store:
         return folder
 
     def output_fault(self, job: Job) -> str | None:
-        """What is missing or changed of the files that a finished job left; None if nothing is."""
+        """Which file of a finished job is missing or changed, in words; None if none is."""
         document = self.result(job)
         return output_fault(self.folder(job), (document or {}).get("outputs", {}))
 
@@ -96,7 +96,7 @@ def clear(folder: Path) -> None:
 
 
 def read_result(folder: Path, key: str) -> dict[str, Any] | None:
-    """What the job of a folder wrote; None if it is not finished.
+    """The result of a folder's job; None if it is not finished.
 
     Raises:
         ResultError: if the file is damaged or of another job.
@@ -130,8 +130,5 @@ def locked(path: Path) -> Iterator[bool]:
 
 
 def write_document(path: Path, document: dict[str, Any]) -> None:
-    """Writes a JSON object that ends in its own checksum, whole or not at all."""
-    # As a reader returns it: lists, not tuples, so that the checksum is the reader's.
-    document = json.loads(json.dumps(finite_or_null(document), allow_nan=False))
-    document["sha256"] = checksum(document)
-    write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
+    """As `storage.write_document`, with null for numbers that are not finite."""
+    storage.write_document(path, finite_or_null(document))

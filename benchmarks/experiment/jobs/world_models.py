@@ -6,45 +6,38 @@ import time
 from pathlib import Path
 from typing import Any
 
-from networld_agent import adapt as adapt_command
-from networld_agent import pretrain as pretrain_command
+from networld_agent.config import Preset, get_preset, parse_options
 from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
-from networld_agent.evaluation.tuning import best_trial, store_trial, tune_planner
+from networld_agent.evaluation.tuning import tune_model
 from networld_agent.model import WorldModel
-from networld_agent.planning import Planner
+from networld_agent.training import adaptation, pretraining
 
 __all__ = ["adapt", "pretrain"]
 
 
 def pretrain(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:
     """Trains on the data of several tasks into `folder/model`."""
-    from benchmarks.experiment.jobs.execute import check_status
-
-    data = [str(path / "data") for role, path in inputs.items() if role.startswith("data-")]
-    arguments = [
-        "--data", *data, "--trajectories", str(settings["trajectories"]),
-        *_options(settings), "--out", str(folder / "model"),
-    ]  # fmt: skip
-    check_status(pretrain_command.main(arguments), "pre-training")
+    data = [path / "data" for role, path in inputs.items() if role.startswith("data-")]
+    pretraining.pretrain(
+        data, folder / "model", _preset(settings), trajectories=settings["trajectories"],
+        report=print,
+    )  # fmt: skip
     return {}
 
 
 def adapt(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:
     """Adapts, or trains from scratch, into `folder/model`; then tunes the guidance scale."""
-    from benchmarks.experiment.jobs.execute import check_status
-
     path = folder / "model"
-    arguments = [
-        "--model", str(inputs["model"] / "model"), "--data", str(inputs["data"] / "data"),
-        "--trajectories", str(settings["trajectories"]), *_options(settings), "--out", str(path),
-    ]  # fmt: skip
-    if settings["first_steps"] is not None:
-        arguments += ["--first-steps", str(settings["first_steps"])]
-    if settings["from_scratch"]:
-        arguments.append("--from-scratch")
-    if settings["snapshots"]:
-        arguments += ["--set", f"snapshots={settings['snapshots']}"]
-    check_status(adapt_command.main(arguments), "adapting")
+    adaptation.adapt(
+        inputs["model"] / "model",
+        inputs["data"] / "data",
+        path,
+        _preset(settings, snapshots=settings["snapshots"]),
+        trajectories=settings["trajectories"],
+        first_steps=settings["first_steps"],
+        from_scratch=settings["from_scratch"],
+        report=print,
+    )
     before = time.process_time()
     trials = _tune(path, settings["tuning"])
     return {
@@ -54,12 +47,9 @@ def adapt(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> di
     }
 
 
-def _options(settings: dict[str, Any]) -> list[str]:
-    found = ["--preset", settings["network"]]
-    found += ["--steps", str(settings["steps"]), "--seed", str(settings["seed"])]
-    for option in settings["options"]:
-        found += ["--set", option]
-    return found
+def _preset(settings: dict[str, Any], **more: Any) -> Preset:
+    own = {"steps": settings["steps"], "seed": settings["seed"], **more}
+    return get_preset(settings["network"], {**parse_options(settings["options"]), **own})
 
 
 def _tune(path: Path, tuning: dict[str, Any]) -> dict[str, float]:
@@ -68,11 +58,7 @@ def _tune(path: Path, tuning: dict[str, Any]) -> dict[str, float]:
 
     worlds = make_job_worlds(tuning, tuning["episodes"])
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, tuning["episodes"])
-    planner = Planner.load(path, worlds.task)
-    trials = tune_planner(
-        planner.model, worlds.task, worlds, seeds, tuning["steps"], warm_up=tuning["warm_up"]
-    )
-    store_trial(path, worlds.task, best_trial(trials))
+    trials = tune_model(path, worlds, seeds, tuning["steps"], warm_up=tuning["warm_up"])
     return {f"{t.temperature:g}, {t.scale:g}, {t.denoising_steps}": t.reward for t in trials}
 
 

@@ -52,7 +52,7 @@ class _Panel:
         return {seeds_in_common(group, self.whole) for group in self.variants} - {self.whole.seeds}
 
     def rows(self, alone: Sequence[_Seeds]) -> dict[str, _Cells]:
-        """By method, or by `_alone` for the whole of some of its seeds."""
+        """Rows by method, or by `_alone` for the complete model on some of its seeds."""
         found = {_WHOLE: self._cells(_WHOLE, self.whole.rewards)}
         for seeds in alone:
             if set(seeds) <= set(self.whole.seeds):

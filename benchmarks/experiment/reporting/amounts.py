@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Final
 
-from benchmarks.experiment.methods import REFERENCES
+from benchmarks.experiment.methods import REFERENCES, WEIGHTED
 from benchmarks.experiment.reporting.blocks import Table
 from benchmarks.experiment.reporting.references import group_title, reference_groups
 from benchmarks.experiment.reporting.results import Experiment, Group
@@ -15,13 +16,16 @@ from benchmarks.experiment.reporting.tables import draws_of
 
 __all__ = ["amount_tables", "cloning_tables"]
 
+_CLONING: Final = "bc"
+#: The row of cloning that prefers good trajectories.
+_PREFERRING: Final = next(name for name, row in WEIGHTED.items() if row.of == _CLONING)
 Anchors = tuple[Reals, Reals]
 #: From a group, by task, method and amount, to what a table says of it.
 Cell = Callable[[Draws, Anchors, Group, dict[tuple[str, str, str], Group]], str]
 
 
 def amount_tables(experiment: Experiment) -> dict[str, Table]:
-    """By tier: a row per task and method, a column per amount, all that has been played.
+    """Tables by tier of all that was played: a row per task and method, a column per amount.
 
     References need no data: theirs is the same score in every column, to be read down it. A tier on
     which every method has one amount alone has no table.
@@ -30,7 +34,7 @@ def amount_tables(experiment: Experiment) -> dict[str, Table]:
 
 
 def cloning_tables(experiment: Experiment) -> dict[str, Table]:
-    """By tier: score minus that of behaviour cloning on the same data.
+    """Tables by tier of the score minus that of behaviour cloning on the same data.
 
     Methods that prefer good trajectories stand beside cloning that prefers them too, and this one
     beside the plain one. A tier on which every method has one amount alone has no table.
@@ -77,10 +81,10 @@ def _score(draws: Draws, anchors: Anchors, group: Group, _: object) -> str:
 def _above_cloning(
     draws: Draws, anchors: Anchors, group: Group, found: dict[tuple[str, str, str], Group]
 ) -> str:
-    if group.method == "bc":
+    if group.method == _CLONING:
         return "-"
-    prefers = group.method.endswith("-weighted") and group.method != "bc-weighted"
-    clone = "bc-weighted" if prefers else "bc"
+    prefers = group.method in WEIGHTED and WEIGHTED[group.method].of != _CLONING
+    clone = _PREFERRING if prefers else _CLONING
     theirs = found.get((group.task, clone, group.amount))
     if theirs is None:
         return "-"

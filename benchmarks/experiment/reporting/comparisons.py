@@ -195,7 +195,7 @@ def _reference_score(experiment: Experiment, task: str, method: str) -> float:
 
 
 def _need(score: float) -> str:
-    """How much data a reference of that score needs to be close."""
+    """Whether a reference of that score is close without any data, or never is."""
     if not math.isfinite(score):
         return "-"
     return "none needed" if score >= 100 - CLOSE else "not reached"

@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from benchmarks.experiment.methods import ABLATIONS, WEIGHTED, WITH_MEAN_FIELD
+from benchmarks.experiment.methods import METHODS
 from benchmarks.experiment.reporting.comparisons import AmountScore
 from benchmarks.experiment.reporting.results import Curve, Experiment
 from benchmarks.experiment.reporting.statistics import Estimate
@@ -108,7 +108,8 @@ def _curve_line(axis: Any, curve: Curve) -> tuple[str, Any]:
 
 def is_drawn(method: str) -> bool:
     """Whether a method has lines of its own; variants of methods are for tables alone."""
-    return method not in (*ABLATIONS, *WITH_MEAN_FIELD, *WEIGHTED)
+    row = METHODS.get(method)
+    return row is None or row.role not in ("ablation", "mean-field", "weighted")
 
 
 def draw_amounts(experiment: Experiment, scores: list[AmountScore], path: Path) -> None:

@@ -78,7 +78,7 @@ def write_report(experiment: Experiment, to: Path) -> list[Path]:
         with whole_file(to / name) as partial:
             partial.write_text(text, encoding="utf-8")
         written.append(to / name)
-    return [*written, *(picture.path for picture in pictures.values())]
+    return [*written, *(to / picture.name for picture in pictures.values())]
 
 
 def _title(experiment: Experiment) -> str:
@@ -127,7 +127,7 @@ def _steps(protocol: dict[str, Any], name: str) -> str:
 def _picture(path: Path, draw: Callable[[Path], None], caption: str) -> Picture:
     with whole_file(path) as partial:
         draw(partial)
-    return Picture(path, caption)
+    return Picture(path.read_bytes(), caption, path.name)
 
 
 def _blocks(

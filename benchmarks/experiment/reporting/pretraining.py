@@ -96,7 +96,7 @@ def few_shot_table(experiment: Experiment, found: list[FewShot]) -> Table | None
 
 
 def _reference_scores(experiment: Experiment, task: str) -> dict[str, str]:
-    """By reference, with the policy that plays it where the column's heading does not say it."""
+    """Scores by reference, with its policy where the column's heading does not name it."""
     draws, anchors = draws_of(experiment, task), experiment.anchors(task)
     assert draws is not None
     assert anchors is not None

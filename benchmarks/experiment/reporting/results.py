@@ -67,7 +67,7 @@ class Group:
 
     @property
     def num_seeds(self) -> int:
-        """S."""
+        """Number of training seeds S."""
         return len(self.rewards)
 
     def of_seeds(self, seeds: Sequence[int]) -> Reals:
@@ -101,7 +101,7 @@ class Curve:
 
 @dataclass
 class Experiment:
-    """All that a folder holds.
+    """All results that a folder holds.
 
     Args:
         protocol: its numbers, by name.

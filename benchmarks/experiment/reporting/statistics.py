@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from networld_agent.evaluation.scores import percentiles
+
 __all__ = [
     "Draws",
     "Estimate",
@@ -30,7 +32,6 @@ __all__ = [
 Reals = NDArray[np.float64]
 #: Of a bootstrap.
 SAMPLES = 2_000
-_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Estimate:
     high: float
 
     def shown(self, form: str) -> str:
-        """As in tables."""
+        """The value and its interval as tables show them."""
         if not np.isfinite(self.value):
             return "-"
         return f"{self.value:{form}} [{self.low:{form}}, {self.high:{form}}]"
@@ -99,12 +100,11 @@ class Draws:
 def _estimate(value: float, drawn: Reals) -> Estimate:
     if not np.isfinite(drawn).all():
         return Estimate(value, float("nan"), float("nan"))
-    low, high = np.quantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return Estimate(value, float(low), float(high))
+    return Estimate(value, *percentiles(drawn))
 
 
 def mean_reward(draws: Draws, method: str, rewards: Reals) -> Estimate:
-    """Mean of `(S, E)`."""
+    """The mean over seeds and episodes `(S, E)`."""
     return _estimate(float(rewards.mean()), draws.runs(method, rewards).mean((1, 2)))
 
 

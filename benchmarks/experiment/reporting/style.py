@@ -4,75 +4,47 @@ from __future__ import annotations
 
 from typing import Final
 
+from benchmarks.experiment.methods import METHODS, REFERENCES
+
 __all__ = ["COLOURS", "MARKERS", "TASK_TITLES", "colour_of", "marker_of", "title_of"]
 
-#: Okabe and Ito's palette, with a dark red and an olive of Paul Tol's: told apart without red-green
-#: vision.
-COLOURS: Final = {
-    "networld": "#0072B2",
-    "networld-scratch": "#56B4E9",
-    "bc": "#7F7F7F",
-    "cql": "#E69F00",
-    "iql": "#009E73",
-    "dt": "#D55E00",
-    "dd": "#CC79A7",
-    "dima": "#882255",
-    "random": "#BBBBBB",
-    "medium": "#8C8C8C",
-    "heuristic": "#999933",
-    "expert": "#222222",
-    "genie": "#222222",
-}
-MARKERS: Final = {
-    "networld": "o", "networld-scratch": "s", "bc": "P", "cql": "^", "iql": "v", "dt": "D",
-    "dd": "X", "dima": "*",
-}  # fmt: skip
-#: Of a method that nobody has given a look yet: it must not stop a report.
-_OTHER_COLOUR: Final = "#4D4D4D"
-_OTHER_MARKER: Final = "h"
-_TITLES: Final = {
-    "heuristic": "best heuristic",
-    "dima": "DIMA",
-    "networld": "NetWorld",
-    "networld-scratch": "NetWorld from scratch",
-    "networld-no-guidance": "NetWorld without guidance",
-    "networld-no-mean-field": "NetWorld without mean field",
-    "networld-no-symlog": "NetWorld without symlog",
-    "networld-one-hot": "NetWorld with one-hot targets",
-    "networld-one-step": "NetWorld, one denoising step",
-}
+_ROWS: Final = {**METHODS, **REFERENCES}
+COLOURS: Final = {name: row.colour for name, row in _ROWS.items() if row.colour is not None}
+MARKERS: Final = {name: row.marker for name, row in _ROWS.items() if row.marker is not None}
+#: Of methods that have no look of their own, say those of other packages, in the order in which a
+#: report meets them: Paul Tol's, as far from the others as there are left.
+_OTHER_COLOURS: Final = ("#4D4D4D", "#332288", "#44AA99", "#661100", "#AA4499", "#DDCC77")
+_OTHER_MARKERS: Final = ("h", "<", ">", "p", "d", "8")
+_MET: Final[dict[str, int]] = {}
 TASK_TITLES: Final = {
     "rb": "Resource blocks", "cbf": "Coordinated beamforming", "slicing": "Network slicing",
 }  # fmt: skip
 
 
 def colour_of(method: str) -> str:
-    """A method's colour; dark grey for one without.
+    """A method's colour; one of those that are left for one without.
 
     Example:
-        >>> colour_of("networld"), colour_of("newcomer")
-        ('#0072B2', '#4D4D4D')
+        >>> colour_of("networld"), colour_of("newcomer") in COLOURS.values()
+        ('#0072B2', False)
     """
-    return COLOURS.get(method, _OTHER_COLOUR)
+    return COLOURS.get(method) or _left(method, _OTHER_COLOURS)
 
 
 def marker_of(method: str) -> str:
-    """A method's marker; a hexagon for one without."""
-    return MARKERS.get(method, _OTHER_MARKER)
+    """A method's marker; one of those that are left for one without."""
+    return MARKERS.get(method) or _left(method, _OTHER_MARKERS)
+
+
+def _left(method: str, looks: tuple[str, ...]) -> str:
+    return looks[_MET.setdefault(method, len(_MET)) % len(looks)]
 
 
 def title_of(method: str) -> str:
-    """A method's name for people.
+    """A method's name for people; that of another package's is its own.
 
     Example:
         >>> title_of("cql-mean-field"), title_of("bc-weighted"), title_of("expert")
         ('MA-CQL with mean field', 'MA-BC, good trajectories preferred', 'expert')
     """
-    if method in _TITLES:
-        return _TITLES[method]
-    if method.endswith("-weighted"):
-        return f"{title_of(method.removesuffix('-weighted'))}, good trajectories preferred"
-    name = method.removesuffix("-mean-field")
-    if name in ("bc", "cql", "iql", "dt", "dd"):
-        return f"MA-{name.upper()}" + (" with mean field" if name != method else "")
-    return method
+    return _ROWS[method].title if method in _ROWS else method

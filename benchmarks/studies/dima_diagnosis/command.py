@@ -14,7 +14,6 @@ model:
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,13 +22,14 @@ from typing import Final
 import numpy as np
 import torch
 
+from benchmarks.baselines import load_policy
 from benchmarks.baselines.dima.config import PRESETS, DimaConfig
 from benchmarks.baselines.dima.online import world_spec
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.policy import TeamPolicy
-from benchmarks.baselines.online.evaluation import load_team_policy
 from benchmarks.baselines.online.team_env import TeamEnv
 from benchmarks.baselines.online.teams import TEAMS, make_team
+from benchmarks.command import run_command
 from benchmarks.studies.dima_diagnosis.model_checks import effects, fork, prediction
 from benchmarks.studies.dima_diagnosis.page import Diagnosis, diagnosis_page, verdicts
 from benchmarks.studies.dima_diagnosis.policy_checks import (
@@ -37,32 +37,16 @@ from benchmarks.studies.dima_diagnosis.policy_checks import (
     reward_effects,
     sampled_act,
 )
-from benchmarks.studies.dima_diagnosis.recording import Recording, record
-from networld_agent.progress import ProgressLine
+from benchmarks.studies.dima_diagnosis.recording import record
+from benchmarks.studies.dima_diagnosis.training import train_on
+from networld_agent.storage import write_json
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, parse_overrides, run, whole_file
+from wirelessenvs.command import check_targets, parse_overrides, whole_file
 from wirelessenvs.machine import machine_lines
 
-__all__ = ["main", "train_on"]
+__all__ = ["main"]
 
 _HELD_OUT_SEED: Final = 1_000_003
-
-
-def train_on(data: Recording, model: WorldModel, updates: int, seed: int) -> None:
-    """Updates of all parts on recorded play."""
-    model.observe(data.states[:, :-1], data.observations[:, :-1], data.rewards)
-    rng, line = np.random.default_rng([seed, 3]), ProgressLine("updates")
-    torch.manual_seed(seed)
-    padding = {"denoiser": model.config.denoiser.context - 1}
-    for update in range(updates):
-        model.update(
-            {
-                part: data.sequences(shape, rng, padding.get(part, 0))
-                for part, shape in model.batches().items()
-            }
-        )
-        line("training", update + 1, updates)
-    line.close()
 
 
 def _model(options: argparse.Namespace, team: TeamEnv) -> WorldModel:
@@ -72,7 +56,8 @@ def _model(options: argparse.Namespace, team: TeamEnv) -> WorldModel:
     config = DimaConfig.from_preset(options.preset, **parse_overrides(options.overrides))
     torch.manual_seed(options.seed)
     model = WorldModel(spec, config)
-    train_on(record(team, options.steps, options.seed), model, options.updates, options.seed)
+    data = record(team, options.steps, options.seed)
+    train_on(data, model, options.updates, options.seed, "training")
     model.save(folder)
     return model
 
@@ -80,7 +65,7 @@ def _model(options: argparse.Namespace, team: TeamEnv) -> WorldModel:
 def _policy(folder: Path | None, team: TeamEnv) -> TeamPolicy | None:
     if folder is None:
         return None
-    policy = load_team_policy(folder)
+    policy = load_policy(folder)
     if not isinstance(policy, TeamPolicy) or policy.spec.task != team.task:
         raise ValueError(f"{folder}: holds no policy of MAPPO or DIMA for {team.task}.")
     return policy
@@ -115,16 +100,13 @@ def _diagnose(options: argparse.Namespace) -> None:
     diagnosis = Diagnosis(team.task, conditioning, found, apart, errors, rewards, play)
     for good, sentence in verdicts(diagnosis):
         print(f"  {'yes' if good else 'NO '}  {sentence}")
-    command = " ".join(["python -m benchmarks.studies.dima_diagnosis.command", *options.arguments])
-    about = [command, *machine_lines(("wirelessenvs", "torch", "numpy"))]
+    about = [options.command, *machine_lines(("wirelessenvs", "torch", "numpy"))]
     about.append(f"Conditioning {conditioning}; {int(model.updates[0])} updates of the denoiser.")
     with whole_file(options.out) as partial:
         partial.write_text(diagnosis_page(diagnosis, about))
     print(f"\nwrote {options.out}")
     if options.json is not None:
-        document = {"about": about, **diagnosis.to_json()}
-        with whole_file(options.json) as partial:
-            partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+        write_json(options.json, {"about": about, **diagnosis.to_json()})
         print(f"wrote {options.json}")
 
 
@@ -157,9 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
     parser.add_argument("--out", type=Path, required=True, help="the page, an HTML file")
     parser.add_argument("--json", type=Path, help="write all figures")
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_diagnose, options)
+    return run_command(_diagnose, parser, arguments)
 
 
 if __name__ == "__main__":

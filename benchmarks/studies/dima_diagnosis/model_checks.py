@@ -21,7 +21,16 @@ from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.online.team_env import TeamEnv
 from benchmarks.studies.dima_diagnosis.recording import Act, Recording, random_actions
 
-__all__ = ["ORDERS", "AgentEffects", "Forks", "Prediction", "effects", "fork", "prediction"]
+__all__ = [
+    "ORDERS",
+    "AgentEffects",
+    "Agreement",
+    "Forks",
+    "Prediction",
+    "effects",
+    "fork",
+    "prediction",
+]
 
 #: Of the agents over the denoising steps.
 ORDERS: Final = ("ascending", "descending")
@@ -103,6 +112,30 @@ def fork(
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """Predicted against true numbers.
+
+    Args:
+        slope: of predicted on true ones; 1 is right.
+        correlation: of the same.
+        error: root mean square of their difference, against that of the true ones.
+    """
+
+    slope: float
+    correlation: float
+    error: float
+
+    @classmethod
+    def of(cls, predicted: Tensor, true: Tensor) -> Agreement:
+        """Of numbers whose mean is meant to be zero."""
+        predicted, true = predicted.double().flatten(), true.double().flatten()
+        product, size = predicted @ true, (true @ true).clamp(min=1e-12)
+        spread = ((predicted @ predicted) * size).sqrt().clamp(min=1e-12)
+        off = (predicted - true).square().sum()
+        return cls(float(product / size), float(product / spread), float((off / size).sqrt()))
+
+
+@dataclass(frozen=True)
 class AgentEffects:
     """Predicted against true effects of one agent's action on the next state.
 
@@ -159,17 +192,10 @@ def effects(model: WorldModel, forks: Forks, draws: int = 4) -> tuple[list[Agent
             predicted = (sampled(forks.forked_actions[agent]) - base).mean(0)
             true = model.states(forks.forked_states[agent]) - model.states(forks.next_states)
             place = agent if name == "ascending" else count - 1 - agent
-            found.append(_compare(agent, name, place, predicted.double(), true.double()))
+            agreement = dataclasses.astuple(Agreement.of(predicted, true))
+            found.append(AgentEffects(agent, name, place, *agreement))
     apart = (plain[0] - plain[1]).square().mean().sqrt().item()
     return found, apart
-
-
-def _compare(agent: int, order: str, place: int, predicted: Tensor, true: Tensor) -> AgentEffects:
-    product, size = (predicted * true).sum(), true.square().sum()
-    slope = product / size
-    correlation = product / (predicted.square().sum() * size).sqrt()
-    error = ((predicted - true).square().sum() / size).sqrt()
-    return AgentEffects(agent, order, place, slope.item(), correlation.item(), error.item())
 
 
 @dataclass(frozen=True)
@@ -187,10 +213,6 @@ class Prediction:
     persistence: list[float]
     reward: list[float]
     observation: list[float]
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return dataclasses.asdict(self)
 
 
 def prediction(model: WorldModel, held_out: Recording, horizon: int, starts: int) -> Prediction:

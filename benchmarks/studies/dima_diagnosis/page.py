@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +10,7 @@ import numpy as np
 
 from benchmarks.studies.dima_diagnosis.model_checks import ORDERS, AgentEffects, Prediction
 from benchmarks.studies.dima_diagnosis.policy_checks import Play, RewardEffects
+from networld_agent.page import Heading, Lines, Table, Verdicts, as_html, drawn
 
 __all__ = ["Diagnosis", "diagnosis_page", "draw_diagnosis", "verdicts"]
 
@@ -146,31 +144,23 @@ def diagnosis_page(found: Diagnosis, about: Sequence[str]) -> str:
         found: about one model.
         about: lines on command and machine.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 3.8), dpi=100)
-    FigureCanvasAgg(figure)
-    draw_diagnosis(found, figure)
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    data = base64.b64encode(image.getvalue()).decode()
-    parts = [
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Diagnostics</title>",
-        "<style>body{font:15px/1.5 sans-serif;max-width:1150px;margin:2em auto;padding:0 1em}",
-        "img{max-width:100%}pre{color:#555;font-size:12px;white-space:pre-wrap}",
-        "td,th{padding:2px 8px;text-align:right}.no{color:#b00}.yes{color:#070}</style></head>",
-        f"<body><h1>World model of {html.escape(found.task)}</h1>",
-        f"<pre>{html.escape(chr(10).join(about))}</pre><ul>",
-    ]
-    for good, sentence in verdicts(found):
-        mark = "<span class='yes'>yes</span>" if good else "<span class='no'>no</span>"
-        parts.append(f"<li>{mark}: {html.escape(sentence)}</li>")
-    parts.append(f"</ul><img alt='diagnostics' src='data:image/png;base64,{data}'>")
-    parts.append("<table><tr><th>agent<th>order<th>slope<th>correlation<th>error</tr>")
-    for entry in found.effects:
-        parts.append(
-            f"<tr><td>{entry.agent}<td>{entry.order}<td>{entry.slope:.2f}"
-            f"<td>{entry.correlation:.2f}<td>{entry.error:.2f}</tr>"
+    effects = tuple(
+        (
+            str(entry.agent),
+            entry.order,
+            f"{entry.slope:.2f}",
+            f"{entry.correlation:.2f}",
+            f"{entry.error:.2f}",
         )
-    return "\n".join([*parts, "</table></body></html>\n"])
+        for entry in found.effects
+    )
+    return as_html(
+        "Diagnostics",
+        [
+            Heading(f"World model of {found.task}", 1),
+            Lines(tuple(about)),
+            Verdicts(tuple(verdicts(found))),
+            drawn(lambda figure: draw_diagnosis(found, figure), (13, 3.8), "Diagnostics"),
+            Table("effects", ("agent", "order", "slope", "correlation", "error"), effects),
+        ],
+    )

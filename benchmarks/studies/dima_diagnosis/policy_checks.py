@@ -7,7 +7,6 @@ of real play from the same places.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,34 +16,10 @@ from torch import Tensor
 
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.policy import TeamPolicy
-from benchmarks.studies.dima_diagnosis.model_checks import Forks
+from benchmarks.studies.dima_diagnosis.model_checks import Agreement, Forks
 from benchmarks.studies.dima_diagnosis.recording import Act, Recording
 
-__all__ = ["Agreement", "Play", "RewardEffects", "imagined_play", "reward_effects", "sampled_act"]
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Predicted against true numbers.
-
-    Args:
-        slope: of predicted on true ones; 1 is right.
-        correlation: of the same.
-        error: root mean square of their difference, against that of the true ones.
-    """
-
-    slope: float
-    correlation: float
-    error: float
-
-    @classmethod
-    def of(cls, predicted: Tensor, true: Tensor) -> Agreement:
-        """Of numbers whose mean is meant to be zero."""
-        predicted, true = predicted.double().flatten(), true.double().flatten()
-        product, size = predicted @ true, (true @ true).clamp(min=1e-12)
-        spread = ((predicted @ predicted) * size).sqrt().clamp(min=1e-12)
-        off = (predicted - true).square().sum()
-        return cls(float(product / size), float(product / spread), float((off / size).sqrt()))
+__all__ = ["Play", "RewardEffects", "imagined_play", "reward_effects", "sampled_act"]
 
 
 @dataclass(frozen=True)
@@ -62,10 +37,6 @@ class RewardEffects:
     bias: float
     action: Agreement
     by_agent: list[Agreement]
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return dataclasses.asdict(self)
 
 
 def reward_effects(model: WorldModel, forks: Forks) -> RewardEffects:
@@ -120,10 +91,6 @@ class Play:
     same_choice: list[float]
     same_as_before: list[float]
     entropy: float
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return dataclasses.asdict(self)
 
 
 def imagined_play(

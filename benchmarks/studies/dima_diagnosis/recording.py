@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.baselines.dima.config import BatchShape
+from benchmarks.baselines.dima.memory import Indices, Rows, Streams
 from benchmarks.baselines.dima.sequences import Context, Sequences
 from benchmarks.baselines.online.team_env import TeamEnv
 
@@ -30,8 +31,8 @@ def random_actions(env: TeamEnv, rng: np.random.Generator) -> NDArray[Any]:
 
 
 @dataclass(frozen=True)
-class Recording:
-    """B episodes of T steps that none of them outlived.
+class Recording(Streams):
+    """B episodes of T steps that none of them outlived, a stream each.
 
     Args:
         states: `(B, T + 1, S)`.
@@ -49,7 +50,7 @@ class Recording:
 
     @property
     def num_steps(self) -> int:
-        """T."""
+        """Number of steps T."""
         return self.rewards.shape[1]
 
     def sequences(self, shape: BatchShape, rng: np.random.Generator, padding: int = 0) -> Sequences:
@@ -61,27 +62,27 @@ class Recording:
             padding: steps that a piece may begin before its episode.
         """
         first = rng.integers(-padding, self.num_steps - shape.steps + 1, size=shape.rows)
-        row = torch.from_numpy(rng.integers(len(self.states), size=shape.rows))[:, None]
-        place = torch.from_numpy(first)[:, None] + torch.arange(shape.steps + 1)
-        real = place >= 0
-        place, step = place.clamp(min=0), place[:, :-1].clamp(min=0)
+        streams = rng.integers(len(self.states), size=shape.rows)
+        return self.pieces(streams, first, shape.steps)
 
-        def taken(values: Tensor, index: Tensor) -> Tensor:
-            found = values[row, index]
-            hidden = ~real[:, : index.shape[1]]
-            return found.masked_fill(hidden.view(*hidden.shape, *[1] * (found.dim() - 2)), 0)
-
-        return Sequences(
-            states=taken(self.states, place),
-            observations=taken(self.observations, place),
-            actions=taken(self.actions, step),
-            rewards=taken(self.rewards, step),
-            terminated=taken(self.terminated, step),
-            valid=real[:, :-1],
+    def read(self, streams: Indices, rows: Indices) -> Rows:
+        """Copies of rows; the last of an episode has no step."""
+        step = np.minimum(rows, self.num_steps - 1)
+        return Rows(
+            self.states.numpy()[streams, rows],
+            self.observations.numpy()[streams, rows],
+            self.actions.numpy()[streams, step],
+            self.rewards.numpy()[streams, step],
+            self.terminated.numpy()[streams, step],
+            rows < self.num_steps,
         )
 
+    def lengths(self, streams: Indices) -> Indices:
+        """T + 1 of every episode."""
+        return np.full(streams.shape, self.num_steps + 1)
+
     def context(self, step: int, size: int) -> Context:
-        """What was seen up to the state before a step, of every episode."""
+        """The context of every episode, up to the state before a step."""
         if step < size - 1:
             raise ValueError(f"step must be at least {size - 1}, got {step}.")
         first = step - size + 1

@@ -18,18 +18,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 
 from benchmarks.baselines.dima.config import DimaConfig
 from benchmarks.baselines.dima.online import world_spec
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.online.teams import TEAMS, make_team
+from benchmarks.command import run_command
+from benchmarks.markdown import header_line, row_line
 from benchmarks.studies.dima_diagnosis.model_checks import Forks, effects, fork
 from benchmarks.studies.dima_diagnosis.recording import Recording, record
-from networld_agent.progress import ProgressLine
+from benchmarks.studies.dima_diagnosis.training import train_on
+from networld_agent.storage import write_json
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import check_targets, parse_overrides, run, whole_file
+from wirelessenvs.command import parse_overrides
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
@@ -41,22 +43,10 @@ VARIANTS: Final = {
     "joint-0.3": ("joint", 0.3),
 }
 _HELD_OUT_SEED: Final = 1_000_003
+_COLUMNS: Final = (
+    "conditioning", "offset", "order", "agent", "place", "slope", "correlation", "error"
+)  # fmt: skip
 _FORK_TIMES: Final = (10, 20, 30, 40, 50, 60, 70, 80)
-
-
-def _train(data: Recording, model: WorldModel, updates: int, seed: int, label: str) -> float:
-    """Updates of the denoiser alone; seconds of processor time."""
-    rng = np.random.default_rng([seed, 3])
-    shape, padding = model.batches()["denoiser"], model.config.denoiser.context - 1
-    line, start = ProgressLine("updates"), time.process_time()
-    torch.manual_seed(seed)
-    for update in range(updates):
-        losses = model.update({"denoiser": data.sequences(shape, rng, padding)})
-        line(label, update + 1, updates)
-    line.close()
-    if not torch.isfinite(losses["denoiser_loss"]):
-        raise ValueError(f"training of {label} diverged.")
-    return time.process_time() - start
 
 
 def _measure(
@@ -64,9 +54,10 @@ def _measure(
 ) -> dict[str, Any]:
     torch.manual_seed(options.seed)
     model = WorldModel(options.spec, config)
-    model.observe(data.states[:, :-1], data.observations[:, :-1], data.rewards)
-    label = f"{config.denoiser.conditioning}, offset {config.denoiser.offset_noise:g}"
-    seconds = _train(data, model, options.updates, options.seed, label)
+    label = f"training of {config.denoiser.conditioning}, offset {config.denoiser.offset_noise:g}"
+    start = time.process_time()
+    train_on(data, model, options.updates, options.seed, label, ("denoiser",))
+    seconds = time.process_time() - start
     torch.manual_seed(options.seed)
     found, apart = effects(model, forks, options.draws)
     return {
@@ -80,18 +71,14 @@ def _measure(
 
 def _print(row: dict[str, Any]) -> None:
     for entry in row["effects"]:
-        print(
-            f"| {row['conditioning']} | {row['offset_noise']:g} | {entry['order']} "
-            f"| {entry['agent']} | {entry['place'] + 1} | {entry['slope']:.2f} "
-            f"| {entry['correlation']:.2f} | {entry['error']:.2f} |",
-            flush=True,
-        )
+        cells = [row["conditioning"], f"{row['offset_noise']:g}", entry["order"], entry["agent"]]
+        figures = [f"{entry[name]:.2f}" for name in ("slope", "correlation", "error")]
+        print(row_line([*cells, entry["place"] + 1, *figures]), flush=True)
 
 
 def _slopes(options: argparse.Namespace) -> None:
     for name in ("steps", "episodes", "updates", "draws"):
         check_int(f"--{name}", getattr(options, name), 1)
-    check_targets(options.json)
     for name in options.variants:
         check_choice("--variants", name, tuple(VARIANTS))
     torch.set_num_threads(check_int("--threads", options.threads, 1))
@@ -108,14 +95,14 @@ def _slopes(options: argparse.Namespace) -> None:
     rows = _stored(options.json, settings)
     data = record(env, options.steps, options.seed)
     forks = fork(lambda: make_team(options.env, options.episodes), _FORK_TIMES, _HELD_OUT_SEED)
-    command = " ".join(["python -m benchmarks.studies.dima_diagnosis.slopes", *options.arguments])
-    about = [command, *machine_lines(("wirelessenvs", "torch", "numpy", "gymnasium-robotics"))]
+    about = [
+        options.command,
+        *machine_lines(("wirelessenvs", "torch", "numpy", "gymnasium-robotics")),
+    ]
     print("\n".join(about))
     print(
         f"{data.rewards.numel()} random steps to train on, {options.updates} updates; "
-        f"{len(forks.actions)} forks of each agent\n\n"
-        "| conditioning | offset | order | agent | place | slope | correlation | error |\n"
-        "|---|---|---|---|---|---|---|---|",
+        f"{len(forks.actions)} forks of each agent\n\n{header_line(_COLUMNS)}",
         flush=True,
     )
     for name in options.variants:
@@ -126,9 +113,7 @@ def _slopes(options: argparse.Namespace) -> None:
         _print(found)
         rows[name] = {"about": about, "updates": options.updates, **found}
         if options.json is not None:
-            with whole_file(options.json) as partial:
-                document = {**settings, "variants": rows}
-                partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+            write_json(options.json, {**settings, "variants": rows})
 
 
 def _stored(path: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
@@ -172,9 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],
         help="an option of the model, e.g. --set denoiser_rollout_steps=1; repeatable",
     )  # fmt: skip
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_slopes, options)
+    return run_command(_slopes, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """Tiny data sets and options of every baseline that several test files share."""
 
 import functools
-import importlib.util
 import os
 import signal
 import tempfile
 from pathlib import Path
 
-import pytest
 import torch
 
-from benchmarks.baselines import _PLACES, BASELINES, OfflineData, make_baseline
+from benchmarks.baselines import BASELINES, OfflineData, make_baseline
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.data import TrajectoryDataset
 
@@ -52,14 +50,8 @@ def tiny_config(name: str, **options):
     return make_baseline(name).config_type(**{**_SMALL, **_OWN.get(name, {}), **options})
 
 
-def _method(name):
-    missing = importlib.util.find_spec(_PLACES[name].partition(":")[0]) is None
-    marks = [pytest.mark.skip(reason=f"{name} is not there")] if missing else []
-    return pytest.param(name, marks=marks)
-
-
-#: Every registered method; one whose module is not there is skipped, in sight.
-METHODS = [_method(name) for name in BASELINES]
+#: Every registered baseline.
+METHODS = BASELINES
 
 
 def killed_fit(name, data, config, folder, at, number=signal.SIGKILL) -> int:

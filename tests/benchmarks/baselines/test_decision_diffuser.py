@@ -10,7 +10,7 @@ from benchmarks.baselines import OfflineData, load_policy, make_baseline
 from benchmarks.baselines.dd.guidance import ReturnConditioning, guided_estimate
 from benchmarks.baselines.dd.method import DDConfig, DDLearner
 from benchmarks.baselines.dd.network import DecisionDiffuserNetwork, DiffuserLoss
-from benchmarks.baselines.dd.segments import Segments, segment_returns
+from benchmarks.baselines.dd.segments import Segments
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from benchmarks.baselines.shared.returns import scoped_rewards
 from networld_agent.collecting import CollectionSettings, collect
@@ -164,12 +164,6 @@ def test_segments_repeat_the_first_observation_and_sum_the_rewards_of_their_futu
     # Less data than a whole segment, but enough for its future.
     short = Segments(OfflineData(recorded, 1, 5), scaling, 8, 3, rewards[:1, :, :5], 0.9)
     assert short.draw(2, np.random.default_rng(0)).inputs.shape == (2, 8, 4)
-
-
-def test_segment_returns_by_hand():
-    rewards = np.arange(6.0)
-    expected = [rewards[t : t + 3] @ [1, 0.5, 0.25] for t in range(4)]
-    np.testing.assert_allclose(segment_returns(rewards, 0.5, 3), expected)
 
 
 # ------------------------------------------------------------------------------------- runs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import torch
 
 from benchmarks.baselines.dima.config import DimaConfig
@@ -13,6 +15,11 @@ REAL = WorldSpec("real", num_agents=2, state_size=5, observation_size=4, action_
 
 def tiny(**overrides):
     return DimaConfig.from_preset("tiny", **overrides)
+
+
+def learner_of(model):
+    """A model as the learner that a checkpoint holds."""
+    return SimpleNamespace(module=model, optimizers=tuple(model.optimizers.values()))
 
 
 def random_actions(spec, *shape):

@@ -1,4 +1,4 @@
-"""The commands that diagnose, time and compare world models."""
+"""The commands that diagnose and compare world models."""
 
 import json
 
@@ -6,7 +6,6 @@ import pytest
 from dima_cases import tiny
 
 from benchmarks.baselines.mappo import train as train_mappo
-from benchmarks.speed import dima as speed
 from benchmarks.studies.dima_diagnosis import command as diagnose
 from benchmarks.studies.dima_diagnosis import slopes
 from benchmarks.studies.dima_diagnosis.model_checks import AgentEffects, Prediction
@@ -98,15 +97,6 @@ def test_slopes_by_variant_go_on_in_one_file(tmp_path, capsys):
     assert "holds slopes of other settings" in capsys.readouterr().err
 
 
-def test_speed_of_every_part(tmp_path):
-    file = tmp_path / "speed.json"
-    options = ["--presets", "tiny", "--envs", "rb-v0", "--repeats", "1", "--starts", "4"]
-    assert speed.main([*options, "--horizon", "2", "--json", str(file)]) == 0
-    (row,) = json.loads(file.read_text())["rows"]
-    assert row["env"] == "rb-v0"
-    assert all(row[f"{part}_cpu_s"] > 0 for part in ("denoiser", "reward", "state", "imagination"))
-
-
 @pytest.mark.parametrize(
     ("command", "arguments", "sentence"),
     [
@@ -118,8 +108,6 @@ def test_speed_of_every_part(tmp_path):
         (slopes, ["--preset", "huge"], "preset must be one of"),
         (slopes, ["--variants", "none"], "--variants must be one of"),
         (slopes, ["--updates", "none"], None),
-        (speed, ["--envs", "chess"], "--envs must be one of"),
-        (speed, ["--repeats", "0"], "--repeats must be at least 1"),
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path, capsys, command, arguments, sentence):

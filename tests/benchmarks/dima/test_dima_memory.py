@@ -61,7 +61,7 @@ def played(rounds=4, steps=6, box=False):
     torch.manual_seed(0)
     env = Counters(box)
     collector, replay = Collector(env, 0), Replay(env)
-    collector.begin()
+    collector.start()
     rollouts = []
     for _ in range(rounds):
         rollouts.append(collector.collect(random_act(env), steps))
@@ -154,7 +154,7 @@ def test_most_starts_are_new():
 def test_a_memory_read_from_its_files_is_the_same(box, tmp_path):
     env, replay, rollouts = played(rounds=0, box=box)
     collector = Collector(env, 0)
-    collector.begin()
+    collector.start()
     for index in range(5):
         rollouts.append(collector.collect(random_act(env), 6))
         replay.add(rollouts[-1])

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from benchmarks.baselines.dima import fit, online, train
+from benchmarks.baselines.dima.config import PRESETS
 from benchmarks.baselines.dima.offline import Dima, DimaPolicy, OfflineConfig
 from benchmarks.baselines.dima.policy_config import OnlineConfig
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo import evaluate
+from benchmarks.baselines.online.evaluation import Setting
 from benchmarks.baselines.shared.interface import OfflineData
 from benchmarks.studies import dima_beside_mappo as compare
 from networld_agent.collecting import CollectionSettings, collect
@@ -70,6 +72,18 @@ def test_the_stored_policy_plays_again(whole, capsys):
     assert np.isfinite(score)
 
 
+def test_the_function_finds_the_run_of_the_command(whole):
+    setting = Setting("rb-v0", overrides={"num_nodes": 3, "max_steps": 30})
+    config = OnlineConfig(
+        model=PRESETS["tiny"], steps=160, num_envs=2, train_every=20, prefill=40, model_updates=2,
+        policy_updates=2, starts=12, horizon=3, hidden_size=8, snapshots=2,
+    )  # fmt: skip
+    assert train.train_dima(setting, config, whole).parameters > 0
+    other = dataclasses.replace(config, model=config.model.replace(reward_width=64))
+    with pytest.raises(ValueError, match=r"config\.model\.reward\.width is 32 there, 64 here"):
+        train.train_dima(setting, other, whole)
+
+
 @pytest.mark.parametrize("rounds", [1, 2, 5])
 def test_killed_at_any_round_the_weights_are_the_same(rounds, whole, tmp_path, monkeypatch):
     real, calls = online.DimaLearner.round, [0]
@@ -95,14 +109,14 @@ def test_killed_at_any_round_the_weights_are_the_same(rounds, whole, tmp_path, m
 def test_killed_between_the_memory_and_its_checkpoint_nothing_is_seen_twice(
     whole, tmp_path, monkeypatch
 ):
-    from benchmarks.baselines.online import online_training
+    from benchmarks.baselines.shared import training_loop
 
     def dying(*_):
         raise Killed
 
     out = tmp_path / "run"
     with monkeypatch.context() as patched:
-        patched.setattr(online_training, "save_checkpoint", dying)
+        patched.setattr(training_loop, "save_checkpoint", dying)
         with pytest.raises(Killed):
             train.main([*SIZE, "--out", str(out)])
     assert list((out / "replay").iterdir())
@@ -115,7 +129,7 @@ def test_killed_between_the_memory_and_its_checkpoint_nothing_is_seen_twice(
     [
         (["--preset", "huge"], "model must be one of"),
         (["--set", "train_every=21"], "train_every must be a multiple of num_envs (2), got 21"),
-        (["--set", "model_set=denoiser_colour=red"], "denoiser_colour"),
+        (["--set", "denoiser_colour=red"], "unknown option 'denoiser_colour'; known: batch_size, "),
         (["--set", "favour=1.5"], "favour"),
         (["--set", "horizon=0"], "horizon must be at least 1"),
         (["--env", "tennis"], "--env must be one of"),
@@ -132,14 +146,31 @@ def test_wrong_arguments_are_one_sentence_and_nothing_is_trained(more, sentence,
 
 def test_updates_per_step_count_the_prefill():
     config = OnlineConfig(prefill=1000, train_every=500, model_updates=100)
-    assert config.world().denoiser.context == 3
+    assert config.model.denoiser.context == 3
     assert OnlineConfig.from_json(config.to_json()) == config
+
+
+def test_options_of_the_world_model_stand_beside_those_of_the_method():
+    pairs = ["model=wireless", "reward_width=64", "state_levels=(4,4)", "horizon=2", "limit=5"]
+    config = OfflineConfig.from_overrides(pairs)
+    wanted = PRESETS["wireless"].replace(reward_width=64, state_levels=(4, 4), limit=5)
+    assert (config.model, config.horizon) == (wanted, 2)
+    assert config.model.reward.layers == PRESETS["wireless"].reward.layers
+    assert OfflineConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    assert config.identity()["model"]["reward"]["width"] == 64
+    # Each kind of training has its own preset.
+    assert OfflineConfig.from_overrides([]).model == PRESETS["wireless"]
+    assert OnlineConfig.from_overrides(["state_read=True"]).model.state.read
+    with pytest.raises(TypeError, match="model must be a DimaConfig, got 'tiny'"):
+        OfflineConfig(model="tiny")
+    with pytest.raises(ValueError, match="model must be one of 'paper'"):
+        OfflineConfig.from_overrides(["model=3"])
 
 
 # ------------------------------------------------------------------------- stored data
 TINY = OfflineConfig(
-    steps=16, model="tiny", starts=10, horizon=3, hidden_size=8, model_share=0.7, save_every=4,
-    log_every=5,
+    steps=16, model=PRESETS["tiny"], starts=10, horizon=3, hidden_size=8, model_share=0.7,
+    save_every=4, log_every=5,
 )  # fmt: skip
 
 
@@ -230,7 +261,8 @@ def test_the_comparison_goes_on_where_it_was_stopped(tmp_path, capsys, monkeypat
     arguments = [
         "--envs", "rb-v0", "--seeds", "1", "--steps", "80", "--out", str(out),
         "--json", str(result), "--episodes", "2", "--eval-steps", "5", "--set", "model=tiny",
-        "--set", "model_set=", "--set", "prefill=40", "--set", "train_every=40",
+        "--set", "reward_width=32", "--set", "reward_batch_size=16",
+        "--set", "prefill=40", "--set", "train_every=40",
         "--set", "model_updates=1", "--set", "policy_updates=1", "--set", "starts=4",
         "--set", "horizon=2", "--set", "hidden_size=8",
     ]  # fmt: skip
@@ -245,7 +277,8 @@ def test_the_comparison_goes_on_where_it_was_stopped(tmp_path, capsys, monkeypat
     def untouched(*_, **__):
         raise AssertionError("a finished run is trained again")
 
-    monkeypatch.setattr(compare, "train_run", untouched)
+    for name in ("train_mappo", "train_dima"):
+        monkeypatch.setattr(compare, name, untouched)
     assert compare.main(arguments) == 0
     assert json.loads(result.read_text()) == first
     assert "rb-v0 dima" in capsys.readouterr().out

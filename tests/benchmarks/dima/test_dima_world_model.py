@@ -7,6 +7,7 @@ import torch
 from dima_cases import (
     DISCRETE,
     REAL,
+    learner_of,
     random_actions,
     random_batches,
     random_context,
@@ -17,6 +18,7 @@ from dima_cases import (
 from benchmarks.baselines.dima.config import PRESETS, DenoiserConfig, DimaConfig, RewardConfig
 from benchmarks.baselines.dima.sequences import WorldSpec
 from benchmarks.baselines.dima.world_model import WorldModel
+from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
 from networld_agent.errors import ModelError
 
 
@@ -34,6 +36,12 @@ def imagined(model, spec, steps=4):
     torch.manual_seed(5)
     model.begin(random_context(spec, 7))
     return [model.step(random_actions(spec, 7)) for _ in range(steps)]
+
+
+def resume(model, other):
+    """Puts what a checkpoint holds of a model into another."""
+    held = learner_tensors(learner_of(model))
+    restore_learner(learner_of(other), {name: tensor.clone() for name, tensor in held.items()})
 
 
 def same(one, other):
@@ -137,10 +145,9 @@ def test_resumed_training_ends_with_the_same_weights(tmp_path):
         return model
 
     model = started(DISCRETE)
-    held = {name: tensor.clone() for name, tensor in model.checkpoint().items()}
     other = WorldModel(DISCRETE, tiny())
-    other.restore(held)
-    left, right = go_on(model).checkpoint(), go_on(other).checkpoint()
+    resume(model, other)
+    left, right = (learner_tensors(learner_of(go_on(each))) for each in (model, other))
     assert left.keys() == right.keys()
     for name in left:
         assert torch.equal(left[name], right[name]), name
@@ -264,7 +271,7 @@ def test_a_model_that_reads_is_stored_and_goes_on(tmp_path):
     for one, other in zip(imagined(model, OBSERVED), imagined(again, OBSERVED), strict=True):
         same(one, other)
     resumed = started(OBSERVED, 0, state_read=True)
-    resumed.restore({name: tensor.clone() for name, tensor in model.checkpoint().items()})
+    resume(model, resumed)
     batches = random_batches(model, OBSERVED)
     for each in (model, resumed):
         torch.manual_seed(1)

@@ -19,7 +19,7 @@ from benchmarks.experiment.jobs.graph import build
 from benchmarks.experiment.jobs.job import with_inputs
 from benchmarks.experiment.presets import PRESETS
 from benchmarks.run import main
-from benchmarks.speed.gpu.planning import no_fallback
+from benchmarks.speed.pieces.planning import no_fallback
 from networld_agent import collect
 
 PAPER = PRESETS["paper"]

@@ -11,7 +11,7 @@ from benchmarks.experiment.methods import ABLATIONS, BASELINES, REFERENCES
 from benchmarks.experiment.presets import PRESETS
 from benchmarks.experiment.protocol import Amount, Cell, cells
 from networld_agent.config import PRESETS as NETWORKS
-from networld_agent.config import get_preset
+from networld_agent.config import get_preset, parse_options
 from networld_agent.planning import PlannerConfig
 from wirelessenvs.policy import Information
 from wirelessenvs.tasks import get_task
@@ -111,9 +111,9 @@ def test_every_preset_compares_few_trajectories_with_many(name):
     assert protocol.name == name
     assert Amount.parse(protocol.few).trajectories < Amount.parse(protocol.many).trajectories
     assert protocol.network in NETWORKS
-    get_preset(protocol.network, protocol.network_options)
+    get_preset(protocol.network, parse_options(protocol.network_options))
     for ablation in ABLATIONS.values():
-        get_preset(protocol.network, ablation.model)
+        get_preset(protocol.network, parse_options(ablation.model))
         PlannerConfig(**ablation.plan)
 
 

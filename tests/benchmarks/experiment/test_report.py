@@ -292,8 +292,10 @@ def test_a_method_without_a_look_is_drawn_with_another(tmp_path, monkeypatch):
         # Three curves, and a line of scores.
         assert sum(name in told for told in drawn) == 4
         assert f"| {name} | local | 4 expert | 3 |" in (tmp_path / "report.md").read_text()
-    for method in ("dd", "newcomer"):
-        assert (colour_of(method), marker_of(method)) == ("#4D4D4D", "h")
+    looks = {name: (colour_of(name), marker_of(name)) for name in ("dd", "newcomer")}
+    assert not {colour for colour, _ in looks.values()} & set(COLOURS.values())
+    assert not {marker for _, marker in looks.values()} & set(MARKERS.values())
+    assert len(set(looks.values())) == 2
     assert (colour_of("bc"), marker_of("bc")) == (COLOURS["bc"], MARKERS["bc"])
 
 

@@ -12,7 +12,7 @@ from benchmarks.experiment.jobs.graph import build
 from benchmarks.experiment.jobs.job import with_inputs
 from benchmarks.experiment.jobs.store import RESULT_FILE, Store, locked
 from benchmarks.report import main as report
-from benchmarks.run import main
+from benchmarks.run import FailedJobsError, main, run_protocol
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +137,16 @@ def test_other_settings_are_other_jobs_and_the_old_ones_stay(copy):
     outcome = run_part(copy, dataclasses.replace(PART, eval_steps=12, curve_steps=6))
     assert {job.kind for job in outcome.finished} == {"evaluate", "curve"}
     assert len(list((copy / "jobs").glob("evaluate-rb-random-*"))) == 2
+
+
+def test_a_failed_job_says_the_sentence_of_its_error(copy, capsys):
+    wrong = dataclasses.replace(PART, network_options=("precision=bf16",))
+    with pytest.raises(FailedJobsError, match=r"^1 of \d+ jobs failed .*: pretrain-rb-networld-s0"):
+        run_protocol(wrong, copy, tasks=["rb"], methods=["networld"], amounts=["2"])
+    sentence = "precision bf16 needs a CUDA device; use fp32 on a CPU."
+    (log,) = (copy / "jobs").glob("pretrain-rb-*/log.txt")
+    assert log.read_text().splitlines()[-1] == f"error: {sentence}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"pretrain-rb-networld-s0: {sentence}"
 
 
 # --------------------------------------------------------------------------- the command

@@ -84,5 +84,5 @@ def test_without_the_extra_a_model_with_codes_says_what_is_missing(finished, tmp
     monkeypatch.setitem(sys.modules, "vector_quantize_pytorch", None)
     with pytest.raises(ImportError, match=r"pip install 'wirelessenvs\[dima\]'\.$"):
         fit(job.settings, data, tmp_path / "codes")
-    reading = {**job.settings, "options": [*TINY, "model_set=state_read=True"]}
+    reading = {**job.settings, "options": [*TINY, "state_read=True"]}
     assert fit(reading, data, tmp_path / "read")["parameters"] > 100

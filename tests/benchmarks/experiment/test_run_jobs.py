@@ -1,6 +1,6 @@
 """Keys, results on disk, and the scheduler, apart from any training."""
 
-import ast
+import importlib
 import json
 import os
 import shutil
@@ -9,14 +9,22 @@ import sys
 
 import pytest
 
+from benchmarks.baselines.registry import BASELINES, CENTRAL
 from benchmarks.experiment.jobs import sources
 from benchmarks.experiment.jobs.job import Job, with_inputs
 from benchmarks.experiment.jobs.outputs import list_outputs, output_fault
 from benchmarks.experiment.jobs.overview import Durations, overview_lines
 from benchmarks.experiment.jobs.pools import preloaded
-from benchmarks.experiment.jobs.scheduler import Scheduler, drop_damaged, finished_jobs
+from benchmarks.experiment.jobs.scheduler import (
+    Scheduler,
+    drop_damaged,
+    finished_jobs,
+    sentence_of,
+)
 from benchmarks.experiment.jobs.sources import ROOT, fingerprint, source_files
 from benchmarks.experiment.jobs.store import RESULT_FILE, ResultError, Store, locked, write_document
+from benchmarks.imports import PACKAGES, module_files
+from wirelessenvs.tasks import TASKS
 
 
 def job(name="collect-rb-expert", kind="collect", inputs=None, **settings):
@@ -147,43 +155,29 @@ def test_a_change_of_symlog_redoes_all_that_learns(checkout):
     assert set(before) - changed(before, now) == {("collect", None), ("evaluate", None)}
 
 
-#: What baselines import from NetWorld that no result depends on: saving, errors, progress, folders.
-NO_RESULT = {
-    "errors.py", "model/files.py", "storage.py", "progress.py", "training/checkpoints.py",
-    "training/log.py", "training/run_folder.py", "training/stop_requests.py",
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("kind", ["fit", "evaluate"])
-@pytest.mark.parametrize("method", [name for name in sources.METHODS if name != "networld"])
-def test_what_a_baseline_imports_from_networld_counts(kind, method):
-    counted = {path.relative_to(ROOT).as_posix() for path in source_files(kind, method)}
-    own = [ROOT / name for name in counted if name.startswith("benchmarks/baselines/")]
-    imported = {
-        name.replace(".", "/") + ".py"
-        for path in own
-        for name in sources._imported(ast.parse(path.read_bytes()))
-        if name.startswith("networld_agent.")
-    }
-    free = {f"networld_agent/{name}" for name in NO_RESULT}
-    if kind == "evaluate":
-        free |= {"networld_agent/data/trajectory_weights.py"}  # of drawing batches
-    missing = {name for name in imported - counted - free if (ROOT / name).is_file()}
-    assert not missing
+@pytest.mark.parametrize("method", [*BASELINES, *CENTRAL])
+def test_what_a_baseline_is_made_of_counts(kind, method):
+    """Every class and function that Python finds in its modules comes from a file that counts."""
+    counted = {module_name(file) for file in source_files(kind, method)}
+    counted |= {module_name(file) for file in sources._SHOWN_ONLY}
+    for name in (name for name in counted if name.startswith("benchmarks.baselines.")):
+        values = vars(importlib.import_module(name)).values()
+        used = {str(getattr(value, "__module__", "")) for value in values}
+        assert {module for module in used if module.startswith(PACKAGES)} <= counted
 
 
 @pytest.mark.parametrize("kind", ["pretrain", "adapt", "evaluate"])
 def test_what_networld_trains_and_plans_with_counts(kind):
-    counted = {path.relative_to(ROOT).as_posix() for path in source_files(kind, "networld")}
-    part = "planning" if kind == "evaluate" else "training"
-    imported = {
-        name.replace(".", "/") + ".py"
-        for path in (ROOT / "networld_agent" / part).glob("*.py")
-        for name in sources._imported(ast.parse(path.read_bytes()))
-        if name.startswith("networld_agent.")
-    }
-    free = {f"networld_agent/{name}" for name in NO_RESULT | {"training/latent_health.py"}}
-    assert not {name for name in imported - counted - free if (ROOT / name).is_file()}
+    counted = set(source_files(kind, "networld"))
+    assert "networld_agent/model/temporal_unet.py" in counted
+    assert ("networld_agent/training/trainer.py" in counted) == (kind != "evaluate")
+    assert ("networld_agent/planning/planner.py" in counted) == (kind != "pretrain")
+    assert ("networld_agent/evaluation/tuning.py" in counted) == (kind == "adapt")
+
+
+def module_name(file):
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def test_a_method_whose_code_is_not_known_is_refused():
@@ -214,16 +208,48 @@ def test_a_change_of_a_simulator_redoes_all_but_pretraining_by_itself(checkout):
 
 
 def test_drawing_code_counts_for_nothing():
-    names = {path.relative_to(ROOT).as_posix() for path in source_files("collect")}
+    names = set(source_files("collect"))
     assert "wirelessenvs/rb/simulator.py" in names
     assert "wirelessenvs/slicing/models/paper.npz" in names
     assert not names & {"wirelessenvs/rendering.py", "wirelessenvs/rb/rendering.py"}
 
 
 def test_a_baseline_counts_what_it_imports():
-    names = {path.name for path in source_files("fit", "bc")}
+    names = {path.name for path in source_files("fit", "bc").values()}
     assert {"bc.py", "training_loop.py", "action_codec.py"} <= names
-    assert "cql.py" not in names
+    assert "box.py" not in names
+
+
+def test_what_is_only_shown_is_there():
+    assert all((ROOT / name).is_file() for name in sources._SHOWN_ONLY)
+
+
+def test_a_change_of_one_task_leaves_the_jobs_of_the_others(checkout):
+    def of_tasks():
+        sources.forget()
+        return {env: fingerprint("fit", "bc", env, checkout) for env in TASKS}
+
+    before = of_tasks()
+    path = checkout / "wirelessenvs/rb/simulator.py"
+    path.write_text(path.read_text() + "\nX = 1\n")
+    assert changed(before, of_tasks()) == {"rb-v0"}
+
+
+def test_imports_are_followed_wherever_they_stand(tmp_path):
+    files = {
+        "one": "def work():\n    from theirs import two\ndef idle():\n    import theirs.four\n",
+        "two": "from . import three\nfrom typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import theirs.four\n",
+        "three": "",
+        "four": "",
+    }
+    (tmp_path / "theirs").mkdir()
+    for name, text in files.items():
+        (tmp_path / "theirs" / f"{name}.py").write_text(text)
+    places = {"theirs": tmp_path}
+    found = module_files(["theirs.one:work"], places=places)
+    assert list(found) == ["theirs/one.py", "theirs/three.py", "theirs/two.py"]
+    assert "theirs/four.py" in module_files(["theirs.one"], places=places)
 
 
 # --------------------------------------------------------------------------- results
@@ -388,6 +414,21 @@ def test_a_failed_job_is_reported_with_its_last_words_and_the_others_go_on(tmp_p
     error = capsys.readouterr().err
     assert "fit-rb: failed (exit status 2)" in error
     assert "last words" in error
+
+
+@pytest.mark.parametrize(
+    ("log", "sentence"),
+    [
+        ("training\nerror: the data is damaged.\n", "the data is damaged."),
+        ("error: of an earlier attempt.\nstopped\n", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_sentence_of_an_error_is_the_end_of_the_log(tmp_path, log, sentence):
+    if log is not None:
+        (tmp_path / "log.txt").write_text(log)
+    assert sentence_of(tmp_path / "log.txt") == sentence
 
 
 def test_what_is_done_is_not_started(tmp_path):

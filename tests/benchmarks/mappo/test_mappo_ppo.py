@@ -11,6 +11,7 @@ from benchmarks.baselines.mappo.config import MappoConfig
 from benchmarks.baselines.mappo.learner import MappoLearner
 from benchmarks.baselines.mappo.ppo import clipped_objective
 from benchmarks.baselines.shared.action_codec import ActionCodec
+from benchmarks.baselines.shared.training_loop import Counters
 from networld_agent.model.task_spec import ActionSpec
 
 
@@ -60,7 +61,7 @@ def trained(env, rounds, **options):
         num_envs=env.batch, rollout=4, hidden_size=32, learning_rate=3e-3, entropy=0.003, **options
     )
     learner = MappoLearner(env, config)
-    learner.begin()
+    learner.start(Counters(), None)
     for index in range(rounds):
         torch.manual_seed(index)
         values = learner.round()

@@ -1,5 +1,6 @@
 """Training from the command line: it resumes exactly, scores, and refuses what is wrong."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.baselines import load_policy
 from benchmarks.baselines.mappo import evaluate, train
+from benchmarks.baselines.mappo.config import MappoConfig
+from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import (
     Evaluation,
     Setting,
-    load_team_policy,
     score_policy,
 )
 from benchmarks.studies import online_curves as curves
@@ -59,6 +62,16 @@ def test_the_stored_policy_plays_again(whole, capsys):
     assert evaluate.main(arguments) == 0
     score = json.loads((whole / "evaluation.json").read_text())["score"]
     assert f"score {score:.1f}" in capsys.readouterr().out
+
+
+def test_the_function_trains_what_the_command_trains(whole, tmp_path):
+    setting = Setting("rb-v0", overrides={"num_nodes": 3, "max_steps": 30})
+    sizes = {"num_envs": 2, "rollout": 8, "hidden_size": 8, "save_every": 1, "snapshots": 2}
+    config = MappoConfig(steps=160, **sizes)
+    train_mappo(setting, config, tmp_path / "run")
+    assert weights(tmp_path / "run") == weights(whole)
+    assert train_mappo(setting, config, whole).name == "mappo", "finished: nothing is trained"
+    assert dataclasses.replace(config, independent=True).method == "ippo"
 
 
 @pytest.mark.parametrize("rounds", [1, 6])
@@ -129,7 +142,7 @@ def test_a_parallel_environment_is_scored_by_its_returns(tmp_path, capsys):
 
 
 def test_a_policy_of_another_environment_is_refused(whole):
-    policy = load_team_policy(whole)
+    policy = load_policy(whole)
     small = Evaluation(episodes=1, steps=2)
     with pytest.raises(ValueError, match="reads 4 entries per observation"):
         score_policy(policy, Setting("cbf-v0", "cells-7"), small)

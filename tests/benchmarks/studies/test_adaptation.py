@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.studies import pretraining_gain as adaptation
-from networld_agent import adapt, pretrain
+from networld_agent import pretrain
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.evaluation.scores import normalised
 
@@ -70,7 +70,7 @@ def test_a_row_per_number_of_updates(pretrained, data, tmp_path, capsys, monkeyp
     assert "pretrained" not in other
 
     # A repeated command trains nothing, and tells the same.
-    monkeypatch.setattr(adapt, "main", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(adaptation, "adapt", lambda *_, **__: pytest.fail("trained again"))
     to.unlink()
     assert adaptation.main(arguments) == 0
     assert json.loads(to.read_text()) == document

@@ -10,7 +10,8 @@ pytest.importorskip("vector_quantize_pytorch")
 
 SIZE = [
     "--envs", "rb-v0", "--steps", "80", "--seeds", "1", "--episodes", "2", "--eval-steps", "5",
-    "--set", "model=tiny", "--set", "model_set=", "--set", "train_every=40", "--set", "prefill=40",
+    "--set", "model=tiny", "--set", "reward_width=32", "--set", "reward_batch_size=16",
+    "--set", "train_every=40", "--set", "prefill=40",
     "--set", "model_updates=1", "--set", "policy_updates=1", "--set", "starts=4",
     "--set", "horizon=2", "--set", "hidden_size=8",
 ]  # fmt: skip
@@ -37,7 +38,8 @@ def test_other_episodes_are_played_with_the_policies_that_are_there(rows, monkey
     def untouched(*_, **__):
         raise AssertionError("a finished run is trained again")
 
-    monkeypatch.setattr(compare, "train_run", untouched)
+    for name in ("train_mappo", "train_dima"):
+        monkeypatch.setattr(compare, name, untouched)
     more = rows("--episodes", "3")
     assert [row["evaluation"]["episodes"] for row in more] == [3, 3]
     # Shown nowhere else: the mean of three worlds is not that of two.

@@ -11,6 +11,7 @@ from benchmarks.baselines.bc import BCConfig, BCLearner
 from benchmarks.baselines.cql.method import CQLConfig, cql_learner
 from benchmarks.baselines.iql import IQLConfig, IQLLearner
 from benchmarks.baselines.shared.transitions import TransitionBatch
+from benchmarks.validation.fitting import OneBatch
 from benchmarks.validation.gridworld import (
     CELLS,
     ENDS,
@@ -137,21 +138,13 @@ def test_learners_reach_the_fixed_points_of_uneven_data():
 def test_only_an_end_of_the_task_stops_the_value_of_what_follows(continues):
     """One state that follows itself, reward 1: Q is 1 where it ends, 1 / (1 - gamma) else."""
 
-    class Loop(GridTransitions):
-        input_size = 1
-
-        def __init__(self):
-            super().__init__(COUNTS)
-
-        def __call__(self, step):
-            ones = torch.ones(8, 1)
-            actions = torch.zeros(8, dtype=torch.int64)
-            return TransitionBatch(ones, actions, ones[:, 0], ones, torch.full((8,), continues))
-
+    ones, actions = torch.ones(8, 1), torch.zeros(8, dtype=torch.int64)
+    batch = TransitionBatch(ones, actions, ones[:, 0], ones, torch.full((8,), continues))
+    loop = OneBatch(GridTransitions(COUNTS).codec, batch)
     config = {"gamma": 0.5, "hidden_size": 16, "learning_rate": 5e-3}
     torch.manual_seed(0)
-    cql = trained(cql_learner(Loop(), CQLConfig(alpha=0.0, target_every=10, **config)), 400)
-    iql = trained(IQLLearner(Loop(), IQLConfig(tau=0.1, **config)), 400)
+    cql = trained(cql_learner(loop, CQLConfig(alpha=0.0, target_every=10, **config)), 400)
+    iql = trained(IQLLearner(loop, IQLConfig(tau=0.1, **config)), 400)
     expected = 2.0 if continues else 1.0
     with torch.no_grad():
         assert float(cql.actor(torch.ones(1, 1))[0, 0]) == pytest.approx(expected, abs=0.02)

@@ -1,0 +1,60 @@
+"""Options that the commands which train share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmarks.baselines.shared.config import BaselineConfig
+from benchmarks.baselines.shared.offline_data import OfflineData
+from networld_agent.data import TrajectoryDataset
+from wirelessenvs.command import parse_overrides
+
+__all__ = ["add_data", "add_training", "config_of", "data_of"]
+
+C = TypeVar("C", bound=BaselineConfig)
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """`--data`, `--trajectories`, `--first-steps`."""
+    parser.add_argument("--data", type=Path, required=True, help="folder of a data set")
+    parser.add_argument("--trajectories", type=int, help="first joint trajectories (default: all)")
+    parser.add_argument("--first-steps", type=int, help="of each trajectory (default: all)")
+
+
+def add_training(parser: argparse.ArgumentParser, steps: str) -> None:
+    """`--out`, `--steps`, `--seed`, `--set`.
+
+    Args:
+        parser: of the command.
+        steps: what a step is, and how many there are by default.
+    """
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--steps", type=int, help=steps)
+    parser.add_argument("--seed", type=int, help="of all random numbers (default: 0)")
+    parser.add_argument(
+        "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],
+        help="replace an option of the method, e.g. --set gamma=0.9; repeatable",
+    )  # fmt: skip
+
+
+def data_of(options: argparse.Namespace) -> OfflineData:
+    """The data to train on."""
+    dataset = TrajectoryDataset.open(options.data)
+    return OfflineData(dataset, options.trajectories, options.first_steps)
+
+
+def config_of(kind: type[C], options: argparse.Namespace, **more: Any) -> C:
+    """The method's options: `--set`, then those with a name of their own.
+
+    Args:
+        kind: of the configuration.
+        options: of the command.
+        **more: further options by name.
+    """
+    chosen = {**parse_overrides(options.overrides), **more}
+    for name in ("steps", "seed"):
+        if getattr(options, name) is not None:
+            chosen[name] = getattr(options, name)
+    return kind.from_json(chosen)

@@ -1,7 +1,0 @@
-"""What one GPU does per second, measured in pieces that can be stopped and repeated.
-
-    python -m benchmarks.speed.gpu --out runs/gpu
-
-One piece, one JSON file; a piece is a list of rows, and a row is safe on the disk once it is
-measured. The same command goes on with what is missing.
-"""
