@@ -34,11 +34,12 @@ from benchmarks.experiment.jobs.scheduler import (
     finished_jobs,
     sentence_of,
 )
-from benchmarks.experiment.jobs.store import LOG_FILE, Store, locked
+from benchmarks.experiment.jobs.store import LOG_FILE, Store
 from benchmarks.experiment.methods import own_methods
 from benchmarks.experiment.presets import PRESETS
 from benchmarks.experiment.protocol import Protocol, check_known
 from networld_agent.collecting.run import available_cores
+from networld_agent.locks import locked
 from wirelessenvs.checks import check_int, check_real
 from wirelessenvs.command import run
 from wirelessenvs.machine import machine_lines

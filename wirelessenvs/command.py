@@ -28,6 +28,9 @@ __all__ = [
 
 def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
     """Runs a command; an expected fault becomes one sentence on stderr and exit status 2."""
+    if sys.stderr is None:
+        # Closed by whoever started this process (`2>&-`): there is nobody to tell.
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     try:
         command(options)
     except BrokenPipeError:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
@@ -33,6 +32,7 @@ from networld_agent.data.fields import read_json
 from networld_agent.data.metadata import ActionInfo, Description
 from networld_agent.data.subset import description_of
 from networld_agent.data.writer import write_episodes
+from networld_agent.locks import locked
 from wirelessenvs.json_values import canonical_json
 from wirelessenvs.tasks import TASKS
 
@@ -141,28 +141,15 @@ def _check_space(dataset: TrajectoryDataset, target: Path) -> None:
 def _scratch(home: Path) -> Iterator[Path]:
     """A folder that goes in the end; those of killed exports go now."""
     for left in home.glob(".export-*"):
-        with _locked(left) as free:
+        with locked(left) as free:
             if free:
                 shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=home, prefix=".export-"))
     try:
-        with _locked(folder):
+        with locked(folder):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Holds a folder's lock, which goes with its process; yields whether it was free."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ the same, byte for byte.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -27,6 +26,7 @@ from networld_agent.data.fields import read_json
 from networld_agent.data.files import ArrayFiles, Chunk, storage_fault
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.statistics import summarise
+from networld_agent.locks import try_lock
 from wirelessenvs.command import replacing
 from wirelessenvs.json_values import canonical_json
 
@@ -100,10 +100,8 @@ class DatasetWriter:
             self._lock = os.open(self.folder, os.O_RDONLY)
         except OSError as error:
             raise storage_fault(self.target, error) from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"another process is writing {self.target}: wait for it.") from None
+        if not try_lock(self._lock):
+            raise ValueError(f"another process is writing {self.target}: wait for it.")
         self._adopt_description()
         if not (self.folder / _METADATA).exists():
             self._check_space()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.config import TrainingConfig
 from networld_agent.training.distributed import process_group
-from networld_agent.training.run_folder import describe_source, prepare_folder
+from networld_agent.training.run_folder import describe_source, run_folder
 from networld_agent.training.trainer import Trainer
 
 __all__ = ["Report", "report_size", "train"]
@@ -56,7 +57,7 @@ def train(
         ValueError: if the folder is of another run, or the loss is not finite.
         KeyboardInterrupt: if stopped by a signal, after the checkpoint is written.
     """
-    with process_group(device) as share:
+    with process_group(device) as share, ExitStack() as held:
         settings = {
             **command,
             "model": model.config,
@@ -66,7 +67,7 @@ def train(
             "held_out": [describe_source(source) for source in held_out],
         }
         if share.rank == 0:
-            prepare_folder(folder, settings)
+            held.enter_context(run_folder(folder, settings))
         if (folder / "model.json").exists():
             if share.rank == 0 and report is not None:
                 report(f"{folder} is complete already.")

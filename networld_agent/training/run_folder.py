@@ -6,6 +6,8 @@ import dataclasses
 import json
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,11 @@ import torch
 from networld_agent import __version__
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import WindowSource
+from networld_agent.locks import sole_user
 from networld_agent.storage import write_whole
 from networld_agent.training.config import TrainingConfig
 
-__all__ = ["describe_source", "git_revision", "prepare_folder"]
+__all__ = ["describe_source", "git_revision", "run_folder"]
 
 
 def describe_source(source: WindowSource) -> dict[str, Any]:
@@ -33,16 +36,30 @@ def describe_source(source: WindowSource) -> dict[str, Any]:
     }
 
 
-def prepare_folder(folder: Path, settings: dict[str, Any]) -> None:
+@contextmanager
+def run_folder(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
     """Makes the folder and writes `config.json`, or checks that the folder is of the same run.
+
+    While the body runs no other process works in it. What a killed writer left is deleted.
 
     Args:
         folder: of the run.
         settings: all that the weights depend on, as JSON values or configurations.
 
     Raises:
-        ValueError: if the folder holds another run or something else.
+        ValueError: if the folder holds another run or something else, or another process works in
+            it.
     """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} exists already and is no training run: choose another --out.")
+    with sole_user(folder):
+        for left in folder.rglob(".partial-*"):
+            left.unlink(missing_ok=True)
+        _prepare(folder, settings)
+        yield
+
+
+def _prepare(folder: Path, settings: dict[str, Any]) -> None:
     path = folder / "config.json"
     wanted = json.loads(json.dumps(settings, default=_plain))
     if path.exists():
@@ -56,9 +73,7 @@ def prepare_folder(folder: Path, settings: dict[str, Any]) -> None:
                 "another --out, or delete that folder."
             )
         return
-    # A kill while `config.json` was written leaves nothing but the part of it.
-    foreign = (e for e in folder.glob("*") if not e.name.startswith(".partial-"))
-    if folder.exists() and (not folder.is_dir() or any(foreign)):
+    if any(folder.iterdir()):
         raise ValueError(f"{folder} exists already and is no training run: choose another --out.")
     versions = {
         "networld_agent": __version__,

@@ -24,7 +24,7 @@ from benchmarks.baselines.shared.policy import BaselinePolicy
 from benchmarks.baselines.shared.torch_threads import torch_threads
 from benchmarks.baselines.shared.training_loop import train
 from networld_agent.storage import write_json
-from networld_agent.training.run_folder import prepare_folder
+from networld_agent.training.run_folder import run_folder
 
 __all__ = ["evaluate_run", "last_metrics", "report", "train_run"]
 
@@ -55,9 +55,19 @@ def train_run(
         KeyboardInterrupt: if stopped by a signal, after the checkpoint is written.
     """
     identity = {"method": method, "config": config.identity(), "setting": asdict(setting)}
-    prepare_folder(folder, identity)
-    if (folder / "policy" / "policy.json").exists():
-        return load_policy(folder)
+    with run_folder(folder, identity):
+        if not (folder / "policy" / "policy.json").exists():
+            _train(make, method, config, folder, progress)
+    return load_policy(folder)
+
+
+def _train(
+    make: Callable[[], OnlineLearner],
+    method: str,
+    config: BaselineConfig,
+    folder: Path,
+    progress: bool,
+) -> None:
     with torch_threads(config.threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         learner = make()
@@ -73,7 +83,6 @@ def train_run(
         learner.save_models(folder)
         # Last: it marks the run as finished.
         learner.policy().save(folder / "policy")
-    return load_policy(folder)
 
 
 def evaluate_run(

@@ -15,7 +15,7 @@ from benchmarks.baselines.shared.offline_data import OfflineData
 from benchmarks.baselines.shared.policy import BaselinePolicy, PolicySpec
 from benchmarks.baselines.shared.torch_threads import torch_threads
 from benchmarks.baselines.shared.training_loop import Learner, train
-from networld_agent.training.run_folder import prepare_folder
+from networld_agent.training.run_folder import run_folder
 
 __all__ = ["Baseline", "BaselineConfig", "BaselinePolicy", "Learner", "OfflineData", "PolicySpec"]
 
@@ -63,11 +63,16 @@ class Baseline(ABC):
                 f"{self.name} takes a {self.config_type.__name__}, got {type(config).__name__}."
             )
         identity = {"method": self.name, "config": config.identity(), "data": data.identity()}
-        prepare_folder(folder, identity)
+        with run_folder(folder, identity):
+            if not (folder / "policy" / "policy.json").exists():
+                self._train(data, config, folder, progress)
+        return self.policy_type.load(folder / "policy")
+
+    def _train(
+        self, data: OfflineData, config: BaselineConfig, folder: Path, progress: bool
+    ) -> None:
         if isinstance(config, TrajectoryConfig):
             data = config.preferring(data)
-        if (folder / "policy" / "policy.json").exists():
-            return self.policy_type.load(folder / "policy")
         with torch_threads(config.threads), torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             scaling = ObservationScaling.of_data(data, config.mean_field)
@@ -88,4 +93,3 @@ class Baseline(ABC):
                 print("\nstopped: repeat the same command to go on.", file=sys.stderr)
                 raise
             policy().save(folder / "policy")
-        return self.policy_type.load(folder / "policy")

@@ -19,15 +19,9 @@ from typing import Any, Final
 from benchmarks.experiment.jobs.meter import Meter
 from benchmarks.experiment.jobs.outputs import leftover_fault, list_outputs
 from benchmarks.experiment.jobs.sources import source_of
-from benchmarks.experiment.jobs.store import (
-    JOB_FILE,
-    LOCK_FILE,
-    RESULT_FILE,
-    clear,
-    locked,
-    write_document,
-)
+from benchmarks.experiment.jobs.store import JOB_FILE, LOCK_FILE, RESULT_FILE, clear, write_document
 from benchmarks.experiment.jobs.work import WORK
+from networld_agent.locks import locked
 from networld_agent.storage import read_document
 from wirelessenvs.machine import machine_lines
 

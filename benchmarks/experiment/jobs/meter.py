@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 import threading
@@ -74,6 +73,9 @@ class Meter:
                 self._write()
 
     def _write(self) -> None:
+        # Where there are file locks there is this, too: without, experiments can be read only.
+        import resource
+
         own = resource.getrusage(resource.RUSAGE_SELF)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -26,6 +26,7 @@ _SHOWN_ONLY: Final = frozenset(
         "benchmarks/experiment/jobs/execute.py",
         "benchmarks/experiment/jobs/work.py",
         "networld_agent/data/inspection.py",
+        "networld_agent/locks.py",
         "networld_agent/training/latent_health.py",
         "networld_agent/training/log.py",
         "wirelessenvs/command.py",

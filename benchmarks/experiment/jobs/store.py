@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +21,6 @@ __all__ = [
     "ResultError",
     "Store",
     "clear",
-    "locked",
     "read_result",
     "write_document",
 ]
@@ -111,22 +107,6 @@ def read_result(folder: Path, key: str) -> dict[str, Any] | None:
     if document.get("key") != key:
         raise ResultError(f"{path}: is the result of another job.")
     return document
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Holds a lock file while the body runs, if nobody else does; yields whether.
-
-    The lock goes with its process, however that ends.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
 
 
 def write_document(path: Path, document: dict[str, Any]) -> None:

@@ -10,9 +10,10 @@ from experiment_cases import PART, assert_same_weights, fit_folder, run_again, r
 from benchmarks import run
 from benchmarks.experiment.jobs.graph import build
 from benchmarks.experiment.jobs.job import with_inputs
-from benchmarks.experiment.jobs.store import RESULT_FILE, Store, locked
+from benchmarks.experiment.jobs.store import RESULT_FILE, Store
 from benchmarks.report import main as report
 from benchmarks.run import FailedJobsError, main, run_protocol
+from networld_agent.locks import locked
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,115 @@
+"""One process per folder, whatever trains in it."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from networld_agent.locks import locked, sole_user, try_lock
+from networld_agent.training.run_folder import run_folder
+
+
+def holding(code):
+    """A process that runs some lines, says so, and waits."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+HOLDER = """
+    import sys, time
+    from pathlib import Path
+    from networld_agent.locks import sole_user
+    with sole_user(Path({folder!r})):
+        print("held", flush=True)
+        time.sleep(60)
+"""
+
+
+def test_a_folder_has_one_user_who_is_named_and_death_frees_it(tmp_path):
+    folder = tmp_path / "run"
+    process = holding(HOLDER.format(folder=str(folder)))
+    try:
+        with (
+            pytest.raises(ValueError, match=rf"another process( \({process.pid}\))? works in"),
+            sole_user(folder),
+        ):
+            pass
+    finally:
+        process.kill()
+        process.wait()
+    with sole_user(folder):
+        pass
+
+
+def test_a_lock_is_free_again_after_its_body(tmp_path):
+    path = tmp_path / "deep" / "lock"
+    for _ in range(2):
+        with locked(path) as free:
+            assert free
+            with locked(path) as again:
+                assert not again
+    handle = os.open(tmp_path, os.O_RDONLY)
+    assert try_lock(handle)
+    os.close(handle)
+
+
+def test_a_run_deletes_what_a_killed_writer_left_and_refuses_a_second(tmp_path):
+    folder = tmp_path / "run"
+    with run_folder(folder, {"steps": 1}):
+        pass
+    for left in (folder / ".partial-abc", folder / "snapshots/5/.partial-def"):
+        left.parent.mkdir(parents=True, exist_ok=True)
+        left.write_bytes(b"half")
+    with run_folder(folder, {"steps": 1}):
+        assert not list(folder.rglob(".partial-*"))
+        with (
+            pytest.raises(ValueError, match=r"another process .*works in .*: wait for it"),
+            run_folder(folder, {"steps": 1}),
+        ):
+            pass
+    with (
+        pytest.raises(ValueError, match="holds a run with other settings: steps is 1 there"),
+        run_folder(folder, {"steps": 2}),
+    ):
+        pass
+
+
+def test_every_method_of_training_refuses_a_folder_in_use(tmp_path):
+    """The functions that commands call: none of them gets past the lock."""
+    from benchmarks.baselines.online import run as online
+    from benchmarks.baselines.shared import interface
+    from networld_agent.training import run
+
+    for module in (online, interface, run):
+        assert module.run_folder is run_folder
+
+
+def test_without_file_locks_everything_can_be_imported():
+    code = """
+        import sys
+        sys.modules["fcntl"] = sys.modules["resource"] = None
+        import benchmarks.run, benchmarks.report, benchmarks.baselines.fit
+        import networld_agent.collect, networld_agent.diagnose, networld_agent.evaluate
+        from networld_agent.locks import try_lock
+        try:
+            try_lock(0)
+        except OSError as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert "needs the file locks of Linux or macOS" in done.stdout
+
+
+def test_a_closed_standard_error_is_no_fault(tmp_path):
+    words = "-m networld_agent.collect --env rb-v0 --episodes 2 --steps 5 --jobs 1"
+    command = f'"{sys.executable}" {words} --out "{tmp_path / "data"}" 2>&-'
+    done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0
+    assert "is complete: 2 episodes" in done.stdout
