@@ -20,7 +20,7 @@ from networld_agent.storage import (
     versions,
 )
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["load_model", "save_model", "weights_sha256"]
 
 _FORM: Final = WeightsFormat("model", "model.json", "model", "networld-model")
 
@@ -51,3 +51,8 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> WorldModel:
         raise ModelError(f"{folder / _FORM.file}: cannot be used: {error}.") from None
     load_weights(_FORM, folder, document, model)
     return model.to(device).requires_grad_(False).eval()
+
+
+def weights_sha256(folder: Path) -> str:
+    """SHA-256 of the weights of a model that can be loaded: the same wherever it lies."""
+    return str(read_description(_FORM, folder)["weights"]["sha256"])

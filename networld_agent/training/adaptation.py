@@ -12,6 +12,7 @@ from networld_agent.config import PRESETS, Preset
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import WindowSource, held_out_split
 from networld_agent.device import pick_device
+from networld_agent.model.files import weights_sha256
 from networld_agent.model.world_model import TASK_PARTS, WorldModel
 from networld_agent.training.pretraining import fresh_model
 from networld_agent.training.run import Report, report_size, train
@@ -111,6 +112,7 @@ def adapt(
         network = fresh_model([source], network.config, config.seed)
     else:
         settings["pretrained"] = str(Path(model))
+        settings["pretrained_sha256"] = weights_sha256(Path(model))
         add_target_task(network, source, config.seed)
         slow = shared_parameters(network)
     if held_out is None:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from networld_agent.storage import write_whole
 from networld_agent.training.config import TrainingConfig
 
 __all__ = ["describe_source", "git_revision", "run_folder"]
+
+#: Settings that say where an input lies; what it is stands beside them as SHA-256.
+_PLACES: Final = frozenset({"path", "pretrained"})
 
 
 def describe_source(source: WindowSource) -> dict[str, Any]:
@@ -67,7 +70,7 @@ def _prepare(folder: Path, settings: dict[str, Any]) -> None:
             found = json.loads(path.read_bytes())["settings"]
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"{path}: is damaged: delete the folder to start anew.") from None
-        if (difference := _first_difference(found, wanted)) is not None:
+        if (difference := _first_difference(_content(found), _content(wanted))) is not None:
             raise ValueError(
                 f"{folder} holds a run with other settings: {difference}. Use the same command, "
                 "another --out, or delete that folder."
@@ -89,6 +92,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (TrainingConfig,)) or dataclasses.is_dataclass(value):
         return dataclasses.asdict(value)  # type: ignore[arg-type]
     raise TypeError(f"{value!r} is no JSON value")
+
+
+def _content(settings: Any) -> Any:
+    """Settings without the places of inputs."""
+    if isinstance(settings, dict):
+        return {k: _content(value) for k, value in settings.items() if k not in _PLACES}
+    return [_content(entry) for entry in settings] if isinstance(settings, list) else settings
 
 
 def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:

@@ -440,3 +440,34 @@ def test_snapshots_are_models_at_even_steps(tmp_path):
     last = weights_of(out / "snapshots" / "10")
     assert_same_weights(last, weights_of(out))
     assert not all(torch.equal(last[n], t) for n, t in weights_of(out / "snapshots" / "3").items())
+
+
+def test_the_same_data_by_another_path_is_the_same_run(tmp_path, monkeypatch, capsys):
+    folder = small_dataset("rb-v0").resolve()
+    monkeypatch.chdir(folder.parent)
+    arguments = ["--preset", "smoke", "--steps", "4", "--out", str(tmp_path / "run")]
+    assert pretrain.main(["--data", str(folder), *arguments]) == 0
+    (tmp_path / "link to data").symlink_to(folder)
+    for spelling in (folder.name, f"./{folder.name}", str(tmp_path / "link to data")):
+        assert pretrain.main(["--data", spelling, *arguments]) == 0
+        assert "is complete already" in capsys.readouterr().out
+
+
+def test_a_run_knows_its_base_by_the_weights(tmp_path, capsys):
+    data = ["--data", str(small_dataset("rb-v0"))]
+    steps = ["--preset", "smoke", "--steps", "4"]
+
+    def base(seed, name):
+        assert pretrain.main([*data, *steps, "--seed", seed, "--out", str(tmp_path / name)]) == 0
+
+    def adapted(model):
+        words = ["--model", str(tmp_path / model), *data, *steps, "--out", str(tmp_path / "a")]
+        return adapt.main(words)
+
+    base("0", "base")
+    assert adapted("base") == 0
+    (tmp_path / "base").rename(tmp_path / "moved")
+    assert adapted("moved") == 0
+    base("1", "base")
+    assert adapted("base") == 2
+    assert "pretrained_sha256 is other entries there" in capsys.readouterr().err
