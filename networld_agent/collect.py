@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from networld_agent.collecting import TIERS, CollectionSettings, collect
-from networld_agent.collecting.run import available_cores
+from networld_agent.collecting.run import available_cores, on_line
 from networld_agent.data.metadata import Metadata
 from networld_agent.data.writer import partial_folder
 from wirelessenvs.command import Progress, add_config_options, parse_overrides, run
@@ -37,11 +37,6 @@ def _collect(options: argparse.Namespace) -> None:
         jobs = max(1, min(available_cores(), batches))
     before = options.out.exists()
     line = Progress("steps", every_s=10)
-
-    def report(label: str, done: int, total: int) -> None:
-        if label == "collecting":
-            line(label, done, total)
-
     try:
         path = collect(
             settings,
@@ -49,7 +44,7 @@ def _collect(options: argparse.Namespace) -> None:
             num_envs=options.num_envs,
             jobs=jobs,
             ray_address=options.ray,
-            report=report,
+            report=on_line(line),
         )
     finally:
         line.close()

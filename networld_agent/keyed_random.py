@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from numba import njit, vectorize
 from torch import Tensor
+
+from wirelessenvs.compiled import njit, vectorize
 
 __all__ = ["hashed", "integers", "normals", "signed", "stream_keys", "uniforms"]
 
@@ -120,7 +121,7 @@ def _halves(base: Tensor, pairs: int) -> tuple[Tensor, Tensor]:
     return uniform, angle
 
 
-_options: Any = {"cache": True, "nogil": True}
+_options: Any = {"nogil": True}
 
 
 @njit(inline="always", **_options)
@@ -131,7 +132,7 @@ def _finalised(x):  # type: ignore[no-untyped-def]
     return x ^ (x >> np.uint64(31))
 
 
-@vectorize(["int64(int64, int64)"], cache=True)
+@vectorize(["int64(int64, int64)"])
 def _fold(key, part):  # type: ignore[no-untyped-def]
     """One part hashed into a key; see `_hashed_by_torch`."""
     golden = np.uint64(0x9E3779B97F4A7C15)

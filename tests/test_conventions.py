@@ -1,7 +1,9 @@
 """Conventions of Gymnasium, PettingZoo, SuperSuit and TorchRL that users rely on."""
 
 import importlib.util
+import re
 import warnings
+from pathlib import Path
 
 import gymnasium
 import numba
@@ -11,7 +13,7 @@ from task_cases import TASK_CASES
 
 import wirelessenvs
 from wirelessenvs import rb_v0
-from wirelessenvs.compiled import njit
+from wirelessenvs.compiled import njit, vectorize
 from wirelessenvs.rendering import Renderer
 from wirelessenvs.tasks import get_task
 
@@ -243,6 +245,13 @@ def test_rescaled_actions_reach_the_bounds(task_id, arguments):
 
 
 # ------------------------------------------------------------------------- compiled code
+def test_all_compiled_code_goes_through_the_forgiving_cache():
+    root = Path(wirelessenvs.__file__).parents[1]
+    files = [*root.glob("wirelessenvs/**/*.py"), *root.glob("networld_agent/**/*.py")]
+    direct = [f.name for f in files if re.search(r"from numba import|numba\.\w+\(", f.read_text())]
+    assert direct == ["compiled.py"]
+
+
 def test_without_a_place_for_compiled_code_it_is_compiled_in_memory(monkeypatch):
     from numba.core import caching
 
@@ -254,6 +263,12 @@ def test_without_a_place_for_compiled_code_it_is_compiled_in_memory(monkeypatch)
         return 2 * x
 
     assert double(4) == 8
+
+    @vectorize(["int64(int64)"])
+    def triple(x):
+        return 3 * x
+
+    assert triple(np.arange(3)).tolist() == [0, 3, 6]
 
 
 MODULE = """

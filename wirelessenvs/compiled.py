@@ -1,15 +1,15 @@
-"""Numba's `njit` with a cache that may be absent, full, read-only or damaged."""
+"""Numba's decorators with a cache that may be absent, full, read-only or damaged."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache
 
-__all__ = ["njit"]
+__all__ = ["njit", "vectorize"]
 
 
 class _ForgivingCache(FunctionCache):
@@ -45,3 +45,16 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         return dispatcher
 
     return compile_later
+
+
+def vectorize(signatures: Sequence[str]) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.vectorize` that compiles now: from the cache, or without one if that fails."""
+
+    def compile_now(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.vectorize(signatures, cache=True)(function)
+        except Exception:
+            # No place, a full disk, or a damaged file; a fault of the code is raised again.
+            return numba.vectorize(signatures)(function)
+
+    return compile_now

@@ -15,10 +15,20 @@ from networld_agent.data.metadata import Metadata
 from networld_agent.data.writer import DatasetWriter, first_difference
 from wirelessenvs.checks import check_int
 
-__all__ = ["Reporter", "available_cores", "collect"]
+__all__ = ["Reporter", "available_cores", "collect", "on_line"]
 
 #: Told "collecting" or "checksums", how many units are done, and of how many.
 Reporter = Callable[[str, int, int], None]
+
+
+def on_line(line: Reporter) -> Reporter:
+    """Shows the collecting alone: checksums take a moment."""
+
+    def report(what: str, done: int, total: int) -> None:
+        if what == "collecting":
+            line(what, done, total)
+
+    return report
 
 
 def available_cores() -> int:

@@ -18,7 +18,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ def export_minari(
     description = dataset.description
     observation_space, action_space = _joint_spaces(description)
     home.mkdir(parents=True, exist_ok=True)
-    _check_space(dataset, target)
+    _check_space(dataset, home, target)
     with _scratch(home) as temporary:
         with _minari_home(temporary), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on author and link, which are optional
@@ -118,7 +118,7 @@ def export_minari(
     return target
 
 
-def _check_space(dataset: TrajectoryDataset, target: Path) -> None:
+def _check_space(dataset: TrajectoryDataset, home: Path, target: Path) -> None:
     """HDF5 does not survive a full disk: it is asked for before.
 
     Raises:
@@ -129,7 +129,7 @@ def _check_space(dataset: TrajectoryDataset, target: Path) -> None:
     arrays = len(layouts) + len(description.metrics) + 4
     # Minari keeps choices as 64-bit integers; rewards stand there twice.
     per_episode = 2 * sum(layout.episode_bytes for layout in layouts) + arrays * _OVERHEAD
-    needed, free = per_episode * dataset.num_episodes, shutil.disk_usage(target.parent.parent).free
+    needed, free = per_episode * dataset.num_episodes, shutil.disk_usage(home).free
     if needed > free:
         raise OSError(
             f"cannot write {target}: it may need {needed / 1e6:.1f} MB and the disk has "
@@ -248,33 +248,40 @@ def _checksums(path: Path, episodes: int) -> list[str]:
     import h5py
 
     with h5py.File(path, "r") as file:
-        return [_digest(_values(file[f"episode_{k}"])) for k in range(episodes)]
+        return [_digest(_nodes(file[f"episode_{k}"], str(path))) for k in range(episodes)]
 
 
-def _values(group: Any, prefix: str = "") -> dict[str, NDArray[Any]]:
-    """All arrays of an episode by path; links and arrays that lie elsewhere are not followed.
+def _nodes(group: Any, where: str, prefix: str = "") -> dict[str, Any]:
+    """HDF5's handles of all arrays of an episode, by path, in order; nothing is read.
+
+    Args:
+        group: of the episode.
+        where: stands before the path in errors.
+        prefix: of the paths.
 
     Raises:
-        DatasetError: naming the one that is no array of this file.
+        DatasetError: for a link or an array whose values lie elsewhere: these are not followed.
     """
     import h5py
 
-    found: dict[str, NDArray[Any]] = {}
+    found: dict[str, Any] = {}
     for name in sorted(group):
         path, own = f"{prefix}{name}", isinstance(group.get(name, getlink=True), h5py.HardLink)
         node = group[name] if own else None
         if isinstance(node, h5py.Group):
-            found |= _values(node, f"{path}/")
+            found |= _nodes(node, where, f"{path}/")
         elif isinstance(node, h5py.Dataset) and not (node.is_virtual or node.external):
-            found[path] = node[()]
+            found[path] = node
         else:
-            raise DatasetError(f"{path} is no array of this file.")
+            raise DatasetError(f"{where}: {path} is no array of this file.")
     return found
 
 
-def _digest(arrays: dict[str, NDArray[Any]]) -> str:
+def _digest(arrays: Mapping[str, Any]) -> str:
+    """SHA-256 of arrays or HDF5's handles of them, by path: names, types, shapes and values."""
     digest = hashlib.sha256()
-    for path, values in arrays.items():
+    for path, stored in arrays.items():
+        values = stored[()]
         kind = values.dtype.newbyteorder("<")
         digest.update(canonical_json([path, kind.str, list(values.shape)]).encode())
         digest.update(np.ascontiguousarray(values, kind).tobytes())
@@ -365,23 +372,23 @@ def _episode(
         group = file.get(f"episode_{episode}")
         if not isinstance(group, h5py.Group):
             raise DatasetError(f"{where} is missing.")
+        nodes = _nodes(group, where)
         for name, shape in shapes.items():
-            node = group.get(name)
-            if not isinstance(node, h5py.Dataset):
+            if name not in nodes:
                 raise DatasetError(f"{where} has no array {name!r}.")
             # Before it is read: a damaged shape may ask for more than all memory.
-            if node.shape != shape:
-                raise DatasetError(f"{where}, {name}: shape {node.shape} instead of {shape}.")
-            if node.dtype.kind not in "biuf":
-                raise DatasetError(f"{where}, {name}: holds no numbers, but {node.dtype}.")
-        if (unknown := group["infos"].keys() - {name.partition("/")[2] for name in shapes}) or (
-            unknown := group.keys() - {name.partition("/")[0] for name in shapes}
-        ):
-            raise DatasetError(f"{where} holds an unknown array {min(unknown)!r}.")
-        return _values(group)
-    except DatasetError as error:
-        text = str(error)
-        raise DatasetError(text if text.startswith(where) else f"{where}: {text}") from None
+            if nodes[name].shape != shape:
+                raise DatasetError(
+                    f"{where}, {name}: shape {nodes[name].shape} instead of {shape}."
+                )
+            if nodes[name].dtype.kind not in "biuf":
+                raise DatasetError(f"{where}, {name}: holds no numbers, but {nodes[name].dtype}.")
+        if unknown := nodes.keys() - shapes.keys():
+            name = min(unknown).rpartition("/")[2]
+            raise DatasetError(f"{where} holds an unknown array {name!r}.")
+        return {name: node[()] for name, node in nodes.items()}
+    except DatasetError:
+        raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
         raise DatasetError(f"{where} cannot be read: {error}.") from None
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from wirelessenvs.compiled import njit
 
 __all__ = ["backward", "forward", "infer"]
 
@@ -26,7 +27,7 @@ _HIGHEST, _LOWEST = np.float32(20.0), np.float32(-80.0)
 _ONE, _TWO, _FOUR, _HALF = np.float32(1), np.float32(2), np.float32(4), np.float32(0.5)
 
 # Fused multiplications only: sums keep their order, so that results do not depend on the compiler.
-_options: Any = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+_options: Any = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
 
 
 @njit(inline="always", **_options)

@@ -7,7 +7,6 @@ is that of `model.norm_mish_kernels`, where training keeps time first.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from networld_agent.model.norm_mish_kernels import (
     _FOUR,
@@ -18,6 +17,7 @@ from networld_agent.model.norm_mish_kernels import (
     _options,
     _spread,
 )
+from wirelessenvs.compiled import njit
 
 __all__ = ["backward", "forward"]
 

@@ -56,9 +56,10 @@ def run_folder(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} exists already and is no training run: choose another --out.")
     with sole_user(folder):
+        _prepare(folder, settings)
+        # Only now: until then it may be anybody's folder.
         for left in folder.rglob(".partial-*"):
             left.unlink(missing_ok=True)
-        _prepare(folder, settings)
         yield
 
 
@@ -76,7 +77,8 @@ def _prepare(folder: Path, settings: dict[str, Any]) -> None:
                 "another --out, or delete that folder."
             )
         return
-    if any(folder.iterdir()):
+    # A kill while `config.json` was written leaves nothing but the part of it.
+    if any(not entry.name.startswith(".partial-") for entry in folder.iterdir()):
         raise ValueError(f"{folder} exists already and is no training run: choose another --out.")
     versions = {
         "networld_agent": __version__,

@@ -331,6 +331,11 @@ def test_a_relative_root_is_a_root(minari_home, tmp_path, monkeypatch):
     assert (tmp_path / "home/rb/a-v0/data/main_data.hdf5").exists()
 
 
+def test_a_namespace_may_be_deep(minari_home):
+    folder = exported(minari_home, "labs/radio/rb/expert-v0")
+    assert (folder / "data" / "main_data.hdf5").exists()
+
+
 def test_a_full_disk_is_noticed_before_hdf5_does(minari_home, monkeypatch, capsys):
     usage = shutil.disk_usage("/")._replace(free=10_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)

@@ -6,8 +6,16 @@ import sys
 import textwrap
 
 import pytest
+from dataset_cases import small_dataset
 
+from benchmarks.baselines import OfflineData, make_baseline
+from benchmarks.baselines.mappo.config import MappoConfig
+from benchmarks.baselines.mappo.train import train_mappo
+from benchmarks.baselines.online.evaluation import Setting
+from networld_agent.config import get_preset
+from networld_agent.data import TrajectoryDataset
 from networld_agent.locks import locked, sole_user, try_lock
+from networld_agent.training import pretrain
 from networld_agent.training.run_folder import run_folder
 
 
@@ -79,14 +87,45 @@ def test_a_run_deletes_what_a_killed_writer_left_and_refuses_a_second(tmp_path):
         pass
 
 
-def test_every_method_of_training_refuses_a_folder_in_use(tmp_path):
-    """The functions that commands call: none of them gets past the lock."""
-    from benchmarks.baselines.online import run as online
-    from benchmarks.baselines.shared import interface
-    from networld_agent.training import run
+def _pretrains(folder):
+    pretrain([small_dataset("rb-v0")], folder, get_preset("smoke", {"steps": 1}))
 
-    for module in (online, interface, run):
-        assert module.run_folder is run_folder
+
+def _fits(folder):
+    method = make_baseline("bc")
+    data = OfflineData(TrajectoryDataset.open(small_dataset("rb-v0")))
+    method.fit(data, method.config_type(steps=1), folder, progress=False)
+
+
+def _trains_online(folder):
+    setting = Setting("rb-v0", overrides={"num_nodes": 3, "max_steps": 10})
+    train_mappo(setting, MappoConfig(steps=16, num_envs=2, rollout=8), folder)
+
+
+@pytest.mark.parametrize("train", [_pretrains, _fits, _trains_online])
+def test_every_way_to_train_refuses_a_folder_in_use(train, tmp_path):
+    with sole_user(tmp_path / "run"), pytest.raises(ValueError, match="another process"):
+        train(tmp_path / "run")
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_nothing_is_deleted_in_a_folder_that_is_no_run(tmp_path):
+    foreign = tmp_path / "home" / "thesis" / ".partial-chapter"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("of somebody else")
+    with (
+        pytest.raises(ValueError, match="exists already and is no training run"),
+        run_folder(tmp_path / "home", {"steps": 1}),
+    ):
+        pass
+    assert foreign.exists()
+
+
+def test_a_run_killed_before_its_configuration_was_there_begins(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".partial-abc").write_bytes(b"half")
+    with run_folder(tmp_path / "run", {"steps": 1}):
+        assert [entry.name for entry in (tmp_path / "run").iterdir()] == ["config.json"]
 
 
 def test_without_file_locks_everything_can_be_imported():
