@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -278,6 +279,9 @@ def _flip(file):
 def _link(file):
     import h5py
 
+    # The very values, in another file: only that they are elsewhere tells them.
+    with h5py.File(Path(file.filename).with_name("other.hdf5"), "w") as other:
+        other["rewards"] = file["episode_1/rewards"][()]
     del file["episode_1/rewards"]
     file["episode_1/rewards"] = h5py.ExternalLink("other.hdf5", "/rewards")
 
@@ -295,7 +299,7 @@ def _link(file):
         (_set("episode_1", np.zeros(3)), "episode 1 is missing"),
         (_set("episode_0/more", 1.0), "episode 0 holds an unknown array 'more'"),
         (_set("episode_0/infos/more", 1.0), "episode 0 holds an unknown array 'more'"),
-        (_link, "episode 1"),
+        (_link, "episode 1: rewards is no array of this file"),
     ],
 )
 def test_a_changed_export_is_not_imported(change, sentence, minari_home, tmp_path, capsys):
