@@ -84,7 +84,10 @@ def _players(options: argparse.Namespace, worlds: Worlds) -> list[Player]:
             planner = Planner.load(path, worlds.task, config, options.device)
             check_fit(planner, worlds)
             players.append(PlannerPlayer(planner, f"{name} {change}".strip()))
-    return players + reference_players(worlds, options.policies or TIERS)
+    players += reference_players(worlds, options.policies)
+    if not players:
+        raise ValueError("there is nothing to play: give --model or --policies.")
+    return players
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -198,9 +201,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_episode_options(parser, seeds=3)
     parser.add_argument("--seed", type=int, help="of the first episode")
     parser.add_argument(
-        "--policies", nargs="*", default=[],
-        help="tiers, policies or module:Class to play beside it, or all "
-        f"(default: {' '.join(TIERS)})",
+        "--policies", nargs="*",
+        help="tiers, policies or module:Class to play beside it, or all; random or "
+        f"module:function in an environment from a factory (default: {' '.join(TIERS)})",
     )  # fmt: skip
     parser.add_argument(
         "--plan", metavar="NAME=VALUE", action="append", default=[],

@@ -10,9 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from benchmarks.baselines import load_policy
-from networld_agent.evaluation.comparison import TIERS, reference_players
+from networld_agent.evaluation.comparison import reference_players
 from networld_agent.evaluation.options import (
     add_episode_options,
     check_episode_options,
@@ -25,6 +26,8 @@ from wirelessenvs.command import parse_overrides, run
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
+
+_REFERENCES: Final = ("random", "medium", "expert")
 
 
 def _play(options: argparse.Namespace) -> None:
@@ -41,7 +44,10 @@ def _play(options: argparse.Namespace) -> None:
         if len(options.policy) > 1:
             policy.name = f"{policy.name} {path}"
         players.append(policy)
-    players += reference_players(worlds, options.policies or TIERS)
+    names = options.policies
+    if names is None and worlds.simulator is not None:
+        names = _REFERENCES
+    players += reference_players(worlds, names)
     print("\n".join(machine_lines(("wirelessenvs", "torch", "numpy"))))
     kind = "validation" if options.validation else "test"
     print_scores(options, worlds, players, seeds, f"{kind} episodes")
@@ -67,9 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="play the seeds that choices are made on, not those that scores are reported on",
     )  # fmt: skip
     parser.add_argument(
-        "--policies", nargs="*", default=["random", "medium", "expert"],
-        help="tiers, policies or module:Class to play beside it, or all "
-        "(default: random medium expert)",
+        "--policies", nargs="*",
+        help="tiers, policies or module:Class to play beside it, or all; random or "
+        f"module:function in an environment from a factory (default: {' '.join(_REFERENCES)})",
     )  # fmt: skip
     return run(_play, parser.parse_args(arguments))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -87,8 +88,10 @@ def _work(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     warnings.simplefilter("ignore")  # the parent has shown them
     try:
-        source = EpisodeSource(settings)
-        with ArrayFiles(folder, layouts) as files:
+        with (
+            contextlib.closing(EpisodeSource(settings)) as source,
+            ArrayFiles(folder, layouts) as files,
+        ):
             while (block := connection.recv()) is not None:
                 for chunk in source.play(block):
                     files.write(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +20,9 @@ _AHEAD = 4
 
 
 def _play(settings: CollectionSettings, block: tuple[int, ...]) -> Iterator[Any]:
-    for chunk in EpisodeSource(settings).play(block):
-        yield chunk.episodes, chunk.first, chunk.arrays
+    with contextlib.closing(EpisodeSource(settings)) as source:
+        for chunk in source.play(block):
+            yield chunk.episodes, chunk.first, chunk.arrays
 
 
 def _check_reachable(address: str) -> None:

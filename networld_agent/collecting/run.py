@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -66,8 +67,19 @@ def collect(
     """
     check_int("--num-envs", num_envs, 1)
     check_int("--jobs", jobs, 1, 10_000)
-    target = Path(out)
-    source = EpisodeSource(settings)
+    with contextlib.closing(EpisodeSource(settings)) as source:
+        return _collect(source, settings, Path(out), num_envs, jobs, ray_address, report)
+
+
+def _collect(
+    source: EpisodeSource,
+    settings: CollectionSettings,
+    target: Path,
+    num_envs: int,
+    jobs: int,
+    ray_address: str | None,
+    report: Reporter | None,
+) -> Path:
     description = source.describe()
     if target.exists():
         try:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 import networld_agent
 import wirelessenvs
 from networld_agent.collecting.action_forms import action_forms
-from networld_agent.collecting.policies import BatchFunction, BatchPolicy
 from networld_agent.collecting.settings import CollectionSettings
 from networld_agent.collecting.tiers import tier_policy
 from networld_agent.data.files import Chunk
@@ -23,8 +22,9 @@ from networld_agent.data.labels import action_labels, metric_labels, observation
 from networld_agent.data.metadata import Description, Quantity
 from networld_agent.worlds.interface import Worlds, WorldStep
 from networld_agent.worlds.make import make_worlds
+from networld_agent.worlds.policies import BatchFunction, BatchPolicy
 from networld_agent.worlds.randomness import BLOCK, RandomActions
-from networld_agent.worlds.spaces import action_info, action_size, observation_info
+from networld_agent.worlds.spaces import action_info, action_shape, action_size, observation_info
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.loading import load
 from wirelessenvs.tasks import get_task
@@ -66,12 +66,15 @@ class EpisodeSource:
                     f"module:function, got {settings.policy!r}."
                 )
             self._function = load(settings.policy, "--policy")
+        if not settings.foreign:
+            tier_policy(get_task(self._worlds.task), settings.policy, self._config)
         for tier in dict.fromkeys(settings.episode_policies):
             self._policy(tier, (0,))
         self._forms = action_forms(self._worlds.task, self._config)
         self._description = self._describe()
         self._layouts = self._description.layouts()
         self._dtypes = {name: np.dtype(x.dtype) for name, x in self._layouts.items()}
+        self._known = {metric.name for metric in self._description.metrics}
 
     def _make(self, num_envs: int) -> Worlds:
         settings = self._settings
@@ -92,7 +95,7 @@ class EpisodeSource:
     def _describe(self) -> Description:
         settings, worlds = self._settings, self._worlds
         # Some environments have a graph only after a reset, and name metrics only in a step.
-        worlds.reset(settings.seeds[:1])
+        seen = worlds.reset(settings.seeds[:1])
         graph = NeighborGraph(worlds.agents, worlds.adjacency[0])
         self._given = worlds.graph_given
         self._adjacency = None if worlds.graph_changes else graph.adjacency
@@ -100,7 +103,9 @@ class EpisodeSource:
             warnings.warn(
                 f"{settings.env} has no graph: every agent hears every other one.", stacklevel=2
             )
-        environment, versions, metrics = self._factory() if self._config is None else self._task()
+        environment, versions, metrics = (
+            self._factory(seen) if self._config is None else self._task()
+        )
         labels = observation_labels(worlds.task, self._config, worlds.observation_size)
         names = action_labels(worlds.task, self._config, action_size(worlds.action_space))
         rows = None if self._adjacency is None else self._adjacency.astype(int).tolist()
@@ -120,6 +125,7 @@ class EpisodeSource:
             forms={name: form for name, (form, _) in self._forms.items()},
             adjacency=None if rows is None else tuple(tuple(row) for row in rows),
             graph_given=self._given,
+            terminations=settings.foreign,
         )
 
     def _task(self) -> tuple[dict[str, Any], dict[str, str], tuple[Quantity, ...]]:
@@ -135,7 +141,9 @@ class EpisodeSource:
         versions = {"wirelessenvs": wirelessenvs.__version__}
         return environment, versions, metric_labels(task.id, simulator.metric_names)
 
-    def _factory(self) -> tuple[dict[str, Any], dict[str, str], tuple[Quantity, ...]]:
+    def _factory(
+        self, seen: NDArray[np.float32]
+    ) -> tuple[dict[str, Any], dict[str, str], tuple[Quantity, ...]]:
         """The same of an environment from a factory; plays one step to see its metrics."""
         factory, worlds = self._settings.env, self._worlds
         try:
@@ -146,7 +154,10 @@ class EpisodeSource:
             ) from None
         package = factory.split(":")[0].split(".")[0]
         versions = {name: version(name) for name in packages_distributions().get(package, ())[:1]}
-        step = worlds.step(worlds.sampler()(np.random.default_rng(0))[:1])
+        policy = self._policy(self._settings.policy, self._settings.seeds[:1])
+        # Only who asks for random actions needs a space that has them.
+        actions = policy(seen) if policy else worlds.sampler()(np.random.default_rng(0))[:1]
+        step = worlds.step(actions)
         metrics = tuple(Quantity(name, "") for name in step.metrics)
         return {"factory": factory, "arguments": arguments}, versions, metrics
 
@@ -154,12 +165,18 @@ class EpisodeSource:
     def _policy(self, tier: str, seeds: tuple[int, ...]) -> BatchPolicy | BatchFunction | None:
         """The policy of a block; None if all its actions are random."""
         if self._function is not None:
-            return BatchFunction(self._function, seeds)
+            shape = (len(self._worlds.agents), *action_shape(self._worlds.action_space))
+            name = f"--policy {self._settings.policy}"
+            return BatchFunction(self._function, seeds, name, shape)
         simulator = self._worlds.simulator
         if simulator is None:
             return None
         name = tier_policy(get_task(self._worlds.task), tier, simulator.config)
         return None if name == "random" else BatchPolicy(name, simulator, seeds)
+
+    def close(self) -> None:
+        """Closes the environments."""
+        self._worlds.close()
 
     def play(self, episodes: tuple[int, ...]) -> Iterator[Chunk]:
         """The episodes with these indices, all of one tier, in pieces of bounded size."""
@@ -172,6 +189,7 @@ class EpisodeSource:
         settings, total = self._settings, self._settings.steps
         seeds = tuple(settings.seeds[e] for e in episodes)
         if self._worlds.num_envs != len(episodes):
+            self._worlds.close()
             self._worlds = self._make(len(episodes))
         worlds, dynamic = self._worlds, self._adjacency is None
         observations = worlds.reset(seeds)
@@ -179,8 +197,10 @@ class EpisodeSource:
         policy = self._policy(settings.episode_policies[episodes[0]], seeds)
         mixing = policy is None or settings.epsilon > 0
         epsilon = 1.0 if policy is None else settings.epsilon
-        sampler = worlds.sampler()
-        sources = [RandomActions(seed, epsilon, len(worlds.agents), sampler) for seed in seeds]
+        sources: list[RandomActions] = []
+        if mixing:
+            sampler = worlds.sampler()
+            sources = [RandomActions(seed, epsilon, len(worlds.agents), sampler) for seed in seeds]
         chosen: NDArray[Any] = np.zeros(0)
         drawn: NDArray[Any] = np.zeros(0)
         buffer = self._buffer(len(episodes))
@@ -213,7 +233,9 @@ class EpisodeSource:
             observations = step.observations
             buffer["actions"][:, :, k] = actions
             buffer["rewards"][:, :, k] = step.rewards
-            self._record_metrics(buffer, k, step, t, seeds)
+            self._record_metrics(buffer, k, step)
+            if "terminations" in buffer:
+                buffer["terminations"][:, k] = step.terminated
             if t + 1 < total:
                 self._check_length(step, t + 1, seeds)
             else:
@@ -244,21 +266,17 @@ class EpisodeSource:
             )
 
     # ------------------------------------------------------------------- pieces
-    def _record_metrics(
-        self,
-        buffer: dict[str, NDArray[Any]],
-        k: int,
-        step: WorldStep,
-        t: int,
-        seeds: tuple[int, ...],
-    ) -> None:
+    def _record_metrics(self, buffer: dict[str, NDArray[Any]], k: int, step: WorldStep) -> None:
+        """An info may come and go: nan where there was none."""
         for column, metric in enumerate(self._description.metrics):
-            if metric.name not in step.metrics:
-                raise ValueError(
-                    f"{metric.name!r} is missing in the infos of step {t} of the episode with "
-                    f"seed {seeds[0]}."
-                )
-            buffer["metrics"][:, :, k, column] = step.metrics[metric.name]
+            buffer["metrics"][:, :, k, column] = step.metrics.get(metric.name, np.nan)
+        if late := step.metrics.keys() - self._known:
+            self._known |= late
+            warnings.warn(
+                f"{self._settings.env}: {', '.join(sorted(late))} was not in the first step's "
+                "infos, which say what is recorded: it is left out.",
+                stacklevel=2,
+            )
 
     def _buffer(self, num_envs: int) -> dict[str, NDArray[Any]]:
         """Arrays for as many steps as fit into `BUFFER_BYTES`, and one more observation."""
@@ -270,7 +288,7 @@ class EpisodeSource:
             if name in self._forms:
                 continue
             shape = list(layout.shape)
-            axis = 1 if name == "adjacency" else 2
+            axis = layout.lead
             shape[0], shape[axis] = num_envs, length + shape[axis] - steps
             buffer[name] = np.empty(shape, self._dtypes[name])
         return buffer
@@ -286,7 +304,9 @@ class EpisodeSource:
         arrays = {}
         for name, values in buffer.items():
             final = count + 1 if last and name in ("observations", "adjacency") else count
-            arrays[name] = values[:, :final] if name == "adjacency" else values[:, :, :final]
+            arrays[name] = (
+                values[:, :final] if self._layouts[name].lead == 1 else values[:, :, :final]
+            )
         for name, (_, convert) in self._forms.items():
             arrays[name] = convert(arrays["actions"])
         return Chunk(episodes, first, arrays)

@@ -50,6 +50,11 @@ def _slicing(tier: str, config: Any) -> str:  # noqa: ARG001
     return {"genie": "oracle", "medium": "users"}.get(tier, tier)
 
 
+def _named(tier: str, config: Any) -> str:  # noqa: ARG001
+    # A task of one's own names its policies like the tiers that it has.
+    return tier
+
+
 _TABLE: Final = {"cbf-v0": _cbf, "rb-v0": _rb, "slicing-v0": _slicing}
 
 
@@ -59,11 +64,14 @@ def tier_policy(task: Task, tier: str, config: Any) -> str:
     Raises:
         ValueError: if the task has no such policy; the sentence lists tiers and policies.
     """
-    if tier in TIERS:
-        return _TABLE[task.id](tier, config)
     if ":" in tier:
         return tier
-    return check_choice("--policy", tier, (*TIERS, *(p for p in task.policies if p not in TIERS)))
+    name_of = _TABLE.get(task.id, _named)
+    known = [t for t in TIERS if name_of(t, config) in task.policies]
+    if set(MIXED_SHARES) <= set(known):
+        known.append("mixed")
+    check_choice("--policy", tier, (*known, *(p for p in task.policies if p not in known)))
+    return name_of(tier, config) if tier in known else tier
 
 
 def episode_policies(policy: str, episodes: int) -> tuple[str, ...]:

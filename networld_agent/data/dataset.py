@@ -122,8 +122,15 @@ class TrajectoryDataset:
         """Any array by name, such as "beams" `(E, N, T, 2 A)`."""
         return self._arrays[check_choice("array", name, self._arrays)]
 
+    @property
+    def terminations(self) -> NDArray[np.bool_]:
+        """`(E, T)` where the task ended for good, not because the time was up."""
+        if not self.description.terminations:
+            return np.zeros(self.rewards.shape[::2], np.bool_)
+        return self._arrays["terminations"].astype(np.bool_)
+
     def metric(self, name: str) -> NDArray[np.float32]:
-        """`(E, N, T)` one per-agent metric of the environment."""
+        """`(E, N, T)` one per-agent metric; nan where an environment of others said none."""
         names = [metric.name for metric in self.description.metrics]
         values: NDArray[np.float32] = self._arrays["metrics"]
         return values[..., names.index(check_choice("metric", name, names))]

@@ -150,6 +150,8 @@ class Description:
         adjacency: `(N, N)` rows of 0 and 1, or None if it changes with the steps and is stored in
             `adjacency.npy`.
         graph_given: false where the environment has no graph and all agents hear all.
+        terminations: whether `terminations.npy` says which steps ended a task for good. Without it
+            episodes end because their time is up.
     """
 
     task: str
@@ -167,6 +169,7 @@ class Description:
     forms: dict[str, Form]
     adjacency: tuple[tuple[int, ...], ...] | None
     graph_given: bool
+    terminations: bool = False
 
     @property
     def num_episodes(self) -> int:
@@ -199,6 +202,8 @@ class Description:
             layouts[name] = ArrayLayout(form.dtype, (e, n, t, *width))
         if self.adjacency is None:
             layouts["adjacency"] = ArrayLayout("|u1", (e, t + 1, n, n), lead=1)
+        if self.terminations:
+            layouts["terminations"] = ArrayLayout("|u1", (e, t), lead=1)
         return layouts
 
     def to_json(self) -> dict[str, Any]:
@@ -211,6 +216,8 @@ class Description:
             document[field.name] = value
         document["metrics"] = [dataclasses.asdict(metric) for metric in self.metrics]
         document["forms"] = {name: dataclasses.asdict(form) for name, form in self.forms.items()}
+        if not self.terminations:
+            del document["terminations"]  # as before there was any
         return _plain(document)
 
     @classmethod
@@ -253,6 +260,7 @@ class Description:
             forms=_read_forms(fields.sub("forms")),
             adjacency=None if dynamic else _read_adjacency(fields, len(agents)),
             graph_given=fields.flag("graph_given"),
+            terminations="terminations" in document and fields.flag("terminations"),
         )
 
 

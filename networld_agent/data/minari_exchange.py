@@ -181,8 +181,9 @@ def _episodes(dataset: TrajectoryDataset, report: Report | None) -> Iterator[Any
             infos[f"action_{name}"] = _steps_first(dataset.array(name)[episode])
         if description.adjacency is None:
             infos["adjacency"] = np.array(dataset.array("adjacency")[episode])
-        last = np.zeros(description.steps, np.bool_)
-        last[-1] = True
+        ended = dataset.terminations[episode]
+        cut = np.zeros(description.steps, np.bool_)
+        cut[-1] = not ended[-1]
         yield EpisodeBuffer(
             id=count,
             seed=description.seeds[episode],
@@ -190,8 +191,8 @@ def _episodes(dataset: TrajectoryDataset, report: Report | None) -> Iterator[Any
             actions=actions.astype(np.int64) if discrete else actions,
             # Along the last axis, as the environments do it: the same bits.
             rewards=infos["agent_rewards"].mean(1),
-            terminations=np.zeros(description.steps, np.bool_),
-            truncations=last,
+            terminations=ended,
+            truncations=cut,
             infos=infos,
         )
         if report is not None:
@@ -396,7 +397,7 @@ def _episode(
 def _shapes(description: Description) -> dict[str, tuple[int, ...]]:
     """Of every array of an exported episode, by its path."""
     layouts = description.layouts()
-    joint = {name: _swapped(layout.shape[1:]) for name, layout in layouts.items()}
+    joint = {name: _swapped(x.shape[1:]) for name, x in layouts.items() if x.lead == 2}
     steps = (description.steps,)
     shapes = {name: joint[name] for name in ("observations", "actions")}
     shapes |= dict.fromkeys(("rewards", "terminations", "truncations"), steps)
@@ -423,4 +424,6 @@ def _arrays(found: dict[str, NDArray[Any]], description: Description) -> dict[st
     result = {name: np.swapaxes(values, 0, 1)[None] for name, values in arrays.items()}
     if description.adjacency is None:
         result["adjacency"] = found["infos/adjacency"][None]
+    if description.terminations:
+        result["terminations"] = found["terminations"][None]
     return result

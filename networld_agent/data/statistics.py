@@ -25,14 +25,14 @@ Visit = Callable[[int, int, NDArray[Any]], None]
 
 
 class Moments:
-    """Least, greatest, mean and spread per column, taken in row by row.
+    """Least, greatest, mean and spread per column, taken in row by row; nan is no value.
 
     Mean and variance are combined by Chan's formula: sums of squares of large numbers would lose
     the spread.
     """
 
     def __init__(self, columns: int) -> None:
-        self.count = 0
+        self.count = np.zeros(columns, np.int64)
         self.low = np.full(columns, math.inf)
         self.high = np.full(columns, -math.inf)
         self.mean = np.zeros(columns)
@@ -41,20 +41,32 @@ class Moments:
     def add(self, values: NDArray[Any]) -> None:
         """Takes in `(K, columns)` values."""
         values = values.astype(np.float64)
-        count, mean = len(values), values.mean(0)
-        total = self.count + count
+        count, mean = np.full(len(self.mean), len(values)), values.mean(0)
+        if np.isnan(mean).any():
+            known = ~np.isnan(values)
+            count = known.sum(0)
+            mean = np.where(known, values, 0).sum(0) / np.maximum(count, 1)
+            squares = np.where(known, values - mean, 0) ** 2
+        else:
+            squares = (values - mean) ** 2
+        total = np.maximum(self.count + count, 1)
         delta = mean - self.mean
-        self._square += ((values - mean) ** 2).sum(0) + delta**2 * self.count * count / total
+        self._square += squares.sum(0) + delta**2 * self.count * count / total
         self.mean += delta * count / total
-        self.count = total
-        np.minimum(self.low, values.min(0), out=self.low)
-        np.maximum(self.high, values.max(0), out=self.high)
+        self.count += count
+        np.fmin(self.low, np.fmin.reduce(values, 0), out=self.low)
+        np.fmax(self.high, np.fmax.reduce(values, 0), out=self.high)
 
-    def to_json(self) -> dict[str, list[float]]:
-        """The moments as JSON values, one list each with an entry per column."""
-        spread = np.sqrt(self._square / max(self.count, 1))
+    def to_json(self) -> dict[str, list[float | None]]:
+        """The moments as JSON values, a list each with an entry per column; null without values."""
+        spread = np.sqrt(self._square / np.maximum(self.count, 1))
         parts = {"min": self.low, "max": self.high, "mean": self.mean, "std": spread}
-        return {name: [_rounded(x) for x in values.tolist()] for name, values in parts.items()}
+        return {
+            name: [
+                _rounded(x) if n else None for x, n in zip(values.tolist(), self.count, strict=True)
+            ]
+            for name, values in parts.items()
+        }
 
 
 def _rounded(value: float) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from networld_agent.data.errors import DatasetError
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.statistics import rows_of_file
+from wirelessenvs.tasks import TASKS
 
 __all__ = ["check_sample", "verify_full"]
 
@@ -61,9 +62,14 @@ def _check_row(
     name: str, description: Description, episode: int, agent: int, row: NDArray[Any]
 ) -> None:
     """Checks one agent's values in one episode, `(steps, ...)`."""
-    floating = np.issubdtype(row.dtype, np.floating)
-    if floating and not np.isfinite(row).all():
-        index = np.argwhere(~np.isfinite(row))[0]
+    wrong = np.zeros(row.shape, np.bool_)
+    if np.issubdtype(row.dtype, np.floating):
+        wrong = ~np.isfinite(row)
+        if name == "metrics" and description.task not in TASKS:
+            # An environment of others need not give every info in every step.
+            wrong &= ~np.isnan(row)
+    if wrong.any():
+        index = np.argwhere(wrong)[0]
         value = row[tuple(index)]
         raise DatasetError(_place(name, description, episode, agent, index) + f" is {value}.")
     if name == "actions":
@@ -75,6 +81,11 @@ def _check_row(
             value, limits = columns[tuple(index)], (low[index[1]], high[index[1]])
             place = _place(name, description, episode, agent, index)
             raise DatasetError(f"{place} is {value:g}, outside {limits[0]:g} to {limits[1]:g}.")
+    if name == "terminations" and (row[:-1].any() or row[-1] > 1):
+        raise DatasetError(
+            f"terminations.npy: episode {episode} must hold 0, and 0 or 1 at its last step: an "
+            "episode that ends has no further steps."
+        )
     if name == "adjacency" and (row > 1).any():
         index = np.argwhere(row > 1)[0]
         raise DatasetError(

@@ -299,6 +299,13 @@ class WindowSource:
         """`(B, L)` or `(B, N, L)` in the environment's units."""
         return windows_of(self.dataset.rewards, places, length)
 
+    def terminations(self, places: Places) -> NDArray[np.bool_]:
+        """`(B,)` where the first action of a window ended the task for good."""
+        if not self.dataset.description.terminations:
+            return np.zeros(len(places.episodes), np.bool_)
+        flags = self.dataset.array("terminations")[places.episodes, places.starts]
+        return np.asarray(flags, np.bool_)
+
     def neighbor_weights(self, places: Places, length: int) -> NDArray[np.float32]:
         """Weights of all agents in the mean of an agent's neighbours; none: all 0.
 

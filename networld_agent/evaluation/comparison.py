@@ -7,7 +7,7 @@ from typing import Final
 
 from networld_agent.collecting.tiers import tier_policy
 from networld_agent.evaluation.episodes import Episodes, play
-from networld_agent.evaluation.players import Player, PolicyPlayer, RandomPlayer
+from networld_agent.evaluation.players import Player, PolicyPlayer
 from networld_agent.evaluation.table import Row, make_rows
 from networld_agent.worlds.interface import Worlds
 from wirelessenvs.command import Progress
@@ -19,21 +19,22 @@ __all__ = ["TIERS", "evaluate", "reference_players"]
 TIERS: Final = ("random", "medium", "expert", "genie")
 
 
-def reference_players(worlds: Worlds, names: Sequence[str] = TIERS) -> list[Player]:
+def reference_players(worlds: Worlds, names: Sequence[str] | None = None) -> list[Player]:
     """What the task itself ships to compare with; random actions where it ships nothing.
 
     Args:
         worlds: of the task.
-        names: tiers, policies or `module:Class`; "all" stands for every policy of the task.
+        names: tiers, policies or `module:Class`; "all" stands for every policy of the task; `TIERS`
+            by default. Of an environment of others "random", the default, and `module:function`.
 
     Raises:
         ValueError: for an unknown name; the sentence lists those that exist.
     """
     if worlds.simulator is None:
-        return [RandomPlayer(worlds)]
+        return [PolicyPlayer(worlds, name) for name in (("random",) if names is None else names)]
     task, config = get_task(worlds.task), worlds.simulator.config
     chosen: dict[str, str] = {}
-    for name in names:
+    for name in TIERS if names is None else names:
         if name == "all":
             chosen.update({policy: policy for policy in task.policies})
             continue

@@ -28,7 +28,7 @@ class Episodes:
     Args:
         seeds: `(E,)` of the episodes.
         rewards: `(E,)`.
-        metrics: by name, each `(E,)`.
+        metrics: by name, each `(E,)`, over the steps and agents that have it; nan where none has.
         repeated: `(E,)` share of actions equal to the agent's last one.
         seconds_per_step: wall-clock time that the method took to decide, per step of the batch.
         bytes_per_step: that an agent sent, per step.
@@ -61,9 +61,32 @@ def same_actions(
     """`(B, N)` where two joint actions are the same; reals within 1 % of the space's width."""
     if isinstance(space, gymnasium.spaces.Box):
         width = (space.high - space.low).astype(np.float64)
-        return (np.abs(actions - last) <= 0.01 * width).reshape(*actions.shape[:2], -1).all(2)
+        near = 0.01 * np.where(np.isfinite(width), width, 0)
+        return (np.abs(actions - last) <= near).reshape(*actions.shape[:2], -1).all(2)
     equal: NDArray[np.bool_] = (actions == last).reshape(*actions.shape[:2], -1).all(2)
     return equal
+
+
+class _Mean:
+    """Mean of a metric over agents and steps, of those that have it."""
+
+    def __init__(self, batch: int) -> None:
+        self._sum, self._steps = np.zeros(batch), np.zeros(batch)
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        """Takes in a step, `(B, N)`; nan is no value."""
+        known = ~np.isnan(values)
+        agents = known.sum(1)
+        mean = values.mean(1)
+        if not known.all():
+            mean = np.where(known, values, 0).sum(1) / np.maximum(agents, 1)
+        self._sum += mean
+        self._steps += agents > 0
+
+    @property
+    def value(self) -> NDArray[np.float64]:
+        """`(B,)`."""
+        return np.where(self._steps > 0, self._sum / np.maximum(self._steps, 1), np.nan)
 
 
 def whole_batch(episodes: int, limit: int) -> int:
@@ -109,7 +132,7 @@ def play(
         observations = worlds.reset(chunk)
         player.begin(chunk)
         rewards, repeated = np.zeros(batch), np.zeros(batch)
-        metrics: dict[str, NDArray[np.float64]] = {}
+        metrics: dict[str, _Mean] = {}
         last: NDArray[Any] | None = None
         for t in range(warm_up + steps):
             start = time.perf_counter()
@@ -121,14 +144,18 @@ def play(
                 calls += 1
             step = worlds.step(actions)
             observations = step.observations
-            if step.terminated.any() or (step.truncated.any() and t + 1 < warm_up + steps):
-                raise ValueError(f"an episode of {worlds.task} ended early: ask for fewer --steps.")
+            over = step.terminated | step.truncated
+            if over.any() and t + 1 < warm_up + steps:
+                raise ValueError(
+                    f"the episode of {worlds.task} with seed {chunk[int(over.argmax())]} ended "
+                    f"after {t + 1} steps: {warm_up + steps} are to be played, ask for fewer."
+                )
             if watch is not None:
                 watch()
             if t >= warm_up:
                 rewards += step.rewards.mean(1)
                 for name, values in step.metrics.items():
-                    metrics[name] = metrics.get(name, np.zeros(batch)) + values.mean(1)
+                    metrics.setdefault(name, _Mean(batch)).add(values)
                 if last is not None:
                     repeated += same_actions(actions, last, worlds.action_space).mean(1)
             last = actions
@@ -136,12 +163,14 @@ def play(
             if progress is not None:
                 progress(done)
         pairs = max(steps if warm_up else steps - 1, 1)
-        averages = {name: values / steps for name, values in metrics.items()}
+        averages = {name: mean.value for name, mean in metrics.items()}
         parts.append((rewards / steps, averages, repeated / pairs))
+    unknown = np.full(batch, np.nan)
+    names = dict.fromkeys(name for part in parts for name in part[1])
     return Episodes(
         tuple(seeds),
         np.concatenate([part[0] for part in parts]),
-        {name: np.concatenate([part[1][name] for part in parts]) for name in parts[0][1]},
+        {name: np.concatenate([part[1].get(name, unknown) for part in parts]) for name in names},
         np.concatenate([part[2] for part in parts]),
         seconds / max(calls, 1),
         player.bytes_per_step,

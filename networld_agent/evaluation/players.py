@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from networld_agent.model.action_spec import spec_of_space
 from networld_agent.model.task_spec import ActionSpec
 from networld_agent.worlds.interface import Worlds
-from wirelessenvs.policy import Policy
-from wirelessenvs.tasks import make_policy
+from networld_agent.worlds.policies import BatchFunction, BatchPolicy, BatchRandom
+from networld_agent.worlds.spaces import action_shape
+from wirelessenvs.loading import load
 
 if TYPE_CHECKING:
     from networld_agent.planning import Planner
 
-__all__ = ["Fitted", "PlannerPlayer", "Player", "PolicyPlayer", "RandomPlayer", "check_fit"]
+__all__ = ["Fitted", "PlannerPlayer", "Player", "PolicyPlayer", "check_fit"]
 
 
 class Player(Protocol):
@@ -65,62 +66,61 @@ class PlannerPlayer:
 
 
 class PolicyPlayer:
-    """A policy of the task, with the privileged view of its information class."""
+    """A rule: random actions, a policy of the task, or code of one's own.
+
+    Every episode has random numbers of its own, so that a score does not depend on how many
+    episodes are played at once.
+
+    Args:
+        worlds: that it plays in.
+        policy: "random"; of one of this project's tasks also the name of a policy or
+            `module:Class`; of another environment `module:function`, see `BatchFunction`.
+        name: in tables; the policy by default.
+
+    Raises:
+        ValueError: if there is no such rule, or no random actions in the action space.
+    """
 
     def __init__(self, worlds: Worlds, policy: str, name: str | None = None) -> None:
-        self.name, self._policy_name = name or policy, policy
-        self._policy = self._make(worlds, 0)
+        self.name, self._policy = name or policy, policy
         self._worlds = worlds
-        self.information = str(self._policy.information)
+        self._function: Any = None
+        if worlds.simulator is None and policy != "random":
+            if ":" not in policy:
+                raise ValueError(
+                    f"{worlds.task} ships no policy {policy!r}: random or module:function play "
+                    "there."
+                )
+            self._function = load(policy, "policy")
+        self._play = self._made((0,))
+        play = self._play
+        self.information = str(play.information) if isinstance(play, BatchPolicy) else "local"
 
-    def _make(self, worlds: Worlds, seed: int) -> Policy:
-        return make_policy(self._policy_name, worlds.simulator, seed=seed)
+    def _made(self, seeds: tuple[int, ...]) -> BatchRandom | BatchPolicy | BatchFunction:
+        worlds = self._worlds
+        if self._policy == "random":
+            return BatchRandom(worlds.sampler(), seeds)
+        if worlds.simulator is not None:
+            return BatchPolicy(self._policy, worlds.simulator, seeds)
+        shape = (len(worlds.agents), *action_shape(worlds.action_space))
+        return BatchFunction(self._function, seeds, self._policy, shape)
 
     def begin(self, seeds: Sequence[int]) -> None:
         """A fresh policy: no memory of the last episode, random numbers by seed."""
-        self._policy = self._make(self._worlds, seeds[0])
-        self._policy.reset()
-
-    def act(self, worlds: Worlds, observations: NDArray[np.float32]) -> NDArray[Any]:
-        """Acts by the rule."""
-        simulator = worlds.simulator
-        assert simulator is not None
-        return self._policy(observations, simulator.privileged(self._policy.information))
-
-    @property
-    def bytes_per_step(self) -> float:
-        """Zero: what a rule would send is not counted."""
-        return float("nan")
-
-
-class RandomPlayer:
-    """Uniformly random actions, for environments that ship no policies."""
-
-    name, information = "random", "local"
-
-    def __init__(self, worlds: Worlds) -> None:
-        self._sampler = worlds.sampler()
-
-    def begin(self, seeds: Sequence[int]) -> None:
-        """Restarts the random numbers."""
-        self._generators = [np.random.default_rng([seed, 1]) for seed in seeds]
-        self._blocks: list[list[Any]] = [[] for _ in seeds]
+        self._play = self._made(tuple(seeds))
 
     def act(
         self,
         worlds: Worlds,  # noqa: ARG002
-        observations: NDArray[np.float32],  # noqa: ARG002
+        observations: NDArray[np.float32],
     ) -> NDArray[Any]:
-        """Draws one action per agent."""
-        for rows, generator in zip(self._blocks, self._generators, strict=True):
-            if not rows:
-                rows.extend(self._sampler(generator))
-        return np.stack([rows.pop() for rows in self._blocks])
+        """Acts by the rule."""
+        return self._play(observations)
 
     @property
     def bytes_per_step(self) -> float:
-        """Zero: random agents send nothing."""
-        return 0.0
+        """Not a number: what a rule would send is not counted."""
+        return float("nan")
 
 
 class Fitted(Protocol):

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from networld_agent.evaluation.episodes import Episodes
 from networld_agent.evaluation.scores import (
     bootstrap_interval,
@@ -83,7 +86,7 @@ def make_rows(
                 spread_over_groups(played.rewards, groups),
                 score,
                 interval,
-                {name: float(values.mean()) for name, values in played.metrics.items()},
+                {name: _known_mean(values) for name, values in played.metrics.items()},
                 float(played.repeated.mean()),
                 played.bytes_per_step,
                 1000 * played.seconds_per_step,
@@ -91,6 +94,11 @@ def make_rows(
             )
         )
     return rows
+
+
+def _known_mean(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan
 
 
 def printed(rows: Sequence[Row], metric: str | None) -> str:

@@ -23,7 +23,7 @@ class WorldStep:
     Args:
         observations: `(B, N, d)` float32.
         rewards: `(B, N)`.
-        metrics: per-agent quantities by name, each `(B, N)`.
+        metrics: per-agent quantities by name, each `(B, N)`; nan where the environment said none.
         terminated: `(B,)` where the episode ended for good.
         truncated: `(B,)` where its time was up, and it had not ended for good.
     """
@@ -97,6 +97,11 @@ class Worlds(Protocol):
                 observation; its rewards and metrics are zero.
 
         Raises:
-            ValueError: for an illegal action, or an agent that left before the others.
+            ValueError: for an illegal action, an agent that left before the others, or a result
+                that is no finite number; the sentence names agent, step and field.
         """
+        ...
+
+    def close(self) -> None:
+        """Lets go of what the environments hold: processes, ports, windows."""
         ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import weakref
+from collections.abc import Callable, Container, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -24,6 +26,7 @@ class PettingZooWorlds:
 
     Agents must share one observation and one action space, and all live until the episode ends.
     The environment's `graph.adjacency` says who hears whom if it has one; otherwise all hear all.
+    They are closed with this object, at the latest when Python ends.
 
     Args:
         task: name, for messages and files.
@@ -31,7 +34,7 @@ class PettingZooWorlds:
         num_envs: B.
 
     Raises:
-        ValueError: if the environment is not parallel, or its agents are not alike.
+        ValueError: if the environment cannot be made, is not parallel, or its agents are not alike.
     """
 
     simulator: Simulator[Any] | None = None
@@ -40,7 +43,14 @@ class PettingZooWorlds:
 
     def __init__(self, task: str, make: Callable[[], Any], num_envs: int) -> None:
         self.task, self.num_envs = task, num_envs
-        self._envs = [make() for _ in range(num_envs)]
+        self._envs: list[Any] = []
+        # Nobody who makes worlds has to remember it: foreign simulators hold processes and ports.
+        self._closing = weakref.finalize(self, _close, self._envs)
+        for _ in range(num_envs):
+            try:
+                self._envs.append(make())
+            except Exception as error:
+                raise ValueError(f"{task} cannot be made: {_told(error)}.") from error
         first = self._envs[0]
         self.agents: tuple[str, ...] = tuple(getattr(first, "possible_agents", ()))
         # An environment of the agent-environment cycle has agents too, but acts for one at a time.
@@ -59,6 +69,7 @@ class PettingZooWorlds:
         )
         self._seeds = np.zeros(num_envs, object)
         self._steps = np.zeros(num_envs, np.int64)
+        self._over = np.ones(num_envs, np.bool_)
 
     def _shared(self, kind: str) -> gymnasium.Space[Any]:
         """The one space of all agents."""
@@ -115,7 +126,12 @@ class PettingZooWorlds:
         for index, (env, seed) in enumerate(zip(self._envs, seeds, strict=True)):
             if seed is not None:
                 self._seeds[index], self._steps[index] = int(seed), 0
-                self._see(index, env.reset(seed=int(seed))[0])
+                try:
+                    seen, _ = env.reset(seed=int(seed))
+                except Exception as error:
+                    raise self._fault(index, "reset", error) from error
+                self._see(index, seen)
+                self._over[index] = False
         return self._observations.copy()
 
     def step(self, actions: NDArray[Any], active: NDArray[np.bool_] | None = None) -> WorldStep:
@@ -127,44 +143,134 @@ class PettingZooWorlds:
         infos: list[list[dict[str, Any]]] = [[{}] * len(self.agents)] * self.num_envs
         for index in chosen:
             env, rows = self._envs[index], actions[index]
-            joint = {a: self._native(row) for a, row in zip(self.agents, rows, strict=True)}
-            seen, reward, ended, cut, info = env.step(joint)
+            if self._over[index]:
+                raise ValueError(
+                    f"{self.task}: the episode with seed {self._seeds[index]} is over after "
+                    f"{self._steps[index]} steps: reset it first."
+                )
             self._steps[index] += 1
+            joint = {a: self._native(index, a, r) for a, r in zip(self.agents, rows, strict=True)}
+            try:
+                seen, reward, ended, cut, info = env.step(joint)
+                terminated[index], truncated[index] = any(ended.values()), any(cut.values())
+            except Exception as error:
+                raise self._fault(index, "step", error) from error
             self._check_alive(index, "reward", reward)
             # After the last step an environment may have no agents, but not some of them.
             self._check_alive(index, "next turn", getattr(env, "agents", ()) or self.agents)
             self._see(index, seen)
-            rewards[index] = [reward[agent] for agent in self.agents]
-            terminated[index] = any(ended.values())
-            truncated[index] = any(cut.values()) and not terminated[index]
-            infos[index] = [info.get(agent, {}) for agent in self.agents]
+            rewards[index] = [self._number(index, a, "reward", reward[a]) for a in self.agents]
+            infos[index] = [self._numbers(index, a, info) for a in self.agents]
+        truncated &= ~terminated
+        self._over |= terminated | truncated
+        names = dict.fromkeys(name for env in chosen for row in infos[env] for name in row)
         metrics = {
-            name: np.array([[float(i.get(name, 0.0)) for i in row] for row in infos])
-            for name, value in infos[chosen[0]][0].items()
-            if isinstance(value, Real) and all(name in i for env in chosen for i in infos[env])
-        }
+            # Where an environment said nothing, nothing is known; a world at rest has 0 throughout.
+            name: np.array([
+                [row.get(name, np.nan) for row in infos[env]]
+                if active is None or active[env]
+                else [0.0] * len(self.agents)
+                for env in range(self.num_envs)
+            ])
+            for name in names
+        }  # fmt: skip
         return WorldStep(self._observations.copy(), rewards, metrics, terminated, truncated)
 
-    def _native(self, row: Any) -> Any:
+    def close(self) -> None:
+        """Closes all copies; nothing can be played any more."""
+        self._closing()
+
+    # ----------------------------------------------------------------------- checks
+    def _native(self, index: int, agent: str, row: Any) -> Any:
         """One agent's action as its environment takes it."""
         space = self.action_space
         if isinstance(space, gymnasium.spaces.Discrete):
-            return int(row)
-        return np.asarray(row, space.dtype).reshape(space.shape or ())
+            native: Any = int(row)
+        else:
+            native = np.asarray(row, space.dtype).reshape(space.shape or ())
+        if isinstance(space, gymnasium.spaces.Box):
+            legal = bool(np.isfinite(native).all())
+        else:
+            legal = space.contains(native)
+        if not legal:
+            raise ValueError(f"{self._place(index, agent)}: the action {row} is not in {space}.")
+        return native
 
-    def _see(self, index: int, seen: dict[str, Any]) -> None:
+    def _see(self, index: int, seen: Any) -> None:
         self._check_alive(index, "observation", seen)
-        rows = np.array([np.ravel(seen[agent]) for agent in self.agents])
-        self._observations[index] = rows.reshape(self._observations.shape[1:])
+        for row, agent in zip(self._observations[index], self.agents, strict=True):
+            try:
+                values = np.asarray(seen[agent], np.float32)
+            except (TypeError, ValueError):
+                values = np.zeros(0, np.float32)
+            if values.size != self.observation_size:
+                raise ValueError(
+                    f"{self._place(index, agent)}: the observation has shape {np.shape(values)} "
+                    f"instead of {self.observation_space.shape}."
+                )
+            row[:] = values.ravel()
+            if not np.isfinite(row).all():
+                entry = int(np.argmin(np.isfinite(row)))
+                raise ValueError(
+                    f"{self._place(index, agent)}: entry {entry} of the observation is "
+                    f"{row[entry]}, must be finite."
+                )
+
+    def _numbers(self, index: int, agent: str, infos: Any) -> dict[str, float]:
+        """An agent's infos that are numbers: what else there is, is for people."""
+        own = infos.get(agent) if isinstance(infos, Mapping) else None
+        return {
+            str(name): self._number(index, agent, f"info {name!r}", value)
+            for name, value in (own or {}).items()
+            if isinstance(value, Real)
+        }
+
+    def _number(self, index: int, agent: str, field: str, value: Any) -> float:
+        """A finite number."""
+        try:
+            number = float(np.asarray(value, np.float64).reshape(()))
+        except (TypeError, ValueError):
+            number = float("nan")
+        if not np.isfinite(number):
+            raise ValueError(
+                f"{self._place(index, agent)}: the {field} is {value!r}, must be a finite number."
+            )
+        return number
 
     def _check_alive(self, index: int, what: str, present: Any) -> None:
+        held = present if isinstance(present, Container) else ()
         for agent in self.agents:
-            if agent not in present:
+            if agent not in held:
                 raise ValueError(
                     f"agent {agent} has no {what} at step {self._steps[index]} of the episode with "
                     f"seed {self._seeds[index]}: it left before the others, but all agents must "
                     "live as long as the episode."
                 )
+
+    def _place(self, index: int, agent: str) -> str:
+        return (
+            f"{self.task}, agent {agent}, step {self._steps[index]} of the episode with seed "
+            f"{self._seeds[index]}"
+        )
+
+    def _fault(self, index: int, call: str, error: Exception) -> ValueError:
+        """What an environment raised, with the place; its traceback stays the cause."""
+        return ValueError(
+            f"{self.task} failed in {call}(), step {self._steps[index]} of the episode with seed "
+            f"{self._seeds[index]}: {_told(error)}."
+        )
+
+
+def _told(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+
+
+def _close(envs: list[Any]) -> None:
+    for env in envs:
+        # The others are closed whatever this one does.
+        with contextlib.suppress(Exception):
+            env.close()
+    envs.clear()
 
 
 def _graph(env: Any) -> Any:

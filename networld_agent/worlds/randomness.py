@@ -82,5 +82,8 @@ def space_sampler(space: gymnasium.Space[Any], num_agents: int) -> Sampler:
     assert isinstance(space, gymnasium.spaces.Box)
     low, high = space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
-        raise ValueError("random actions need an action space with finite bounds.")
+        raise ValueError(
+            "random actions need an action space with finite bounds: play a policy of your own, "
+            "with --epsilon 0 in collecting and --warm-up 0 in evaluation."
+        )
     return lambda rng: rng.uniform(low, high, (*lead, low.size))

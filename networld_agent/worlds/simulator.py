@@ -66,3 +66,6 @@ class SimulatorWorlds:
         # Episodes of the tasks end by time alone.
         never = np.zeros_like(step.truncated)
         return WorldStep(step.observations, step.rewards, step.metrics, never, step.truncated)
+
+    def close(self) -> None:
+        """A simulator holds memory alone."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from networld_agent.data.metadata import ActionInfo, ObservationInfo, Quantity
 
-__all__ = ["action_info", "action_size", "observation_info"]
+__all__ = ["action_info", "action_shape", "action_size", "observation_info"]
 
 
 def _bounds(values: NDArray[Any]) -> tuple[float | None, ...]:
@@ -43,6 +43,11 @@ def action_size(space: gymnasium.Space[Any]) -> int:
     raise ValueError(
         f"actions must be Discrete, MultiDiscrete or a Box of real numbers, got {space}."
     )
+
+
+def action_shape(space: gymnasium.Space[Any]) -> tuple[int, ...]:
+    """Of one agent's action in a batch: `()` for one choice, `(A,)` otherwise."""
+    return () if isinstance(space, gymnasium.spaces.Discrete) else (action_size(space),)
 
 
 def action_info(space: gymnasium.Space[Any], labels: list[Quantity]) -> ActionInfo:

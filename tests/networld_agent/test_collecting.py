@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from networld_agent.collecting.tiers import TIERS, default_seed, tier_policy
 from networld_agent.data import TrajectoryDataset
 from wirelessenvs.policy import Information, Policy
 from wirelessenvs.seeds import EVALUATION_SEEDS
-from wirelessenvs.tasks import TASKS, make_policy, make_simulator
+from wirelessenvs.tasks import TASKS, Task, make_policy, make_simulator
 
 ROOT = Path(__file__).parents[2]
 CBF_BEAM = {"overrides": {"num_cells": 7, "layout_seed": None, "action": "beam"}}
@@ -142,6 +143,21 @@ def test_every_tier_names_a_policy_of_the_task(task):
 
 
 # ------------------------------------------------------------------------- seeds
+def test_a_further_task_has_the_tiers_that_its_policies_are_named_after(monkeypatch):
+    package = ModuleType("further_task")
+    package.POLICIES = {"random": Wanderer, "greedy": Wanderer, "expert": Wanderer}
+    monkeypatch.setitem(sys.modules, "further_task", package)
+    task = Task("further-v0", "wirelessenvs/Further-v0", "further_task", "Further", "hit", "toy")
+    for name in ("expert", "greedy", "random"):
+        assert tier_policy(task, name, None) == name
+    package.POLICIES["medium"] = Wanderer
+    assert tier_policy(task, "mixed", None) == "mixed"
+    del package.POLICIES["expert"]
+    for name in ("expert", "genie", "mixed"):
+        with pytest.raises(ValueError, match="must be one of medium, random, greedy, got"):
+            tier_policy(task, name, None)
+
+
 def test_tiers_start_at_different_seeds_far_from_evaluation():
     starts = sorted(default_seed(tier) for tier in TIERS)
     assert min(np.diff(starts)) >= 100_000

@@ -16,7 +16,7 @@ from networld_agent.evaluate import main, planner_config
 from networld_agent.evaluation.comparison import evaluate as compare
 from networld_agent.evaluation.comparison import reference_players
 from networld_agent.evaluation.episodes import opening_actions, play, same_actions
-from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer, RandomPlayer, check_fit
+from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer, check_fit
 from networld_agent.evaluation.tuning import Trial, best_trial, store_trial, tune_planner
 from networld_agent.model import ActionSpec, TaskSpec, WorldModel
 from networld_agent.planning import Planner, PlannerConfig
@@ -158,14 +158,16 @@ def test_any_parallel_environment_can_be_played():
     planner = Planner(model, config=PlannerConfig(steps=2))
     check_fit(planner, worlds)
     assert worlds.adjacency.sum() == 3 * 6
-    for player in (PlannerPlayer(planner), RandomPlayer(worlds)):
+    for player in (PlannerPlayer(planner), PolicyPlayer(worlds, "random")):
         assert play(worlds, player, SEEDS[:3], 10).rewards.shape == (3,)
 
 
 def test_an_episode_that_ends_early_is_refused():
     worlds = make_worlds(f"{__name__}:Line", 1, 50, None, {"cycles": 5})
-    with pytest.raises(ValueError, match="ended early"):
-        play(worlds, RandomPlayer(worlds), SEEDS[:1], 10)
+    with pytest.raises(
+        ValueError, match="with seed 1000000 ended after 5 steps: 15 are to be played"
+    ):
+        play(worlds, PolicyPlayer(worlds, "random"), SEEDS[:1], 10)
 
 
 @pytest.mark.parametrize(("task", "sentence"), [
@@ -291,7 +293,7 @@ def test_references_are_what_the_task_ships():
     assert names == ["random", "medium (mean-field)", "expert", "genie"]
     assert "demand" in [player.name for player in reference_players(worlds, ["all"])]
     foreign = make_worlds(f"{__name__}:Line", 1, 5, None, {})
-    assert [type(player) for player in reference_players(foreign)] == [RandomPlayer]
+    assert [player.name for player in reference_players(foreign)] == ["random"]
     with pytest.raises(ValueError, match="must be one of"):
         reference_players(worlds, ["best"])
 

@@ -19,8 +19,9 @@ _MOST_ROWS = 2**20
 class OfflineData(WindowSource):
     """Joint trajectories, read as N single-agent episodes each.
 
-    Nothing is held out: a baseline trains on all that it is given. Episodes end because recording
-    stopped, not because the task did: the last transition has a next observation as any other.
+    Nothing is held out: a baseline trains on all that it is given. Where episodes end because
+    recording stopped, not because the task did, the last transition has a next observation as any
+    other.
 
     Args:
         dataset: that the data is taken from.
@@ -112,8 +113,8 @@ class OfflineData(WindowSource):
         """Mean and standard deviation of the rewards of this data; 1 where they never differ.
 
         Value methods learn from `(reward - mean) / deviation`: with a discount of 0.99, returns lie
-        within about 100 in every task. Taking off the mean changes no preference, since no episode
-        of these tasks ends by what an agent does.
+        within about 100 in every task. Taking off the mean changes no preference, since all
+        recorded episodes are of one length.
         """
         rewards = self.joint_rewards().ravel()
         return float(rewards.mean()), float(rewards.std()) or 1.0

@@ -83,5 +83,5 @@ class OfflineTransitions:
             self.codec.encode(self._data.actions(places, 1)[:, 0]),
             torch.from_numpy(rewards).float(),
             inputs[:, 1],
-            torch.ones(len(rewards)),
+            torch.from_numpy(~self._data.terminations(places)).float(),
         )

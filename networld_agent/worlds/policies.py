@@ -1,4 +1,7 @@
-"""What plays a block of episodes: a policy of a task or of one's own, or a function."""
+"""What plays a batch of episodes: random actions, a policy of a task or of one's own, a function.
+
+Every episode has random numbers of its own: how episodes are batched changes no action.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +12,54 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from networld_agent.worlds.randomness import episode_generator
+from networld_agent.worlds.randomness import Sampler, episode_generator
 from wirelessenvs.policy import Information, Policy, Privileged
 from wirelessenvs.simulator import Simulator
 from wirelessenvs.tasks import make_policy
 
-__all__ = ["BatchFunction", "BatchPolicy"]
+__all__ = ["BatchFunction", "BatchPolicy", "BatchRandom"]
+
+
+class BatchRandom:
+    """Random actions.
+
+    Args:
+        sampler: draws them.
+        seeds: `(B,)` of the episodes.
+    """
+
+    def __init__(self, sampler: Sampler, seeds: tuple[int, ...]) -> None:
+        self._sampler = sampler
+        self._generators = [np.random.default_rng([seed, 1]) for seed in seeds]
+        self._blocks: list[list[Any]] = [[] for _ in seeds]
+
+    def __call__(self, observations: NDArray[np.float32]) -> NDArray[Any]:  # noqa: ARG002
+        """Actions `(B, N[, A])`."""
+        for rows, generator in zip(self._blocks, self._generators, strict=True):
+            if not rows:
+                rows.extend(self._sampler(generator))
+        return np.stack([rows.pop() for rows in self._blocks])
 
 
 class BatchPolicy:
-    """A policy for a block of episodes whose actions do not depend on the block.
+    """A policy for a batch of episodes whose actions do not depend on the batch.
 
     A policy that draws random numbers shares one stream among its environments; so each episode
     gets a policy of its own, with a seed of its own. All others play the whole batch at once.
 
     Args:
         name: of a policy of the task, or `module:Class`.
-        simulator: that the block is played in.
+        simulator: that the batch is played in.
         seeds: `(B,)` of the episodes.
+
+    Attributes:
+        information: class of what it may know.
     """
 
     def __init__(self, name: str, simulator: Simulator[Any], seeds: tuple[int, ...]) -> None:
         self._simulator, self._foreign = simulator, ":" in name
         self._policies = [make_policy(name, simulator)]
-        self._information: Information = self._policies[0].information
+        self.information: Information = self._policies[0].information
         self._single = any(map(_draws, vars(self._policies[0]).values()))
         if self._single:
             policy_class: Callable[..., Policy] = type(self._policies[0])
@@ -42,7 +69,7 @@ class BatchPolicy:
 
     def __call__(self, observations: NDArray[np.float32]) -> NDArray[Any]:
         """Actions `(B, N[, A])`."""
-        view = self._simulator.privileged(self._information)
+        view = self._simulator.privileged(self.information)
         if self._single:
             actions = np.concatenate([
                 policy(observations[env : env + 1], _only(view, env, len(observations)))
@@ -60,17 +87,42 @@ class BatchFunction:
     Args:
         function: to call.
         seeds: `(B,)` of the episodes.
+        name: of the function, for errors.
+        shape: `(N[, A])` of its actions.
     """
 
-    def __init__(self, function: Callable[..., Any], seeds: tuple[int, ...]) -> None:
-        self._function = function
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        seeds: tuple[int, ...],
+        name: str,
+        shape: tuple[int, ...],
+    ) -> None:
+        self._function, self._name, self._shape = function, name, shape
         # A second stream: what the policy draws does not move the random actions.
         self._generators = [episode_generator(seed).spawn(1)[0] for seed in seeds]
 
     def __call__(self, observations: NDArray[np.float32]) -> NDArray[Any]:
-        """Actions `(B, N[, A])`."""
+        """Actions `(B, N[, A])`.
+
+        Raises:
+            ValueError: if the function fails, or returns another shape.
+        """
         pairs = zip(observations, self._generators, strict=True)
-        return np.stack([np.asarray(self._function(seen, rng)) for seen, rng in pairs])
+        return np.stack([self._call(seen, rng) for seen, rng in pairs])
+
+    def _call(self, seen: NDArray[np.float32], rng: np.random.Generator) -> NDArray[Any]:
+        try:
+            actions = np.asarray(self._function(seen, rng))
+        except Exception as error:
+            # Its traceback stays the cause.
+            raise ValueError(f"{self._name} failed: {type(error).__name__}: {error}.") from error
+        if actions.shape != self._shape or actions.dtype.kind not in "biuf":
+            raise ValueError(
+                f"{self._name} must return numbers of shape {self._shape}, got shape "
+                f"{actions.shape} of {actions.dtype}."
+            )
+        return actions
 
 
 def _draws(value: object) -> bool:
