@@ -58,11 +58,12 @@ def _named(tier: str, config: Any) -> str:  # noqa: ARG001
 _TABLE: Final = {"cbf-v0": _cbf, "rb-v0": _rb, "slicing-v0": _slicing}
 
 
-def tier_policy(task: Task, tier: str, config: Any) -> str:
+def tier_policy(task: Task, tier: str, config: Any, what: str = "--policy") -> str:
     """Name of the task's policy that plays a tier; other names and `module:Class` pass through.
 
     Raises:
-        ValueError: if the task has no such policy; the sentence lists tiers and policies.
+        ValueError: if the task has no such policy; the sentence starts with `what` and lists tiers
+            and policies.
     """
     if ":" in tier:
         return tier
@@ -70,7 +71,7 @@ def tier_policy(task: Task, tier: str, config: Any) -> str:
     known = [t for t in TIERS if name_of(t, config) in task.policies]
     if set(MIXED_SHARES) <= set(known):
         known.append("mixed")
-    check_choice("--policy", tier, (*known, *(p for p in task.policies if p not in known)))
+    check_choice(what, tier, (*known, *(p for p in task.policies if p not in known)))
     return name_of(tier, config) if tier in known else tier
 
 

@@ -38,7 +38,7 @@ def reference_players(worlds: Worlds, names: Sequence[str] | None = None) -> lis
         if name == "all":
             chosen.update({policy: policy for policy in task.policies})
             continue
-        policy = tier_policy(task, name, config)
+        policy = tier_policy(task, name, config, "--policies")
         anchor = name in ("random", "expert") or policy == name
         chosen[name if anchor else f"{name} ({policy})"] = policy
     return [PolicyPlayer(worlds, policy, name) for name, policy in chosen.items()]

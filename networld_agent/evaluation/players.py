@@ -91,7 +91,7 @@ class PolicyPlayer:
                     f"{worlds.task} ships no policy {policy!r}: random or module:function play "
                     "there."
                 )
-            self._function = load(policy, "policy")
+            self._function = load(policy, "--policies")
         self._play = self._made((0,))
         play = self._play
         self.information = str(play.information) if isinstance(play, BatchPolicy) else "local"

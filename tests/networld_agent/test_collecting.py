@@ -154,7 +154,7 @@ def test_a_further_task_has_the_tiers_that_its_policies_are_named_after(monkeypa
     assert tier_policy(task, "mixed", None) == "mixed"
     del package.POLICIES["expert"]
     for name in ("expert", "genie", "mixed"):
-        with pytest.raises(ValueError, match="must be one of medium, random, greedy, got"):
+        with pytest.raises(ValueError, match="must be one of 'medium', 'random', 'greedy', got"):
             tier_policy(task, name, None)
 
 
