@@ -4,7 +4,7 @@
         --out runs/slicing
 
 The new task gets an index, an encoder and an inverse dynamics model of its own, all fresh; what is
-shared follows with a reduced learning rate. The last trajectory is held out and decides which
+shared is trained on with it. The last trajectory is held out and decides which
 weights are kept and when to stop. `--from-scratch` trains the same network on the same data
 without what was learnt before.
 """

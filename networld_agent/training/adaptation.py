@@ -72,8 +72,8 @@ def adapt(
     """Adapts a trained model to a task, into the folder `out`; returns it.
 
     The new task gets an index, an encoder and an inverse dynamics model of its own, all fresh; what
-    is shared follows with a reduced learning rate. The last trajectory is held out and decides
-    which weights are kept and when to stop. Stopped and finished runs are as those of `pretrain`.
+    is shared is trained on with it. The last trajectory is held out and decides which weights are
+    kept and when to stop. Stopped and finished runs are as those of `pretrain`.
 
     Args:
         model: folder of the trained model; its sizes stay.

@@ -49,7 +49,7 @@ def train(
         folder: of the run.
         device: to train on.
         command: further settings that the weights depend on.
-        slow: names of parameters with a reduced learning rate.
+        slow: names of parameters that take `config.body_factor` of the learning rate.
         tensorboard: also write TensorBoard's files.
         report: called at the end, by the first of several processes.
 

@@ -1,0 +1,83 @@
+"""Figures of the documentation are those of the committed files that it names."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from networld_agent.config import PRESETS, TrainingConfig
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def page(name):
+    """The text of a page, on one line."""
+    return " ".join((ROOT / "docs" / name).read_text().split())
+
+
+def read(path):
+    return json.loads((RESULTS / path).read_text())
+
+
+def test_the_page_of_the_model_names_the_levels_of_its_presets():
+    levels = {name: len(PRESETS[name].model.multipliers) for name in ("demo", "cpu", "paper")}
+    assert levels == {"demo": 3, "cpu": 3, "paper": 4}
+    assert "presets `demo` and `cpu` have three levels, `paper` four" in page("networld.md")
+
+
+def test_the_page_of_the_model_names_the_learning_rate_of_shared_weights():
+    assert f"`body_factor` ({TrainingConfig().body_factor:g}) times" in page("networld.md")
+
+
+def test_the_diagnosis_on_the_results_page_is_that_of_its_files():
+    text = page("results.md")
+    section = text[text.index("Eight steps ahead") :]
+    plans, errors = re.search(
+        r"The mean of (\d+) plans .*? has errors of (.*?),? above", section
+    ).groups()
+    stated = [float(x) for x in re.findall(r"\d\.\d+", errors)]
+    names = ("cbf", "slicing", "rb")
+    found = [read(f"diagnostics/{name}.json") for name in names]
+    for document, error in zip(found, stated, strict=True):
+        assert f"--samples {plans} " in document["about"][0]
+        measured = document["tasks"][0]["prediction_errors"]["world model"][-1]
+        assert measured == pytest.approx(error, abs=0.005)
+    one_step = [d["tasks"][0]["prediction_errors"]["world model, one step"][-1] for d in found]
+    for error, name in zip(one_step, (" 0.44 ", " 0.64 ", " 1.01 "), strict=True):
+        assert error == pytest.approx(float(name), abs=0.005)
+        assert name in section
+
+
+def test_the_table_of_dima_in_wireless_tasks_is_that_of_its_file():
+    document = read("dima-wireless.json")
+    table = (ROOT / "docs" / "dima.md").read_text()
+    for env in ("slicing-v0", "cbf-v0", "rb-v0"):
+        line = re.search(rf"^\| `{env}` \| ([\d.]+ \(.*)$", table, re.MULTILINE)
+        cells = [cell.strip() for cell in line.group(1).split("|")]
+        for method, score, seconds in (("dima", cells[0], cells[1]), ("mappo", cells[2], cells[3])):
+            rows = [r for r in document["rows"] if (r["env"], r["method"]) == (env, method)]
+            by_seed = [r["score"] for r in sorted(rows, key=lambda r: r["seed"])]
+            mean, *each = (float(x) for x in re.findall(r"[\d.]+", score))
+            assert each == pytest.approx(by_seed, abs=0.051)
+            assert mean == pytest.approx(sum(by_seed) / len(by_seed), abs=0.051)
+            known = [r["cpu_seconds"] for r in rows if r.get("cpu_seconds")]
+            assert float(seconds.split()[0]) == pytest.approx(sum(known) / len(known), abs=0.6)
+            assert (len(known) < len(rows)) == ("not recorded" in seconds)
+
+
+def test_the_curves_of_halfcheetah_end_where_the_page_says():
+    text = page("dima.md")
+    dima, random, mappo, best = (
+        float(x.replace(",", ""))
+        for x in re.search(
+            r"returns ([\d,]+) \(random (-?\d+)\); our MAPPO (\d+) at the end and ([\d,]+) at best",
+            text,
+        ).groups()
+    )
+    document = read("halfcheetah-curves.json")
+    curves = {row["method"]: [p["value"] for p in row["curve"]] for row in document["rows"]}
+    assert curves["dima-online"][-1] == pytest.approx(dima, abs=1)
+    assert (curves["mappo"][-1], max(curves["mappo"])) == pytest.approx((mappo, best), abs=1)
+    assert document["random"] == pytest.approx(random, abs=1)
