@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from networld_agent.data.layout import map_array
 from networld_agent.data.metadata import Description, Metadata
-from networld_agent.data.verification import check_sample, verify_full
+from networld_agent.data.verification import check_sample, verify_files
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.loading import load
@@ -33,6 +33,7 @@ class TrajectoryDataset:
     Attributes:
         path: folder.
         metadata: all that the data set says about itself.
+        verified: whether the arrays are what the checksums say.
         observations: `(E, N, T + 1, D)` float32; entry t was seen before action t.
         actions: `(E, N, T[, A])` as executed.
         rewards: `(E, N, T)` float64.
@@ -50,41 +51,45 @@ class TrajectoryDataset:
         metadata: Metadata,
         arrays: dict[str, NDArray[Any]],
         episodes: NDArray[np.int64],
+        verified: bool = False,
     ) -> None:
         self.path, self.metadata, self._arrays = path, metadata, arrays
+        self.verified = verified
         self.episodes = episodes
         self.observations: NDArray[np.float32] = arrays["observations"]
         self.actions: NDArray[Any] = arrays["actions"]
         self.rewards: NDArray[np.float64] = arrays["rewards"]
 
     @classmethod
-    def open(cls, path: str | Path, verify: str = "quick") -> TrajectoryDataset:
+    def open(cls, path: str | Path, verify: str = "once") -> TrajectoryDataset:
         """Opens a data set.
 
         Args:
             path: its folder.
-            verify: "quick" checks metadata, headers, sizes, and the values of the first and last
-                episode; "full" every value and every checksum.
+            verify: "full" checks every value and every checksum; "once" does so unless these very
+                files have passed before (see `networld_agent.verified`); "quick" checks metadata,
+                headers, sizes, and the values of the first and last episode.
 
         Raises:
             DatasetError: naming file, field and position of the first fault.
         """
-        check_choice("verify", verify, ("quick", "full"))
+        check_choice("verify", verify, ("once", "quick", "full"))
         folder = Path(path)
         metadata = Metadata.read(folder)
         arrays = {
             name: map_array(folder / f"{name}.npy", info.layout)
             for name, info in metadata.arrays.items()
         }
-        if verify == "full":
-            verify_full(folder, metadata)
-        else:
+        if verify == "quick":
             check_sample(metadata, arrays)
-        return cls(folder, metadata, arrays, np.arange(metadata.description.num_episodes))
+        else:
+            verify_files(folder, metadata, again=verify == "full")
+        episodes = np.arange(metadata.description.num_episodes)
+        return cls(folder, metadata, arrays, episodes, verify != "quick")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # To another process goes the path, not a copy of the arrays.
-        return _reopen, (str(self.path.absolute()), self.episodes)
+        return _reopen, (str(self.path.absolute()), self.episodes, self.verified)
 
     # ---------------------------------------------------------------- what it is
     @property
@@ -173,15 +178,19 @@ class TrajectoryDataset:
                 f"episodes must be between 0 and {self.num_episodes - 1} and at least one, "
                 f"got {episodes}."
             )
-        return TrajectoryDataset(self.path, self.metadata, self._arrays, self.episodes[positions])
+        chosen = self.episodes[positions]
+        return TrajectoryDataset(self.path, self.metadata, self._arrays, chosen, self.verified)
 
     def first(self, count: int) -> TrajectoryDataset:
         """The data set with its first `count` episodes only."""
         return self.select(np.arange(check_int("count", count, 1, self.num_episodes)))
 
 
-def _reopen(path: str, episodes: NDArray[np.int64]) -> TrajectoryDataset:
-    return TrajectoryDataset.open(path).select(episodes)
+def _reopen(path: str, episodes: NDArray[np.int64], verified: bool) -> TrajectoryDataset:
+    # What the sender has verified is not read once more by each of its helpers.
+    dataset = TrajectoryDataset.open(path, verify="quick").select(episodes)
+    dataset.verified = verified
+    return dataset
 
 
 def _deep_tuples(value: Any) -> Any:

@@ -20,6 +20,7 @@ from networld_agent.data.windows import WindowSource
 from networld_agent.locks import sole_user
 from networld_agent.storage import write_whole
 from networld_agent.training.config import TrainingConfig
+from wirelessenvs.files import read_regular
 
 __all__ = ["describe_source", "git_revision", "run_folder"]
 
@@ -30,7 +31,10 @@ _PLACES: Final = frozenset({"path", "pretrained"})
 def describe_source(source: WindowSource) -> dict[str, Any]:
     """What identifies the data of a run."""
     data: TrajectoryDataset = source.dataset
+    # Said only where it was asked for: checksums that nobody looked at say little of the data.
+    trust = {} if data.verified else {"verified": False}
     return {
+        **trust,
         "path": str(data.path),
         "task": source.task,
         "policy": data.description.policy,
@@ -68,8 +72,8 @@ def _prepare(folder: Path, settings: dict[str, Any]) -> None:
     wanted = json.loads(json.dumps(settings, default=_plain))
     if path.exists():
         try:
-            found = json.loads(path.read_bytes())["settings"]
-        except (ValueError, KeyError, TypeError):
+            found = json.loads(read_regular(path))["settings"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise ValueError(f"{path}: is damaged: delete the folder to start anew.") from None
         if (difference := _first_difference(_content(found), _content(wanted))) is not None:
             raise ValueError(
