@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from networld_agent.data.fields import read_json
 from networld_agent.data.metadata import Description
 from networld_agent.errors import ModelError
 from networld_agent.training.checkpoints import load_checkpoint
+from networld_agent.verified import VerifiedFiles
+from wirelessenvs.files import check_regular, read_regular
 
 __all__ = ["leftover_fault", "list_outputs", "output_fault"]
 
@@ -37,10 +40,15 @@ def list_outputs(folder: Path) -> dict[str, dict[str, Any]]:
 
 def output_fault(folder: Path, listed: dict[str, dict[str, Any]]) -> str | None:
     """The first of the files that is missing or changed, in a sentence; None if all are sound."""
+    seen = None
+    with suppress(OSError):
+        seen = VerifiedFiles(folder, {name: wanted["sha256"] for name, wanted in listed.items()})
+        if seen.known:
+            return None
     for name, wanted in listed.items():
         path = folder / name
         try:
-            size = path.stat().st_size
+            size = check_regular(path).st_size
             if size != wanted["bytes"]:
                 return f"{path}: has {size} bytes instead of {wanted['bytes']}."
             if _sha256(path) != wanted["sha256"]:
@@ -49,6 +57,8 @@ def output_fault(folder: Path, listed: dict[str, dict[str, Any]]) -> str | None:
             return f"{path}: the file is missing."
         except OSError as error:
             return f"{path}: cannot be read: {error.strerror}."
+    if seen is not None:
+        seen.remember()
     return None
 
 
@@ -71,8 +81,8 @@ def _checkpoints(folder: Path) -> Iterator[str]:
 def _configurations(folder: Path) -> Iterator[str]:
     for path in folder.glob("*/config.json"):
         try:
-            json.loads(path.read_bytes())["settings"]
-        except (ValueError, KeyError, TypeError):
+            json.loads(read_regular(path))["settings"]
+        except (OSError, ValueError, RecursionError, KeyError, TypeError):
             yield f"{path}: is damaged."
 
 
