@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from networld_agent.data.errors import DatasetError
 from networld_agent.data.layout import map_array
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.verification import check_sample, verify_files
@@ -143,10 +144,31 @@ class TrajectoryDataset:
 
         Raises:
             ValueError: for data of another environment.
+            DatasetError: for settings that are not those of the data.
         """
         task = get_task(check_choice("task", self.description.task, tuple(TASKS)))
-        config = task.config(**_deep_tuples(self.description.environment["config"]))
-        return task.simulator(config, num_envs)
+        try:
+            simulator = task.simulator(self._config(), num_envs)
+        except (MemoryError, OverflowError):
+            raise DatasetError(
+                "metadata.json: key 'environment.config' asks for more memory than there is."
+            ) from None
+        if simulator.num_agents != self.num_agents:
+            raise DatasetError(
+                f"metadata.json: key 'environment.config' has {simulator.num_agents} agents, the "
+                f"data {self.num_agents}."
+            )
+        return simulator
+
+    def _config(self) -> Any:
+        """Of this project's task that the data came from."""
+        description, place = self.description, "metadata.json: key 'environment.config'"
+        settings = description.environment["config"]
+        try:
+            config = TASKS[description.task].config(**_deep_tuples(settings))
+        except (TypeError, ValueError) as error:
+            raise DatasetError(f"{place} cannot be used: {str(error).rstrip('.')}.") from None
+        return config
 
     def make_env(self, *, trusted: bool = False) -> Any:
         """The PettingZoo environment that the data came from.
@@ -160,8 +182,7 @@ class TrajectoryDataset:
         """
         task, environment = self.description.task, self.description.environment
         if task in TASKS:
-            config = TASKS[task].config(**_deep_tuples(environment["config"]))
-            return importlib.import_module(TASKS[task].module).parallel_env(config=config)
+            return importlib.import_module(TASKS[task].module).parallel_env(config=self._config())
         if not trusted:
             raise ValueError(
                 f"the environment is made by {task!r}, code that this data set names: pass "

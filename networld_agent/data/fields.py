@@ -117,6 +117,20 @@ class Fields:
         """A list of integers within bounds."""
         return self._list(key, size, lambda name, value: self._integer(name, value, low, high))
 
+    def reals(
+        self, key: str, size: int | None = None, low: float = -math.inf, high: float = math.inf
+    ) -> tuple[float, ...]:
+        """A list of finite numbers within bounds."""
+        return self._list(key, size, lambda name, value: self._real(name, value, low, high))
+
+    def subs(self, key: str) -> tuple[Fields, ...]:
+        """A list of objects."""
+        return self._list(
+            key,
+            None,
+            lambda name, value: Fields(value, self._file, f"{self._prefix}{name}.", self._error),
+        )
+
     def bounds(self, key: str, size: int) -> tuple[float | None, ...]:
         """A list of finite numbers, null where there is no bound."""
         return self._list(

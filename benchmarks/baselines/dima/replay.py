@@ -168,6 +168,8 @@ class Replay(Memory):
         Raises:
             ModelError: if one is missing or damaged.
         """
+        if digests.dtype != torch.uint8 or digests.shape[1:] != (32,):
+            raise ModelError(f"{folder}: the checkpoint holds no checksums of it.")
         for index, row in enumerate(digests):
             path, digest = _file(folder, index), bytes(row.tolist())
             data = _checked(path, digest)
