@@ -304,6 +304,10 @@ def fitting(path: Path) -> Iterator[None]:
         raise ModelError(f"{path}: cannot be used: {reason}.") from None
 
 
+#: Numbers that a new tensor counts for, however small it is.
+_CALL: Final = 4096
+
+
 class _Bounded(TorchFunctionMode):
     """While it lasts, tensors are not made of more numbers than a file's weights explain.
 
@@ -336,8 +340,8 @@ def _shape_of(args: Any, kwargs: Mapping[str, Any]) -> int:
     shape = args if args else kwargs.get("size", ())
     while len(shape) == 1 and isinstance(shape[0], (tuple, list)):
         shape = shape[0]
-    # A call costs something even where it makes nothing: layers are counted, too.
-    return 64 + math.prod(int(size) for size in shape if isinstance(size, int))
+    # A call counts even where it makes nothing: layers are bounded, too.
+    return _CALL + math.prod(int(size) for size in shape if isinstance(size, int))
 
 
 def _full(args: Any, kwargs: Mapping[str, Any]) -> int:
@@ -346,11 +350,11 @@ def _full(args: Any, kwargs: Mapping[str, Any]) -> int:
 
 def _range(args: Any, kwargs: Mapping[str, Any]) -> int:
     numbers = [abs(value) for value in (*args, *kwargs.values()) if isinstance(value, (int, float))]
-    return 64 + int(sum(numbers))
+    return _CALL + int(sum(numbers))
 
 
 _MAKERS: Final = {
     **dict.fromkeys((torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn), _shape_of),
     torch.full: _full,
-    **dict.fromkeys((torch.arange, torch.linspace, torch.eye), _range),
+    **dict.fromkeys((torch.arange, torch.linspace), _range),
 }

@@ -139,6 +139,9 @@ def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
         return None
     if found == wanted:
         return None
+    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        pairs = enumerate(zip(found, wanted, strict=True))
+        return next(filter(None, (_first_difference(a, b, f"{name}[{i}]") for i, (a, b) in pairs)))
     shown = [repr(value) if len(repr(value)) < 60 else "other entries" for value in (found, wanted)]
     return f"{name} is {shown[0]} there, {shown[1]} here"
 

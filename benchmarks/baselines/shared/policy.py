@@ -178,18 +178,19 @@ class BaselinePolicy(ABC):
         for key in ("config", "extra"):
             about.sub(key)
 
-        def make() -> Self:
-            return cls(
-                PolicySpec(
-                    about.text("task"),
-                    about.integer("observation_size", 1),
-                    ActionSpec.from_json(document["action"]),
-                    cls.config_type.from_json(document["config"]),
-                    document["extra"],
-                )
+        def spec() -> PolicySpec:
+            return PolicySpec(
+                about.text("task"),
+                about.integer("observation_size", 1),
+                ActionSpec.from_json(document["action"]),
+                cls.config_type.from_json(document["config"]),
+                document["extra"],
             )
 
-        return load_weights(_FORM, folder, document, make, cls._weights)._ready()
+        made = load_weights(
+            _FORM, folder, document, lambda: cls(spec()), lambda policy: policy._weights()
+        )
+        return made._ready()
 
 
 def read_method(folder: Path) -> str:

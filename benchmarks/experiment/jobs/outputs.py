@@ -9,10 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from networld_agent.data import DatasetError
+from networld_agent.data import DatasetError, TrajectoryDataset
 from networld_agent.data.fields import read_json
 from networld_agent.data.metadata import Description
 from networld_agent.errors import ModelError
+from networld_agent.storage import check_weights
 from networld_agent.training.checkpoints import load_checkpoint
 from networld_agent.verified import VerifiedFiles
 from wirelessenvs.files import check_regular, read_regular
@@ -21,6 +22,9 @@ __all__ = ["leftover_fault", "list_outputs", "output_fault"]
 
 #: What only the job itself reads, to go on after a stop.
 _OWN: Final = ("checkpoint", "metrics.jsonl", "config.json", ".")
+
+#: Files that describe weights.
+_DESCRIBED: Final = ("model.json", "policy.json", "world_model.json")
 
 
 def list_outputs(folder: Path) -> dict[str, dict[str, Any]]:
@@ -64,7 +68,7 @@ def output_fault(folder: Path, listed: dict[str, dict[str, Any]]) -> str | None:
 
 def leftover_fault(folder: Path) -> str | None:
     """Why a stopped job cannot go on from what it left, in a sentence; None if it can."""
-    for check in (_checkpoints, _configurations, _collections):
+    for check in (_checkpoints, _configurations, _collections, _results):
         for fault in check(folder):
             return fault
     return None
@@ -93,6 +97,18 @@ def _collections(folder: Path) -> Iterator[str]:
             Description.from_json(read_json(path), path.name)
         except DatasetError as error:
             yield str(error)
+
+
+def _results(folder: Path) -> Iterator[str]:
+    # Of a job that was stopped between its last file and its result.
+    try:
+        for path in folder.glob("*/**/*.json"):
+            if path.name in _DESCRIBED:
+                check_weights(path)
+        for path in folder.glob("*/metadata.json"):
+            TrajectoryDataset.open(path.parent)
+    except (ModelError, DatasetError) as error:
+        yield str(error)
 
 
 def _sha256(path: Path) -> str:

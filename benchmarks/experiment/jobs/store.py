@@ -122,7 +122,9 @@ def _check(fields: Fields) -> None:
     usage = fields.sub("usage")
     for name in ("wall_seconds", "cpu_seconds", "peak_memory_mb"):
         usage.real(name, 0)
-    outputs = fields.sub("outputs") if "outputs" in fields else ()
+    if "outputs" not in fields:
+        return
+    outputs = fields.sub("outputs")
     for name in outputs:
         output = outputs.sub(name)
         output.integer("bytes")
