@@ -32,6 +32,7 @@ __all__ = [
     "restore_optimizer",
     "restoring",
     "save_checkpoint",
+    "state_fields",
     "with_prefix",
 ]
 
@@ -43,7 +44,7 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], state: dict[str, A
     save_weights(_FORM, folder, {"state": state}, tensors)
 
 
-def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Fields] | None:
+def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """Tensors and state of a run's checkpoint; None if there is none yet.
 
     Raises:
@@ -53,7 +54,13 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Fields] | None:
     if not path.exists():
         return None
     document = read_description(_FORM, folder)
-    return read_weights(_FORM, folder, document), fields_of(document, path).sub("state")
+    fields_of(document, path).sub("state")
+    return read_weights(_FORM, folder, document), document["state"]
+
+
+def state_fields(folder: Path, state: dict[str, Any]) -> Fields:
+    """A checkpoint's state, checked as it is taken."""
+    return fields_of({"state": state}, folder / _FORM.file).sub("state")
 
 
 def read_sums(state: Fields) -> dict[str, float]:

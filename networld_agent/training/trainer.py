@@ -28,6 +28,7 @@ from networld_agent.training.checkpoints import (
     restore_optimizer,
     restoring,
     save_checkpoint,
+    state_fields,
     with_prefix,
 )
 from networld_agent.training.config import TrainingConfig, learning_rate
@@ -284,7 +285,7 @@ class Trainer:
         """Takes over the folder's checkpoint, if it has one."""
         if (found := load_checkpoint(self._folder)) is None:
             return
-        tensors, state = found
+        tensors, state = found[0], state_fields(self._folder, found[1])
         with restoring(self._folder):
             self.counters = _read_counters(state, self._config.steps)
             self.model.load_state_dict(with_prefix(tensors, "model."))

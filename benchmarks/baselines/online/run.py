@@ -23,6 +23,7 @@ from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.policy import BaselinePolicy
 from benchmarks.baselines.shared.torch_threads import torch_threads
 from benchmarks.baselines.shared.training_loop import train
+from networld_agent.data.fields import Fields
 from networld_agent.storage import write_json
 from networld_agent.training.run_folder import check_finished, run_folder
 from wirelessenvs.files import read_regular
@@ -133,8 +134,12 @@ def last_metrics(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is missing or has no whole line: is {folder} a run?")
     try:
         metrics: dict[str, Any] = json.loads(whole[-1])
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(f"{path} is damaged: line {len(whole)} is no JSON.") from None
+    numbers = Fields(metrics, f"{path}: line {len(whole)}", error=ValueError)
+    numbers.integer("step", 1)
+    for name in numbers:
+        numbers.real(name)
     return metrics
 
 

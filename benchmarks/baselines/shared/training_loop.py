@@ -21,6 +21,7 @@ from networld_agent.training.checkpoints import (
     read_sums,
     restoring,
     save_checkpoint,
+    state_fields,
     with_prefix,
 )
 from networld_agent.training.log import RunLog
@@ -224,7 +225,7 @@ def _restore(learner: Trainable, folder: Path) -> tuple[Counters, dict[str, floa
         at = Counters()
         learner.start(at, None)
         return at, {}
-    tensors, state = found
+    tensors, state = found[0], state_fields(folder, found[1])
     with restoring(folder):
         restore_learner(learner, tensors)
         # Rounds of environments may go some steps beyond those asked for.
