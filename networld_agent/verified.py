@@ -12,7 +12,6 @@ from typing import Final
 
 from wirelessenvs.command import replacing
 from wirelessenvs.files import check_regular
-from wirelessenvs.json_values import canonical_json
 
 __all__ = ["VerifiedFiles"]
 
@@ -41,7 +40,7 @@ class VerifiedFiles:
     """
 
     def __init__(self, folder: Path, sums: Mapping[str, str]) -> None:
-        self._folder, self._sums = os.path.realpath(folder), dict(sums)
+        self._folder, self._sums = os.path.abspath(folder), dict(sums)
         self._digest, self._changed_ns = self._look()
         name = hashlib.sha256(os.fsencode(self._folder)).hexdigest()
         self._note = _cache() / name[:32]
@@ -49,11 +48,11 @@ class VerifiedFiles:
     def _look(self) -> tuple[str, int]:
         rows, changed = [], 0
         for name, sha256 in self._sums.items():
-            found = check_regular(Path(self._folder, name))
+            found = check_regular(f"{self._folder}/{name}")
             times = (found.st_mtime_ns, found.st_ctime_ns)
             rows.append([name, sha256, found.st_size, *times, found.st_ino, found.st_dev])
             changed = max(changed, *times)
-        text = canonical_json([os.fsencode(self._folder).hex(), rows])
+        text = repr((self._folder, rows))
         return hashlib.sha256(text.encode()).hexdigest(), changed
 
     @property

@@ -11,14 +11,14 @@ from typing import BinaryIO
 __all__ = ["check_regular", "open_regular", "read_regular"]
 
 
-def check_regular(path: Path) -> os.stat_result:
+def check_regular(path: str | Path) -> os.stat_result:
     """Size and times of a regular file, or of the one that a link leads to.
 
     Raises:
         OSError: if there is none. Asked before anything is opened: a pipe would block for ever, a
             device may have no end.
     """
-    found = path.stat()
+    found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
     return found
