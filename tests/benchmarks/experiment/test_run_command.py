@@ -131,7 +131,7 @@ def test_a_finished_run_that_is_damaged_before_its_result_begins_anew(copy, caps
     names, _ = run_again(copy, capsys)
     assert names == [next(job.name for job in jobs_of() if job.kind == "fit")]
     log = (fit_folder(copy) / "log.txt").read_text()
-    assert f"{path}: the file is missing. The job begins anew." in log
+    assert f"{path.name}: the file is missing. The job begins anew." in log
     assert_same_weights(weights(copy), before)
 
 
