@@ -131,12 +131,14 @@ class Fields:
             lambda name, value: Fields(value, self._file, f"{self._prefix}{name}.", self._error),
         )
 
-    def bounds(self, key: str, size: int) -> tuple[float | None, ...]:
-        """A list of finite numbers, null where there is no bound."""
+    def bounds(self, key: str, size: int, null: bool = True) -> tuple[float | None, ...]:
+        """A list of finite numbers, null where there is none if that may be."""
         return self._list(
             key,
             size,
-            lambda name, value: None if value is None else self._real(name, value, -math.inf),
+            lambda name, value: (
+                None if value is None and null else self._real(name, value, -math.inf)
+            ),
         )
 
     def _list(self, key: str, size: int | None, check: Callable[[str, Any], T]) -> tuple[T, ...]:

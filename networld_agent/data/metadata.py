@@ -366,7 +366,8 @@ def _check_statistics(fields: Fields, description: Description) -> None:
     }
     for name, size in columns.items():
         for key in ("min", "max", "mean", "std") if size else ():
-            fields.sub(name).reals(key, size, low=0 if key == "std" else -math.inf)
+            # Null stands for a metric that was never said.
+            fields.sub(name).bounds(key, size, null=name == "metrics")
     if "action_histogram" in fields:
         action = description.action
         fields.integers("action_histogram", action.sizes[0] if action.kind == "discrete" else 0)
