@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from networld_agent.config import PRESETS, Preset
-from networld_agent.data import TrajectoryDataset
+from networld_agent.data import DatasetError, TrajectoryDataset
 from networld_agent.data.windows import WindowSource
 from networld_agent.device import pick_device
 from networld_agent.model.config import WorldModelConfig
@@ -95,4 +95,13 @@ def _open_datasets(paths: Sequence[Path], verify: str) -> list[TrajectoryDataset
     for path in paths:
         inner = sorted(entry.parent for entry in path.glob("[!.]*/metadata.json"))
         folders += inner if inner and not (path / "metadata.json").exists() else [path]
-    return [TrajectoryDataset.open(folder, verify) for folder in folders]
+    return [_open(folder, verify) for folder in folders]
+
+
+def _open(folder: Path, verify: str) -> TrajectoryDataset:
+    try:
+        return TrajectoryDataset.open(folder, verify)
+    except DatasetError as error:
+        # Of several data sets, the name of an array does not say which one is damaged.
+        named = str(folder) in str(error)
+        raise DatasetError(str(error) if named else f"{folder}: {error}") from None

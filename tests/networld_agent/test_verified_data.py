@@ -152,6 +152,7 @@ def test_a_flipped_bit_in_the_middle_is_refused(data, tmp_path, capsys, command)
     assert COMMANDS[command](str(data), str(tmp_path / "out")) == 2
     error = capsys.readouterr().err
     assert "observations.npy: the checksum of episode" in error
+    assert command != "pretrain" or f"error: {data}: " in error
     assert error.count("\n") == 1
 
 

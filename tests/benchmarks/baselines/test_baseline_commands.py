@@ -1,7 +1,9 @@
 """`fit` and `play` from the command line."""
 
 import json
+import os
 import shutil
+import signal
 
 import pytest
 from baseline_cases import files_of, tiny_data
@@ -163,4 +165,23 @@ def test_a_forged_checkpoint_is_one_sentence(trained, tmp_path, capsys, sentence
     assert fit.main(command(out, "--set", "snapshots=2")) == 2
     error = capsys.readouterr().err
     assert f"{out}/checkpoint.json: key {sentence}" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "policy/policy.json", "checkpoint.json", "metrics.jsonl"]
+)
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(trained, tmp_path, capsys, name):
+    out = shutil.copytree(trained, tmp_path / "run")
+    if not name.startswith("policy"):
+        shutil.rmtree(out / "policy")
+    (out / name).unlink()
+    os.mkfifo(out / name)
+    signal.alarm(60)  # ends the test's process rather than to hang for ever
+    try:
+        assert fit.main(command(out, "--set", "snapshots=2")) == 2
+    finally:
+        signal.alarm(0)
+    error = capsys.readouterr().err
+    assert str(out / name) in error
     assert error.count("\n") == 1
