@@ -43,7 +43,7 @@ class VerifiedFiles:
         self._folder, self._sums = os.path.abspath(folder), dict(sums)
         self._digest, self._changed_ns = self._look()
         name = hashlib.sha256(os.fsencode(self._folder)).hexdigest()
-        self._note = _cache() / name[:32]
+        self._note = Path(_cache(), name[:32])
 
     def _look(self) -> tuple[str, int]:
         rows, changed = [], 0
@@ -70,7 +70,7 @@ class VerifiedFiles:
         with suppress(OSError):
             if self._look() != (self._digest, self._changed_ns):
                 return  # changed while it was read
-            if abs(time.time_ns() - self._changed_ns) < young:
+            if abs(time.time_ns() - self._changed_ns) < young or not self._note.is_absolute():
                 return
             self._note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with replacing(self._note) as partial:
@@ -82,8 +82,9 @@ class VerifiedFiles:
                     note.unlink(missing_ok=True)
 
 
-def _cache() -> Path:
+def _cache() -> str:
+    """Folder of the notes; no absolute path for a user without a home."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     # As the standard says: anything but an absolute path does not count.
-    home = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~"), ".cache")
-    return home / "networld_agent" / "verified"
+    home = base if os.path.isabs(base) else os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(home, "networld_agent", "verified")

@@ -129,6 +129,14 @@ def test_a_cache_that_cannot_be_used_costs_time_and_nothing_else(data, reads, ca
     assert len(reads) == 2
 
 
+def test_a_user_without_a_home_gets_no_notes_in_the_present_folder(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", "~")
+    monkeypatch.chdir(tmp_path)
+    TrajectoryDataset.open(data)
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
 # ------------------------------------------------------------------------------ who asks it
 COMMANDS = {
     "pretrain": lambda d, out: pretrain.main([*QUICK, "--data", d, "--steps", "2", "--out", out]),
