@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from networld_agent.storage import write_json
+from networld_agent.errors import ModelError
+from networld_agent.storage import read_document, write_document, write_json
 from wirelessenvs.json_values import finite_or_null
 
 __all__ = ["remembered", "write_figures"]
@@ -44,14 +46,10 @@ def remembered(
     """
     # As a reader returns it: lists, not tuples.
     wanted = json.loads(json.dumps(finite_or_null(identity), allow_nan=False))
-    try:
-        found = json.loads(path.read_bytes())
-        if isinstance(found, dict) and all(
-            name in found and found[name] == value for name, value in wanted.items()
-        ):
+    # Nothing yet, or damaged: it is made anew.
+    with suppress(ModelError):
+        found = read_document(path, "result")
+        if all(name in found and found[name] == value for name, value in wanted.items()):
             return found
-    except (FileNotFoundError, ValueError):
-        pass  # nothing yet, or damaged: it is made anew
-    write_json(path, {**identity, **make()})
-    document: dict[str, Any] = json.loads(path.read_bytes())
-    return document
+    write_document(path, finite_or_null({**identity, **make()}))
+    return read_document(path, "result")

@@ -152,6 +152,10 @@ def _list(store: Store, jobs: Sequence[Job]) -> None:
     for job in jobs:
         began = store.folder(job).exists()
         state = "done" if job.folder in done else "unfinished" if began else "to do"
+        if job.folder in done and (fault := store.output_fault(job)) is not None:
+            print(f"warning: {fault} The next run does {job.name} anew.", file=sys.stderr)
+            state = "damaged"
+            del done[job.folder]
         print(f"{state:10} {job.folder}")
     print(f"{len(done)} of {len(jobs)} jobs are done.")
 

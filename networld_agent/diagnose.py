@@ -30,17 +30,17 @@ from networld_agent.planning import Planner
 from networld_agent.storage import write_json
 from networld_agent.worlds.make import worlds_of
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, run, whole_file
+from wirelessenvs.command import add_no_verify, check_targets, run, whole_file
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
 
 
-def _sources(data: Path, held_out: Path | None) -> tuple[WindowSource, WindowSource]:
+def _sources(data: Path, held_out: Path | None, verify: str) -> tuple[WindowSource, WindowSource]:
     """The windows that the linear model is fitted on, and those that are measured."""
-    dataset = TrajectoryDataset.open(data)
+    dataset = TrajectoryDataset.open(data, verify)
     if held_out is not None:
-        other = TrajectoryDataset.open(held_out)
+        other = TrajectoryDataset.open(held_out, verify)
         if other.description.task != dataset.description.task:
             raise ValueError(
                 f"--held-out {held_out} is of {other.description.task}, but --data {data} of "
@@ -58,7 +58,7 @@ def _sources(data: Path, held_out: Path | None) -> tuple[WindowSource, WindowSou
 
 
 def _diagnose_task(options: argparse.Namespace, data: Path, held_out: Path | None) -> Measurements:
-    training, test = _sources(data, held_out)
+    training, test = _sources(data, held_out, "quick" if options.no_verify else "once")
     config = planner_config(options.plan)
     model = WorldModel.load(options.model, pick_device(options.device))
     planner = Planner(model, training.task, config)
@@ -141,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--plan", metavar="NAME=VALUE", action="append", default=[],
         help="an option of the planner; repeatable",
     )  # fmt: skip
+    add_no_verify(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
     options = parser.parse_args(arguments)

@@ -29,6 +29,7 @@ def _pretrain(options: argparse.Namespace) -> None:
         trajectories=options.trajectories,
         device=options.device,
         tensorboard=options.tensorboard,
+        verify=not options.no_verify,
         report=print,
     )
 

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from networld_agent import __version__
+from networld_agent.data.fields import Fields
 from networld_agent.errors import ModelError
 from wirelessenvs.command import replacing
+from wirelessenvs.files import check_regular, read_regular
 from wirelessenvs.json_values import canonical_json, finite_or_null
 
 __all__ = [
     "WeightsFormat",
+    "check_weights",
     "checksum",
+    "fields_of",
+    "fitting",
     "load_weights",
     "read_description",
     "read_document",
@@ -32,6 +40,14 @@ __all__ = [
     "write_json",
     "write_whole",
 ]
+
+
+T = TypeVar("T")
+
+# What a description with contents that no writer makes can raise in the code that takes it.
+_UNFIT: Final = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, MemoryError,
+)  # fmt: skip
 
 
 # ------------------------------------------------------------------ whole files
@@ -72,12 +88,12 @@ def read_document(path: Path, what: str) -> dict[str, Any]:
         ModelError: naming the file and its fault.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_regular(path))
     except FileNotFoundError:
         raise ModelError(f"{path}: the file is missing: {path.parent} is no {what}.") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, MemoryError):
         raise ModelError(f"{path}: is not valid JSON: the file is damaged.") from None
     if not isinstance(document, dict) or "sha256" not in document:
         raise ModelError(f"{path}: is no description of a {what}.")
@@ -89,6 +105,11 @@ def read_document(path: Path, what: str) -> dict[str, Any]:
     if not fits:
         raise ModelError(f"{path}: does not fit its checksum: the file was changed.")
     return document
+
+
+def fields_of(document: dict[str, Any], path: Path) -> Fields:
+    """The entries of a description, checked as they are taken; faults are `ModelError`s."""
+    return Fields(document, str(path), error=ModelError)
 
 
 # ---------------------------------------------------------------------- weights
@@ -180,41 +201,72 @@ def read_weights(
     Raises:
         ModelError: naming the file and its fault.
     """
-    try:
-        listed = document[form.key]
-        file, size, digest = listed["file"], listed["bytes"], listed["sha256"]
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"{folder / form.file}: cannot be used: {error}.") from None
-    if not form.is_weights(file):
-        raise ModelError(f"{folder / form.file}: names a weights file {file!r} that is none.")
-    path = folder / file
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"{path}: the file is missing.") from None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}.") from None
-    if len(data) != size:
-        raise ModelError(f"{path}: has {len(data)} bytes instead of {size}: the file is cut.")
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise ModelError(f"{path}: does not fit its checksum: the file was changed.")
+    path, data = _checked_bytes(form, folder, document)
     try:
         return dict(safetensors.torch.load(data))
     except Exception as error:
         raise ModelError(f"{path}: holds no tensors that can be read: {error}.") from None
 
 
-def load_weights(
-    form: WeightsFormat, folder: Path, document: dict[str, Any], module: nn.Module
-) -> None:
-    """Fills a module with the weights that a description names.
+def check_weights(path: Path) -> None:
+    """Checks that a description is whole and that the very weights are there that it names.
 
     Raises:
-        ModelError: naming the file and its fault: its bytes, or a tensor that is missing, unknown,
-            of another kind or shape, or not finite.
+        ModelError: naming the file and its fault.
+    """
+    # Of whatever kind: the name of the weights says so, and nothing is made of them here.
+    form = WeightsFormat("trained model", path.name, r"[a-z-]+")
+    _checked_bytes(form, path.parent, read_document(path, form.what))
+
+
+def _checked_bytes(
+    form: WeightsFormat, folder: Path, document: dict[str, Any]
+) -> tuple[Path, bytes]:
+    listed = fields_of(document, folder / form.file).sub(form.key)
+    file, size, digest = listed.text("file"), listed.integer("bytes"), listed.text("sha256")
+    if not form.is_weights(file):
+        raise ModelError(f"{folder / form.file}: names a weights file {file!r} that is none.")
+    path = folder / file
+    try:
+        # Before it is read: a file of another size need not fit into memory.
+        held = check_regular(path).st_size
+        data = path.read_bytes() if held == size else b""
+    except FileNotFoundError:
+        raise ModelError(f"{path}: the file is missing.") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}.") from None
+    if held != size:
+        raise ModelError(f"{path}: has {held} bytes instead of {size}: the file is cut.")
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ModelError(f"{path}: does not fit its checksum: the file was changed.")
+    return path, data
+
+
+def load_weights(
+    form: WeightsFormat,
+    folder: Path,
+    document: dict[str, Any],
+    make: Callable[[], T],
+    weights: Callable[[T], nn.Module],
+) -> T:
+    """Makes what a description is of and fills it with the weights that it names.
+
+    Args:
+        form: of both files.
+        folder: that holds them.
+        document: the description.
+        make: what it describes, with any weights; cannot make more of them than the file holds.
+        weights: the module of it that is filled.
+
+    Raises:
+        ModelError: naming the file and its fault: its bytes, a description that nothing can be made
+            of, or a tensor that is missing, unknown, of another kind or shape, or not finite.
     """
     tensors = read_weights(form, folder, document)
     path = folder / document[form.key]["file"]
+    with fitting(folder / form.file), _Bounded(sum(tensor.numel() for tensor in tensors.values())):
+        made = make()
+    module = weights(made)
     own = module.state_dict()
     for name in own.keys() | tensors.keys():
         if name not in tensors or name not in own:
@@ -229,3 +281,80 @@ def load_weights(
         if not torch.isfinite(tensors[name]).all():
             raise ModelError(f"{path}: tensor {name!r} holds a number that is not finite.")
     module.load_state_dict(tensors)
+    return made
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Says of a file that it cannot be used, where using what stands in it fails.
+
+    Raises:
+        ModelError: in one sentence.
+    """
+    try:
+        yield
+    except ModelError as error:
+        if str(path.parent) in str(error):
+            raise
+        raise ModelError(f"{path}: cannot be used: {error}") from None
+    except _UNFIT as error:
+        reason = (str(error).splitlines() or [""])[0].rstrip(".") or type(error).__name__
+        if isinstance(error, KeyError):
+            reason = f"{reason} is missing"
+        raise ModelError(f"{path}: cannot be used: {reason}.") from None
+
+
+#: Numbers that a new tensor counts for, however small it is.
+_CALL: Final = 4096
+
+
+class _Bounded(TorchFunctionMode):
+    """While it lasts, tensors are not made of more numbers than a file's weights explain.
+
+    A description may ask for a network of any size: asked for before memory is.
+
+    Args:
+        held: numbers in the file.
+    """
+
+    def __init__(self, held: int) -> None:
+        super().__init__()
+        # Networks make less than this beside their weights: schedules, bins, masks.
+        self._left = self._most = 4 * held + 2**24
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _MAKERS:
+            self._left -= _MAKERS[func](args, kwargs)
+            if self._left < 0:
+                raise ModelError(
+                    f"it describes a network of more than {self._most} numbers, its weights are "
+                    "fewer."
+                )
+        return func(*args, **kwargs)
+
+
+def _shape_of(args: Any, kwargs: Mapping[str, Any]) -> int:
+    shape = args if args else kwargs.get("size", ())
+    while len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = shape[0]
+    # A call counts even where it makes nothing: layers are bounded, too.
+    return _CALL + math.prod(int(size) for size in shape if isinstance(size, int))
+
+
+def _full(args: Any, kwargs: Mapping[str, Any]) -> int:
+    return _shape_of(args[:1], kwargs)
+
+
+def _range(args: Any, kwargs: Mapping[str, Any]) -> int:
+    numbers = [abs(value) for value in (*args, *kwargs.values()) if isinstance(value, (int, float))]
+    return _CALL + int(sum(numbers))
+
+
+_MAKERS: Final = {
+    **dict.fromkeys((torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn), _shape_of),
+    torch.full: _full,
+    **dict.fromkeys((torch.arange, torch.linspace), _range),
+}

@@ -1,12 +1,14 @@
 """Settings of the whole test suite."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 # Before NumPy or Numba load: two threads on a busy host can be 50 times slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
-
 import hypothesis
 
 # A first example may compile a kernel: no deadline. Same examples at every run.
@@ -14,3 +16,7 @@ hypothesis.settings.register_profile(
     "tests", deadline=None, derandomize=True, max_examples=40, print_blob=True
 )
 hypothesis.settings.load_profile("tests")
+
+# What the tests verify is no business of the user's cache.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 __all__ = [
     "Progress",
     "add_config_options",
+    "add_no_verify",
     "check_targets",
     "parse_overrides",
     "parse_value",
@@ -57,6 +58,15 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="override one argument of the environment, e.g. --set num_cells=7; repeatable",
+    )
+
+
+def add_no_verify(parser: argparse.ArgumentParser) -> None:
+    """Adds `--no-verify`."""
+    parser.add_argument(
+        "--no-verify",
+        action="store_true",
+        help="do not compare the data with its checksums (otherwise done once)",
     )
 
 

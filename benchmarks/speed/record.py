@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.imports import digest, module_files
 from benchmarks.speed.piece import Piece
 from wirelessenvs.command import whole_file
+from wirelessenvs.files import read_regular
 from wirelessenvs.json_values import finite_or_null
 
 __all__ = ["Record", "measured", "read_documents"]
@@ -75,10 +76,10 @@ class Record:
 def _read(path: Path) -> dict[str, Any] | None:
     """The document of a file; None if it is no piece's, and if it is damaged, which is told."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_regular(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         print(f"{path} cannot be read: its measurements are left out.", file=sys.stderr)
         return None
     if not isinstance(document, dict) or not isinstance(document.get("rows"), dict):

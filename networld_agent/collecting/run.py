@@ -11,8 +11,9 @@ from networld_agent.collecting.blocks import plan_blocks
 from networld_agent.collecting.processes import play_in_processes
 from networld_agent.collecting.settings import CollectionSettings
 from networld_agent.collecting.sources import EpisodeSource
+from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.errors import DatasetError
-from networld_agent.data.metadata import Metadata
+from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.writer import DatasetWriter, first_difference
 from wirelessenvs.checks import check_int
 
@@ -82,12 +83,7 @@ def _collect(
 ) -> Path:
     description = source.describe()
     if target.exists():
-        try:
-            old = Metadata.read(target).description
-        except DatasetError as error:
-            raise ValueError(f"{target} exists and is no readable data set: {error}") from None
-        if (difference := first_difference(old, description)) is not None:
-            raise ValueError(f"{target} holds a data set with other settings: {difference}.")
+        _check_complete(target, description)
         return target
     with DatasetWriter(target, description) as writer:
         missing = writer.missing
@@ -118,3 +114,23 @@ def _collect(
                 writer.commit(block)
         files = len(description.layouts())
         return writer.finish(report and (lambda count: report("checksums", count, files)))
+
+
+def _check_complete(target: Path, description: Description) -> None:
+    """Checks that a folder holds the described data set, every byte of it.
+
+    Raises:
+        ValueError: saying what it holds instead, or which of its files is damaged.
+    """
+    try:
+        old = Metadata.read(target).description
+    except DatasetError as error:
+        raise ValueError(f"{target} exists and is no readable data set: {error}") from None
+    if (difference := first_difference(old, description)) is not None:
+        raise ValueError(f"{target} holds a data set with other settings: {difference}.")
+    try:
+        TrajectoryDataset.open(target)
+    except DatasetError as error:
+        raise ValueError(
+            f"{target} is damaged: {error} Delete that folder to collect it anew."
+        ) from None

@@ -11,14 +11,15 @@ from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.inspection import plot, summary
 from networld_agent.data.subset import write_subset
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import Progress, check_targets, run
+from wirelessenvs.command import Progress, add_no_verify, check_targets, run
 
 __all__ = ["main"]
 
 
 def _inspect(options: argparse.Namespace) -> None:
     check_targets(options.plot)
-    dataset = TrajectoryDataset.open(options.dataset)
+    verify = "quick" if options.no_verify else "once"
+    dataset = TrajectoryDataset.open(options.dataset, verify)
     print(summary(dataset))
     if options.plot is not None:
         plot(dataset, options.plot)
@@ -87,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inspect = commands.add_parser("inspect", help="what is in it, as text and picture")
     inspect.add_argument("dataset", type=Path)
     inspect.add_argument("--plot", type=Path, metavar="PNG", help="draw it as well")
+    add_no_verify(inspect)
     inspect.set_defaults(command=_inspect)
 
     verify = commands.add_parser("verify", help="check every value and every checksum")

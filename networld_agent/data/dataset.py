@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from networld_agent.data.errors import DatasetError
 from networld_agent.data.layout import map_array
 from networld_agent.data.metadata import Description, Metadata
-from networld_agent.data.verification import check_sample, verify_full
+from networld_agent.data.verification import check_sample, verify_files
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.loading import load
@@ -33,6 +34,7 @@ class TrajectoryDataset:
     Attributes:
         path: folder.
         metadata: all that the data set says about itself.
+        verified: whether the arrays are what the checksums say.
         observations: `(E, N, T + 1, D)` float32; entry t was seen before action t.
         actions: `(E, N, T[, A])` as executed.
         rewards: `(E, N, T)` float64.
@@ -50,41 +52,45 @@ class TrajectoryDataset:
         metadata: Metadata,
         arrays: dict[str, NDArray[Any]],
         episodes: NDArray[np.int64],
+        verified: bool = False,
     ) -> None:
         self.path, self.metadata, self._arrays = path, metadata, arrays
+        self.verified = verified
         self.episodes = episodes
         self.observations: NDArray[np.float32] = arrays["observations"]
         self.actions: NDArray[Any] = arrays["actions"]
         self.rewards: NDArray[np.float64] = arrays["rewards"]
 
     @classmethod
-    def open(cls, path: str | Path, verify: str = "quick") -> TrajectoryDataset:
+    def open(cls, path: str | Path, verify: str = "once") -> TrajectoryDataset:
         """Opens a data set.
 
         Args:
             path: its folder.
-            verify: "quick" checks metadata, headers, sizes, and the values of the first and last
-                episode; "full" every value and every checksum.
+            verify: "full" checks every value and every checksum; "once" does so unless these very
+                files have passed before (see `networld_agent.verified`); "quick" checks metadata,
+                headers, sizes, and the values of the first and last episode.
 
         Raises:
             DatasetError: naming file, field and position of the first fault.
         """
-        check_choice("verify", verify, ("quick", "full"))
+        check_choice("verify", verify, ("once", "quick", "full"))
         folder = Path(path)
         metadata = Metadata.read(folder)
         arrays = {
             name: map_array(folder / f"{name}.npy", info.layout)
             for name, info in metadata.arrays.items()
         }
-        if verify == "full":
-            verify_full(folder, metadata)
-        else:
+        if verify == "quick":
             check_sample(metadata, arrays)
-        return cls(folder, metadata, arrays, np.arange(metadata.description.num_episodes))
+        else:
+            verify_files(folder, metadata, again=verify == "full")
+        episodes = np.arange(metadata.description.num_episodes)
+        return cls(folder, metadata, arrays, episodes, verify != "quick")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # To another process goes the path, not a copy of the arrays.
-        return _reopen, (str(self.path.absolute()), self.episodes)
+        return _reopen, (str(self.path.absolute()), self.episodes, self.verified)
 
     # ---------------------------------------------------------------- what it is
     @property
@@ -145,10 +151,31 @@ class TrajectoryDataset:
 
         Raises:
             ValueError: for data of another environment.
+            DatasetError: for settings that are not those of the data.
         """
         task = get_task(check_choice("task", self.description.task, tuple(TASKS)))
-        config = task.config(**_deep_tuples(self.description.environment["config"]))
-        return task.simulator(config, num_envs)
+        try:
+            simulator = task.simulator(self._config(), num_envs)
+        except (MemoryError, OverflowError):
+            raise DatasetError(
+                "metadata.json: key 'environment.config' asks for more memory than there is."
+            ) from None
+        if simulator.num_agents != self.num_agents:
+            raise DatasetError(
+                f"metadata.json: key 'environment.config' has {simulator.num_agents} agents, the "
+                f"data {self.num_agents}."
+            )
+        return simulator
+
+    def _config(self) -> Any:
+        """Of this project's task that the data came from."""
+        description, place = self.description, "metadata.json: key 'environment.config'"
+        settings = description.environment["config"]
+        try:
+            config = TASKS[description.task].config(**_deep_tuples(settings))
+        except (TypeError, ValueError) as error:
+            raise DatasetError(f"{place} cannot be used: {str(error).rstrip('.')}.") from None
+        return config
 
     def make_env(self, *, trusted: bool = False) -> Any:
         """The PettingZoo environment that the data came from.
@@ -162,8 +189,7 @@ class TrajectoryDataset:
         """
         task, environment = self.description.task, self.description.environment
         if task in TASKS:
-            config = TASKS[task].config(**_deep_tuples(environment["config"]))
-            return importlib.import_module(TASKS[task].module).parallel_env(config=config)
+            return importlib.import_module(TASKS[task].module).parallel_env(config=self._config())
         if not trusted:
             raise ValueError(
                 f"the environment is made by {task!r}, code that this data set names: pass "
@@ -180,15 +206,19 @@ class TrajectoryDataset:
                 f"episodes must be between 0 and {self.num_episodes - 1} and at least one, "
                 f"got {episodes}."
             )
-        return TrajectoryDataset(self.path, self.metadata, self._arrays, self.episodes[positions])
+        chosen = self.episodes[positions]
+        return TrajectoryDataset(self.path, self.metadata, self._arrays, chosen, self.verified)
 
     def first(self, count: int) -> TrajectoryDataset:
         """The data set with its first `count` episodes only."""
         return self.select(np.arange(check_int("count", count, 1, self.num_episodes)))
 
 
-def _reopen(path: str, episodes: NDArray[np.int64]) -> TrajectoryDataset:
-    return TrajectoryDataset.open(path).select(episodes)
+def _reopen(path: str, episodes: NDArray[np.int64], verified: bool) -> TrajectoryDataset:
+    # What the sender has verified is not read once more by each of its helpers.
+    dataset = TrajectoryDataset.open(path, verify="quick").select(episodes)
+    dataset.verified = verified
+    return dataset
 
 
 def _deep_tuples(value: Any) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from networld_agent.data.errors import DatasetError
+from wirelessenvs.files import read_regular
 
 __all__ = ["Fields", "read_json"]
 
@@ -31,7 +32,7 @@ def read_json(path: Path) -> dict[str, Any]:
         DatasetError: if the file is missing, unreadable or holds something else.
     """
     try:
-        document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        document = json.loads(read_regular(path), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise DatasetError(f"{path}: the file is missing: this is no data set.") from None
     except OSError as error:
@@ -51,30 +52,37 @@ class Fields:
         document: the object.
         file: its file, for messages.
         prefix: of keys in messages, "action.".
+        error: to raise.
     """
 
-    def __init__(self, document: Any, file: str = "metadata.json", prefix: str = "") -> None:
-        self._file, self._prefix = file, prefix
+    def __init__(
+        self,
+        document: Any,
+        file: str = "metadata.json",
+        prefix: str = "",
+        error: type[ValueError] = DatasetError,
+    ) -> None:
+        self._file, self._prefix, self._error = file, prefix, error
         if not isinstance(document, dict):
             raise self._fault(prefix.rstrip("."), "must be an object", document)
         self._document: dict[str, Any] = document
 
-    def _fault(self, key: str, rule: str, value: object) -> DatasetError:
-        return DatasetError(f"{self._file}: key {key!r} {rule}, got {_short(value)}.")
+    def _fault(self, key: str, rule: str, value: object) -> ValueError:
+        return self._error(f"{self._file}: key {key!r} {rule}, got {_short(value)}.")
 
-    def fault(self, key: str, rule: str, value: object) -> DatasetError:
+    def fault(self, key: str, rule: str, value: object) -> ValueError:
         """The error for a key of this object whose value breaks a rule."""
         return self._fault(self._prefix + key, rule, value)
 
     def raw(self, key: str) -> Any:
         """The value as it is; raises if the key is missing."""
         if key not in self._document:
-            raise DatasetError(f"{self._file}: key {self._prefix + key!r} is missing.")
+            raise self._error(f"{self._file}: key {self._prefix + key!r} is missing.")
         return self._document[key]
 
     def sub(self, key: str) -> Fields:
         """A nested object."""
-        return Fields(self.raw(key), self._file, f"{self._prefix}{key}.")
+        return Fields(self.raw(key), self._file, f"{self._prefix}{key}.", self._error)
 
     def __iter__(self) -> Iterator[str]:
         """Keys of this object."""
@@ -109,12 +117,28 @@ class Fields:
         """A list of integers within bounds."""
         return self._list(key, size, lambda name, value: self._integer(name, value, low, high))
 
-    def bounds(self, key: str, size: int) -> tuple[float | None, ...]:
-        """A list of finite numbers, null where there is no bound."""
+    def reals(
+        self, key: str, size: int | None = None, low: float = -math.inf, high: float = math.inf
+    ) -> tuple[float, ...]:
+        """A list of finite numbers within bounds."""
+        return self._list(key, size, lambda name, value: self._real(name, value, low, high))
+
+    def subs(self, key: str) -> tuple[Fields, ...]:
+        """A list of objects."""
+        return self._list(
+            key,
+            None,
+            lambda name, value: Fields(value, self._file, f"{self._prefix}{name}.", self._error),
+        )
+
+    def bounds(self, key: str, size: int, null: bool = True) -> tuple[float | None, ...]:
+        """A list of finite numbers, null where there is none if that may be."""
         return self._list(
             key,
             size,
-            lambda name, value: None if value is None else self._real(name, value, -math.inf),
+            lambda name, value: (
+                None if value is None and null else self._real(name, value, -math.inf)
+            ),
         )
 
     def _list(self, key: str, size: int | None, check: Callable[[str, Any], T]) -> tuple[T, ...]:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from networld_agent.data.dataset import TrajectoryDataset
-from networld_agent.data.errors import DatasetError
 from wirelessenvs.command import whole_file
 
 __all__ = ["Magnitudes", "magnitudes", "plot", "summary"]
@@ -85,21 +84,7 @@ def beam_magnitudes(dataset: TrajectoryDataset, count: int = SAMPLE) -> Magnitud
 
 
 def summary(dataset: TrajectoryDataset) -> str:
-    """The text of `python -m networld_agent.data inspect`.
-
-    Raises:
-        DatasetError: if the statistics of the metadata are not what a writer of the format leaves.
-    """
-    try:
-        return _summary(dataset)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise DatasetError(
-            f"metadata.json: key 'statistics' is not as collection writes it "
-            f"({type(error).__name__}: {error})."
-        ) from None
-
-
-def _summary(dataset: TrajectoryDataset) -> str:
+    """The text of `python -m networld_agent.data inspect`."""
     about, found = dataset.description, dataset.metadata.statistics
     size = sum(info.layout.file_bytes for info in dataset.metadata.arrays.values())
     heard = "changes with the steps" if dataset.graph is None else (

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from networld_agent.data.errors import DatasetError
+from wirelessenvs.files import open_regular
 
 __all__ = ["ArrayLayout", "header_bytes", "map_array", "read_header"]
 
@@ -83,7 +84,7 @@ def read_header(path: Path) -> tuple[str, tuple[int, ...], int]:
     """
     name = path.name
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(len(_MAGIC) + 2)
             length = int.from_bytes(start[len(_MAGIC) :], "little")
             body = file.read(min(length, _MAX_HEADER))

@@ -18,6 +18,7 @@ from networld_agent.data.fields import Fields, read_json
 from networld_agent.data.layout import ArrayLayout
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.json_values import canonical_json
+from wirelessenvs.tasks import TASKS
 
 __all__ = [
     "EXTRA_FORMS",
@@ -242,10 +243,11 @@ class Description:
             if not 0 < len(values) <= _LIMIT or len(set(values)) != len(values):
                 raise fields.fault(key, "must be a list of different entries", len(values))
         versions = fields.sub("versions")
-        fields.sub("environment")
+        task = fields.text("task")
+        _check_environment(fields.sub("environment"), task)
         dynamic = fields.raw("adjacency") is None
         return cls(
-            task=fields.text("task"),
+            task=task,
             environment=fields.raw("environment"),
             versions={name: versions.text(name) for name in versions},
             policy=fields.text("policy"),
@@ -307,7 +309,7 @@ class Metadata:
         description = Description.from_json(document)
         fields = Fields(document)
         statistics = fields.raw("statistics")
-        fields.sub("statistics")
+        _check_statistics(fields.sub("statistics"), description)
         listed, arrays = fields.sub("arrays"), {}
         for name, layout in description.layouts().items():
             arrays[name] = _read_array(listed.sub(name), name, layout)
@@ -339,6 +341,44 @@ def _checksum(document: dict[str, Any]) -> str:
     except (ValueError, RecursionError):
         # 1e999 reads as infinity, which no writer of this format emits.
         raise DatasetError("metadata.json: holds a number that is not finite.") from None
+
+
+def _check_environment(fields: Fields, task: str) -> None:
+    """What rebuilds an environment of this project, or one from a factory, is there."""
+    if task in TASKS:
+        fields.text("preset")
+        fields.sub("config")
+    elif ":" in task:
+        fields.text("factory")
+        fields.sub("arguments")
+
+
+def _check_statistics(fields: Fields, description: Description) -> None:
+    """Statistics are as `networld_agent.data.statistics` leaves them."""
+    returns, policies = fields.sub("returns"), set(description.episode_policies)
+    for key in ("mean", "std", "min", "lower_quartile", "median", "upper_quartile", "max"):
+        returns.real(key)
+    per_policy = returns.sub("per_policy")
+    if {*per_policy} != policies:
+        raise returns.fault("per_policy", f"must have keys {sorted(policies)}", sorted(per_policy))
+    for policy in policies:
+        per_policy.real(policy)
+    fields.reals("episode_mean_rewards", description.num_episodes)
+    for key in ("negative_rewards", "repeated_actions"):
+        fields.real(key, 0, 1)
+    columns = {
+        "rewards": 1,
+        "observations": description.observation.size,
+        "actions": len(description.action.names),
+        "metrics": len(description.metrics),
+    }
+    for name, size in columns.items():
+        for key in ("min", "max", "mean", "std") if size else ():
+            # Null stands for a metric that was never said.
+            fields.sub(name).bounds(key, size, null=name == "metrics")
+    if "action_histogram" in fields:
+        action = description.action
+        fields.integers("action_histogram", action.sizes[0] if action.kind == "discrete" else 0)
 
 
 def _read_observation(fields: Fields) -> ObservationInfo:

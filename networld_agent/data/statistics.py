@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from networld_agent.data.layout import ArrayLayout
 from networld_agent.data.metadata import ArrayInfo, Description
+from wirelessenvs.files import open_regular
 
 __all__ = ["Moments", "rows_of_file", "summarise"]
 
@@ -89,7 +90,7 @@ def rows_of_file(path: Path, layout: ArrayLayout, visit: Visit | None = None) ->
     digest, crcs = hashlib.sha256(), []
     dtype = np.dtype(layout.dtype)
     row_bytes = math.prod(layout.row_shape) * dtype.itemsize
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         digest.update(file.read(len(layout.header)))
         for episode in range(layout.shape[0]):
             crc = 0

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from networld_agent.data.errors import DatasetError
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.statistics import rows_of_file
+from networld_agent.verified import VerifiedFiles
 from wirelessenvs.tasks import TASKS
 
-__all__ = ["check_sample", "verify_full"]
+__all__ = ["check_sample", "verify_files"]
 
 
 def check_sample(metadata: Metadata, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -33,12 +34,31 @@ def check_sample(metadata: Metadata, arrays: Mapping[str, NDArray[Any]]) -> None
                 _check_row(name, description, episode, agent, row)
 
 
-def verify_full(folder: Path, metadata: Metadata) -> None:
+def verify_files(folder: Path, metadata: Metadata, again: bool = False) -> None:
     """Reads every byte: all values legal, all checksums right.
+
+    Args:
+        folder: of the data set.
+        metadata: of the data set.
+        again: whether to read files, too, that have passed before and did not change since.
 
     Raises:
         DatasetError: naming file, field and position of the first fault.
     """
+    sums = {f"{name}.npy": info.sha256 for name, info in metadata.arrays.items()}
+    try:
+        # With the metadata, whose bounds the values were compared with.
+        seen = VerifiedFiles(folder, {"metadata.json": "", **sums})
+        if again or not seen.known:
+            _read_all(folder, metadata)
+            seen.remember()
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename or folder}: cannot be read: {error.strerror}."
+        ) from None
+
+
+def _read_all(folder: Path, metadata: Metadata) -> None:
     description = metadata.description
     for name, info in metadata.arrays.items():
         path = folder / f"{name}.npy"

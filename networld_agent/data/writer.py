@@ -21,13 +21,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.errors import DatasetError
-from networld_agent.data.fields import read_json
+from networld_agent.data.fields import Fields, read_json
 from networld_agent.data.files import ArrayFiles, Chunk, storage_fault
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.statistics import summarise
 from networld_agent.locks import try_lock
 from wirelessenvs.command import replacing
+from wirelessenvs.files import read_regular
 from wirelessenvs.json_values import canonical_json
 
 __all__ = ["DatasetWriter", "first_difference", "partial_folder", "write_episodes"]
@@ -112,7 +114,10 @@ class DatasetWriter:
         path = self.folder / _DESCRIPTION
         try:
             if (self.folder / _METADATA).exists():
+                # Killed just before the rename; who knows when.
                 old = Metadata.read(self.folder).description
+                if first_difference(old, self.description) is None:
+                    TrajectoryDataset.open(self.folder)
             elif path.exists():
                 old = Description.from_json(read_json(path), _DESCRIPTION)
             else:
@@ -148,7 +153,7 @@ class DatasetWriter:
         if not path.exists():
             return
         with ArrayFiles(self.folder, self._layouts) as files:
-            for line in path.read_bytes().split(b"\n"):
+            for line in read_regular(path).split(b"\n"):
                 entry = _read_line(line)
                 if entry is None:
                     continue
@@ -273,12 +278,16 @@ def _line(episode: int, crcs: Mapping[str, int]) -> str:
 
 
 def _read_line(line: bytes) -> tuple[int, dict[str, int]] | None:
-    """The entry of a journal line; None if the line is torn."""
+    """The entry of a journal line; None if the line is torn, or of no writer of ours."""
     check, _, text = line.partition(b" ")
     if check != f"{zlib.crc32(text):08x}".encode():
         return None
-    entry = json.loads(text)
-    return int(entry["episode"]), entry["crc32"]
+    try:
+        fields = Fields(json.loads(text), _JOURNAL)
+        crcs = fields.sub("crc32")
+        return fields.integer("episode"), {name: crcs.integer(name) for name in crcs}
+    except (ValueError, RecursionError):
+        return None
 
 
 def _sync_folder(folder: Path) -> None:

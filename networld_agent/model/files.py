@@ -14,6 +14,7 @@ from networld_agent.model.task_spec import TaskSpec
 from networld_agent.model.world_model import WorldModel
 from networld_agent.storage import (
     WeightsFormat,
+    fields_of,
     load_weights,
     read_description,
     save_weights,
@@ -44,15 +45,19 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> WorldModel:
     if not folder.is_dir():
         raise ModelError(f"{folder}: there is no such folder.")
     document = read_description(_FORM, folder)
-    try:
+
+    def make() -> WorldModel:
         config = WorldModelConfig.from_json(document["config"])
-        model = WorldModel(config, [TaskSpec.from_json(task) for task in document["tasks"]])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{folder / _FORM.file}: cannot be used: {error}.") from None
-    load_weights(_FORM, folder, document, model)
+        return WorldModel(config, [TaskSpec.from_json(task) for task in document["tasks"]])
+
+    model = load_weights(_FORM, folder, document, make, lambda made: made)
     return model.to(device).requires_grad_(False).eval()
 
 
 def weights_sha256(folder: Path) -> str:
     """SHA-256 of the weights of a model that can be loaded: the same wherever it lies."""
-    return str(read_description(_FORM, folder)["weights"]["sha256"])
+    return (
+        fields_of(read_description(_FORM, folder), folder / _FORM.file)
+        .sub("weights")
+        .text("sha256")
+    )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from networld_agent.errors import ModelError
-from wirelessenvs.checks import check_int
+from wirelessenvs.checks import check_int, check_real
 
 __all__ = ["ActionSpec", "TaskSpec"]
 
@@ -32,16 +31,28 @@ class ActionSpec:
     high: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        check_int("start", self.start, -(2**31), 2**31 - 1)
+        for size in self.sizes:
+            check_int("sizes", size, 1, 2**31 - 1)
+        for bound in (*self.low, *self.high):
+            check_real("low and high", bound)
         if self.kind not in ("discrete", "multidiscrete", "box"):
             raise ValueError(f"kind must be discrete, multidiscrete or box, got {self.kind!r}.")
         if self.kind == "box":
             if not self.low or len(self.low) != len(self.high):
                 raise ValueError("a box needs as many lower as upper bounds, at least one.")
-            pairs = zip(self.low, self.high, strict=True)
-            if not all(math.isfinite(a) and math.isfinite(b) and a < b for a, b in pairs):
+            if not all(a < b for a, b in zip(self.low, self.high, strict=True)):
                 raise ValueError(f"bounds must be finite and apart, got {self.low}, {self.high}.")
-        elif not self.sizes or min(self.sizes) < 1:
+        elif not self.sizes:
             raise ValueError(f"sizes must be positive integers, got {self.sizes}.")
+
+    @classmethod
+    def from_json(cls, document: Any) -> ActionSpec:
+        """Reads what `dataclasses.asdict` and JSON made of one."""
+        fields = dict(document)
+        for key in ("sizes", "low", "high"):
+            fields[key] = tuple(fields.get(key, ()))
+        return cls(**fields)
 
     @property
     def num_components(self) -> int:
@@ -92,15 +103,28 @@ class TaskSpec:
     denoising_steps: int | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a word, got {self.name!r}.")
+        check_int("index", self.index, 0)
+        check_int("observation_size", self.observation_size, 1)
+        for count in self.num_agents:
+            check_int("num_agents", count, 1)
+        check_real("gamma", self.gamma, 0, 1)
+        check_real("return_mean", self.return_mean)
+        for name in ("return_std", "return_range"):
+            check_real(name, getattr(self, name), 0, low_open=True)
+        for name in ("guidance_scale", "temperature"):
+            if getattr(self, name) is not None:
+                check_real(name, getattr(self, name), 0)
+        for value in self.observation_mean:
+            check_real("observation_mean", value)
+        for value in self.observation_std:
+            check_real("observation_std", value, 0, low_open=True)
         sizes = {len(self.observation_mean), len(self.observation_std)}
         if not sizes <= {0, self.observation_size} or len(sizes) > 1:
             raise ValueError(
                 f"observation_mean and observation_std must have {self.observation_size} entries."
             )
-        if not all(map(math.isfinite, self.observation_mean)) or not all(
-            math.isfinite(value) and value > 0 for value in self.observation_std
-        ):
-            raise ValueError("observation_mean must be finite and observation_std positive.")
         if self.denoising_steps is not None:
             check_int("denoising_steps", self.denoising_steps, 1)
 
@@ -120,11 +144,9 @@ class TaskSpec:
         """
         try:
             fields = dict(document)
-            action = dict(fields.pop("action"))
-            for key in ("sizes", "low", "high"):
-                action[key] = tuple(action.get(key, ()))
+            action = ActionSpec.from_json(fields.pop("action"))
             for key in ("num_agents", "observation_mean", "observation_std"):
                 fields[key] = tuple(fields.get(key, ()))
-            return cls(action=ActionSpec(**action), **fields)
+            return cls(action=action, **fields)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise ModelError(f"the description of a task is damaged: {error}.") from None

@@ -6,21 +6,33 @@ function of the step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from networld_agent.storage import WeightsFormat, read_description, read_weights, save_weights
+from networld_agent.data.fields import Fields
+from networld_agent.storage import (
+    WeightsFormat,
+    fields_of,
+    fitting,
+    read_description,
+    read_weights,
+    save_weights,
+)
 
 __all__ = [
     "load_checkpoint",
     "optimizer_tensors",
     "prefixed",
+    "read_sums",
     "restore_optimizer",
+    "restoring",
     "save_checkpoint",
+    "state_fields",
     "with_prefix",
 ]
 
@@ -38,10 +50,34 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
     Raises:
         ModelError: if it is damaged.
     """
-    if not (folder / _FORM.file).exists():
+    path = folder / _FORM.file
+    if not path.exists():
         return None
     document = read_description(_FORM, folder)
+    fields_of(document, path).sub("state")
     return read_weights(_FORM, folder, document), document["state"]
+
+
+def state_fields(folder: Path, state: dict[str, Any]) -> Fields:
+    """A checkpoint's state, checked as it is taken."""
+    return fields_of({"state": state}, folder / _FORM.file).sub("state")
+
+
+def read_sums(state: Fields) -> dict[str, float]:
+    """Sums for the next line of the log, as a checkpoint's state has them."""
+    sums = state.sub("sums")
+    return {name: sums.real(name) for name in sums}
+
+
+@contextmanager
+def restoring(folder: Path) -> Iterator[None]:
+    """Says of a run's checkpoint that it cannot be gone on from, where doing so fails.
+
+    Raises:
+        ModelError: in one sentence.
+    """
+    with fitting(folder / _FORM.file):
+        yield
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

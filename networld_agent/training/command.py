@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from networld_agent.config import parse_options
+from wirelessenvs.command import add_no_verify
 
 __all__ = ["add_training_options", "chosen_options"]
 
@@ -26,6 +27,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="of weights, batches and noise (default: 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     parser.add_argument("--compile", action="store_true", help="torch.compile: minutes to warm up")
+    add_no_verify(parser)
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard files too")
 
 

@@ -6,7 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+from networld_agent.storage import write_whole
+from wirelessenvs.files import read_regular
+
 __all__ = ["RunLog"]
+
+
+def _step(line: str) -> int:
+    """The step of a line; -1 if it was torn by a kill, or damaged."""
+    try:
+        step = json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return -1
+    return step if type(step) is int else -1
 
 
 class RunLog:
@@ -26,14 +38,10 @@ class RunLog:
         path = folder / "metrics.jsonl"
         kept = []
         if path.exists():
-            for line in path.read_text().splitlines():
-                try:
-                    step = json.loads(line)["step"]
-                except (ValueError, KeyError, TypeError):
-                    continue  # torn by a kill
-                if step <= first_step:
+            for line in read_regular(path).decode(errors="replace").splitlines():
+                if 0 <= _step(line) <= first_step:
                     kept.append(line + "\n")
-        path.write_text("".join(kept))
+        write_whole(path, "".join(kept).encode())
         self._file = path.open("a")
         self._board: Any = None
         if tensorboard:

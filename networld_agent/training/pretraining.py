@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from networld_agent.config import PRESETS, Preset
-from networld_agent.data import TrajectoryDataset
+from networld_agent.data import DatasetError, TrajectoryDataset
 from networld_agent.data.windows import WindowSource
 from networld_agent.device import pick_device
 from networld_agent.model.config import WorldModelConfig
@@ -40,6 +40,7 @@ def pretrain(
     trajectories: int | None = None,
     device: str = "auto",
     tensorboard: bool = False,
+    verify: bool = True,
     report: Report | None = None,
 ) -> Path:
     """Trains a world model into the folder `out`; returns it.
@@ -54,6 +55,7 @@ def pretrain(
         trajectories: the first n of each data set; all by default.
         device: "auto", "cpu", "cuda", "cuda:1".
         tensorboard: also write TensorBoard's files.
+        verify: whether to compare the data with its checksums, once; the run's record says if not.
         report: told in one sentence how the run has ended.
 
     Raises:
@@ -66,7 +68,7 @@ def pretrain(
     """
     place = pick_device(device)
     paths = [data] if isinstance(data, (str, Path)) else data
-    datasets = _open_datasets([Path(path) for path in paths])
+    datasets = _open_datasets([Path(path) for path in paths], "once" if verify else "quick")
     if trajectories is not None:
         datasets = [dataset.first(trajectories) for dataset in datasets]
     sources = [
@@ -83,7 +85,7 @@ def pretrain(
     return Path(out)
 
 
-def _open_datasets(paths: Sequence[Path]) -> list[TrajectoryDataset]:
+def _open_datasets(paths: Sequence[Path], verify: str) -> list[TrajectoryDataset]:
     """Data sets; a folder without metadata stands for all data sets in it.
 
     Raises:
@@ -93,4 +95,13 @@ def _open_datasets(paths: Sequence[Path]) -> list[TrajectoryDataset]:
     for path in paths:
         inner = sorted(entry.parent for entry in path.glob("[!.]*/metadata.json"))
         folders += inner if inner and not (path / "metadata.json").exists() else [path]
-    return [TrajectoryDataset.open(folder) for folder in folders]
+    return [_open(folder, verify) for folder in folders]
+
+
+def _open(folder: Path, verify: str) -> TrajectoryDataset:
+    try:
+        return TrajectoryDataset.open(folder, verify)
+    except DatasetError as error:
+        # Of several data sets, the name of an array does not say which one is damaged.
+        named = str(folder) in str(error)
+        raise DatasetError(str(error) if named else f"{folder}: {error}") from None

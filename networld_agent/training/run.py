@@ -15,7 +15,7 @@ from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler
 from networld_agent.training.config import TrainingConfig
 from networld_agent.training.distributed import process_group
-from networld_agent.training.run_folder import describe_source, run_folder
+from networld_agent.training.run_folder import check_finished, describe_source, run_folder
 from networld_agent.training.trainer import Trainer
 
 __all__ = ["Report", "report_size", "train"]
@@ -69,6 +69,8 @@ def train(
         if share.rank == 0:
             held.enter_context(run_folder(folder, settings))
         if (folder / "model.json").exists():
+            if share.rank == 0:
+                check_finished(folder, ["model.json"])
             if share.rank == 0 and report is not None:
                 report(f"{folder} is complete already.")
             return

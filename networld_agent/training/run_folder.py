@@ -6,7 +6,7 @@ import dataclasses
 import json
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +18,11 @@ from networld_agent import __version__
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import WindowSource
 from networld_agent.locks import sole_user
-from networld_agent.storage import write_whole
+from networld_agent.storage import check_weights, write_whole
 from networld_agent.training.config import TrainingConfig
+from wirelessenvs.files import read_regular
 
-__all__ = ["describe_source", "git_revision", "run_folder"]
+__all__ = ["check_finished", "describe_source", "git_revision", "run_folder"]
 
 #: Settings that say where an input lies; what it is stands beside them as SHA-256.
 _PLACES: Final = frozenset({"path", "pretrained"})
@@ -30,13 +31,38 @@ _PLACES: Final = frozenset({"path", "pretrained"})
 def describe_source(source: WindowSource) -> dict[str, Any]:
     """What identifies the data of a run."""
     data: TrajectoryDataset = source.dataset
+    # Said only where it was asked for: checksums that nobody looked at say little of the data.
+    trust = {} if data.verified else {"verified": False}
     return {
+        **trust,
         "path": str(data.path),
         "task": source.task,
         "policy": data.description.policy,
         "sha256": {name: info.sha256 for name, info in data.metadata.arrays.items()},
         "segments": source.segments.tolist(),
     }
+
+
+def check_finished(folder: Path, described: Sequence[str], steps: Iterable[int] = ()) -> None:
+    """Checks that what a finished run left is there and as it was written.
+
+    Args:
+        folder: of the run.
+        described: files in it, each of which describes weights; snapshots have one like the first.
+        steps: of snapshots that must be there; others are checked where there are some.
+
+    Raises:
+        ValueError: naming the file and its fault.
+    """
+    taken = {path.name for path in folder.glob("snapshots/*") if path.name.isdecimal()} | {
+        str(step) for step in steps
+    }
+    file = Path(described[0]).name
+    try:
+        for name in (*described, *(f"snapshots/{step}/{file}" for step in sorted(taken))):
+            check_weights(folder / name)
+    except ValueError as error:
+        raise ValueError(f"{error} Delete {folder} to train that run anew.") from None
 
 
 @contextmanager
@@ -68,8 +94,8 @@ def _prepare(folder: Path, settings: dict[str, Any]) -> None:
     wanted = json.loads(json.dumps(settings, default=_plain))
     if path.exists():
         try:
-            found = json.loads(path.read_bytes())["settings"]
-        except (ValueError, KeyError, TypeError):
+            found = json.loads(read_regular(path))["settings"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise ValueError(f"{path}: is damaged: delete the folder to start anew.") from None
         if (difference := _first_difference(_content(found), _content(wanted))) is not None:
             raise ValueError(
@@ -113,6 +139,9 @@ def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
         return None
     if found == wanted:
         return None
+    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        pairs = enumerate(zip(found, wanted, strict=True))
+        return next(filter(None, (_first_difference(a, b, f"{name}[{i}]") for i, (a, b) in pairs)))
     shown = [repr(value) if len(repr(value)) < 60 else "other entries" for value in (found, wanted)]
     return f"{name} is {shown[0]} there, {shown[1]} here"
 

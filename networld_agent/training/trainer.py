@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend
+from networld_agent.data.fields import Fields
 from networld_agent.model.batch import Batch
 from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler, Share
@@ -23,8 +24,11 @@ from networld_agent.training.checkpoints import (
     load_checkpoint,
     optimizer_tensors,
     prefixed,
+    read_sums,
     restore_optimizer,
+    restoring,
     save_checkpoint,
+    state_fields,
     with_prefix,
 )
 from networld_agent.training.config import TrainingConfig, learning_rate
@@ -281,11 +285,22 @@ class Trainer:
         """Takes over the folder's checkpoint, if it has one."""
         if (found := load_checkpoint(self._folder)) is None:
             return
-        tensors, state = found
-        self.model.load_state_dict(with_prefix(tensors, "model."))
-        self.averaged.model.load_state_dict(with_prefix(tensors, "averaged."))
-        self._best = with_prefix(tensors, "best.")
-        restore_optimizer(self._step.optimizer, self._step.names, tensors)
-        best = math.inf if state["best"] is None else state["best"]
-        self._step.reset(state.pop("sums"), state["step"])
-        self.counters = Counters(**{**state, "best": best})
+        tensors, state = found[0], state_fields(self._folder, found[1])
+        with restoring(self._folder):
+            self.counters = _read_counters(state, self._config.steps)
+            self.model.load_state_dict(with_prefix(tensors, "model."))
+            self.averaged.model.load_state_dict(with_prefix(tensors, "averaged."))
+            self._best = with_prefix(tensors, "best.")
+            restore_optimizer(self._step.optimizer, self._step.names, tensors)
+            self._step.reset(read_sums(state), self.counters.step)
+
+
+def _read_counters(state: Fields, steps: int) -> Counters:
+    return Counters(
+        step=state.integer("step", 0, steps),
+        best=math.inf if state.raw("best") is None else state.real("best"),
+        best_step=state.integer("best_step", 0, steps),
+        held_out=None if state.raw("held_out") is None else state.real("held_out"),
+        worse=state.integer("worse"),
+        summed=state.integer("summed", 0, steps),
+    )

@@ -138,7 +138,7 @@ def test_statistics_that_lack_a_key_are_one_sentence(tmp_path, key, capsys):
     damaged = copy_of(small_dataset("rb-v0"), tmp_path)
     change_metadata(damaged, lambda document: document["statistics"].pop(key))
     assert main(["inspect", str(damaged)]) == 2
-    assert "key 'statistics' is not as collection writes it" in capsys.readouterr().err
+    assert f"metadata.json: key 'statistics.{key}' is missing." in capsys.readouterr().err
 
 
 # -------------------------------------------------------------------------------- Minari

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 
 import pytest
@@ -82,6 +83,33 @@ FAULTS = {
     ),
     "missing task": (lambda f: forged(f, lambda d: d["tasks"].pop()), "unknown tensor"),
     "damaged task": (lambda f: forged(f, lambda d: d["tasks"][0].pop("action")), "damaged"),
+    "a network larger than its weights": (
+        lambda f: forged(f, lambda d: d["config"].update(channels=2**20)), "a network of more than"
+    ),
+    "a network deeper than its weights": (
+        lambda f: forged(f, lambda d: d["config"].update(blocks_per_level=2**20)),
+        "a network of more than",
+    ),
+    "a negative size": (
+        lambda f: forged(f, lambda d: d["tasks"][0].update(observation_size=-1)),
+        "observation_size must be at least 1",
+    ),
+    "a bound of 400 digits": (
+        lambda f: forged(f, lambda d: d["tasks"][1]["action"]["low"].__setitem__(0, -(10**400))),
+        "low and high must be finite",
+    ),
+    "weights without a checksum": (
+        lambda f: forged(f, lambda d: d["weights"].pop("sha256")), "'weights.sha256' is missing"
+    ),
+    "weights of no size": (
+        lambda f: forged(f, lambda d: d["weights"].update(bytes="all")), "must be an integer"
+    ),
+    "a pipe as description": (
+        lambda f: ((f / "model.json").unlink(), os.mkfifo(f / "model.json")), "no regular file"
+    ),
+    "a link to a device as weights": (
+        lambda f: (p := weights_file(f), p.unlink(), p.symlink_to("/dev/zero")), "no regular file"
+    ),
     "path as weights": (
         lambda f: forged(f, lambda d: d["weights"].update(file="../../etc/passwd")), "that is none"
     ),

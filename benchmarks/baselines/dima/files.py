@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmarks.baselines.dima.config import DimaConfig
 from benchmarks.baselines.dima.sequences import WorldSpec
 from networld_agent.errors import ModelError
-from networld_agent.storage import WeightsFormat, read_description, save_weights, versions
+from networld_agent.storage import WeightsFormat, fitting, read_description, save_weights, versions
 
 __all__ = ["FORM", "read_world_model", "save_world_model"]
 
@@ -45,11 +45,9 @@ def read_world_model(
         ModelError: naming the file and its fault.
     """
     where, document = folder / FORM.file, read_description(FORM, folder)
-    try:
+    with fitting(where):
         found = WorldSpec(**document["environment"])
         config = DimaConfig.from_json(document["config"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{where}: cannot be used: {error}.") from None
     if spec is not None and found != spec:
         raise ModelError(f"{where}: is a model of {_said(found)}, not of {_said(spec)}.")
     return found, config, document

@@ -25,6 +25,7 @@ from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.policy import PolicySpec
 from benchmarks.baselines.shared.training_loop import Counters, batch_generator
 from networld_agent.device import pick_device
+from networld_agent.errors import ModelError
 
 __all__ = ["DimaLearner", "OnlineDimaPolicy", "world_spec"]
 
@@ -72,7 +73,12 @@ class DimaLearner(OnlineLearner):
         """Starts the environments, or goes to where they were and remembers what was seen."""
         self.env_steps = at.step
         if memory is not None:
-            self._replay.load(self._folder, int(memory["files"]))
+            if "replay_sha256" not in memory:
+                raise ModelError(
+                    f"{self._folder.parent}: the run was begun by a version before 0.2, which "
+                    "wrote no checksums of its replay memory: delete it to start anew."
+                )
+            self._replay.load(self._folder, memory["replay_sha256"])
         self._collector.start(memory)
 
     def round(self) -> dict[str, float]:
@@ -104,8 +110,8 @@ class DimaLearner(OnlineLearner):
 
     def memory(self) -> dict[str, Tensor]:
         """Position of the environments; past steps go to files of their own."""
-        files = self._replay.save(self._folder)
-        return {"files": torch.tensor(files), **self._collector.memory()}
+        digests = self._replay.save(self._folder)
+        return {"replay_sha256": digests, **self._collector.memory()}
 
     # ------------------------------------------------------------------ playing
     @torch.no_grad()

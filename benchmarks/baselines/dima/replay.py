@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -10,17 +11,20 @@ import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from benchmarks.baselines.dima.memory import Indices, Memory, Rows
 from benchmarks.baselines.online.collector import Rollout
 from benchmarks.baselines.online.team_env import TeamEnv
 from networld_agent.errors import ModelError
-from networld_agent.storage import write_whole
+from networld_agent.storage import fitting, write_whole
+from wirelessenvs.files import read_regular
 
 __all__ = ["Replay"]
 
 _KEPT: Final = ("states", "observations", "actions", "rewards", "terminated", "truncated")
 _ENDS: Final = ("next_states", "next_observations")
+_NONE: Final = torch.zeros(0, 32, dtype=torch.uint8)
 _NAME = re.compile(r"steps-\d{6}\.safetensors")
 
 
@@ -58,7 +62,8 @@ class Replay(Memory):
         self._merged = 0
         self._pending = np.zeros(env.batch, np.bool_)
         self._unsaved: list[Rollout] = []
-        self._files = 0
+        #: SHA-256 of every file, `(32,)` bytes each.
+        self._digests: list[bytes] = []
 
     def __len__(self) -> int:
         """Number of real steps."""
@@ -134,8 +139,8 @@ class Replay(Memory):
         return found
 
     # --------------------------------------------------------------------- files
-    def save(self, folder: Path) -> int:
-        """Writes what was added since the last call; how many files there are now."""
+    def save(self, folder: Path) -> Tensor:
+        """Writes what was added since the last call; SHA-256 `(files, 32)` of all files now."""
         if self._unsaved:
             columns = {
                 name: torch.cat([getattr(rollout, name) for rollout in self._unsaved])
@@ -147,30 +152,56 @@ class Replay(Memory):
             for name in _ENDS:
                 columns[name] = columns[name][over]
             data = safetensors.torch.save(columns)
-            write_whole(folder / f"steps-{self._files:06d}.safetensors", data)
-            self._files, self._unsaved = self._files + 1, []
-        return self._files
+            write_whole(_file(folder, len(self._digests)), data)
+            self._digests.append(hashlib.sha256(data).digest())
+            self._unsaved = []
+        rows = bytearray(b"".join(self._digests))
+        return torch.frombuffer(rows, dtype=torch.uint8).view(-1, 32) if rows else _NONE.clone()
 
-    def load(self, folder: Path, files: int) -> None:
+    def load(self, folder: Path, digests: Tensor) -> None:
         """Reads the first files of a run; later ones, of a killed process, are deleted.
+
+        Args:
+            folder: of the files.
+            digests: as `save` returned them.
 
         Raises:
             ModelError: if one is missing or damaged.
         """
-        for index in range(files):
-            path = folder / f"steps-{index:06d}.safetensors"
-            try:
-                columns = safetensors.torch.load(path.read_bytes())
-            except Exception as error:
-                raise ModelError(f"{path}: cannot be read: {error}.") from None
-            over = columns["terminated"] | columns["truncated"]
-            over[-1] = True
-            for name in _ENDS:
-                full = torch.zeros((*over.shape, *columns[name].shape[1:]))
-                full[over] = columns[name]
-                columns[name] = full
-            self._append(Rollout(log_probs=columns["rewards"], **columns))
-        self._files = files
+        if digests.dtype != torch.uint8 or digests.shape[1:] != (32,):
+            raise ModelError(f"{folder}: the checkpoint holds no checksums of it.")
+        for index, row in enumerate(digests):
+            path, digest = _file(folder, index), bytes(row.tolist())
+            data = _checked(path, digest)
+            with fitting(path):
+                columns = safetensors.torch.load(data)
+                over = columns["terminated"] | columns["truncated"]
+                over[-1] = True
+                for name in _ENDS:
+                    full = torch.zeros((*over.shape, *columns[name].shape[1:]))
+                    full[over] = columns[name]
+                    columns[name] = full
+                self._append(Rollout(log_probs=columns["rewards"], **columns))
+            self._digests.append(digest)
         for path in folder.glob("steps-*.safetensors"):
-            if _NAME.fullmatch(path.name) and int(path.stem.partition("-")[2]) >= files:
+            if _NAME.fullmatch(path.name) and int(path.stem.partition("-")[2]) >= len(digests):
                 path.unlink()
+
+
+def _file(folder: Path, index: int) -> Path:
+    return folder / f"steps-{index:06d}.safetensors"
+
+
+def _checked(path: Path, digest: bytes) -> bytes:
+    try:
+        data = read_regular(path)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: the file is missing: delete the run to start anew.") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}.") from None
+    if hashlib.sha256(data).digest() != digest:
+        raise ModelError(
+            f"{path}: does not fit its checksum: the file was changed: delete the run to start "
+            "anew."
+        )
+    return data

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.baselines.dima.config import PRESETS
+from benchmarks.baselines.dima.files import FORM
 from benchmarks.baselines.dima.online import DimaLearner
 from benchmarks.baselines.dima.policy_config import OnlineConfig
 from benchmarks.baselines.online.evaluation import Setting
@@ -33,7 +34,10 @@ __all__ = ["main", "train_dima"]
 def train_dima(setting: Setting, config: OnlineConfig, folder: Path) -> BaselinePolicy:
     """Trains DIMA into a run's folder as `train_run` does, its world model beside the policy."""
     team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
-    return train_run(lambda: DimaLearner(team, config, folder), "dima", setting, config, folder)
+    return train_run(
+        lambda: DimaLearner(team, config, folder), "dima", setting, config, folder,
+        models=[f"model/{FORM.file}"],
+    )  # fmt: skip
 
 
 def _train(options: argparse.Namespace) -> None:

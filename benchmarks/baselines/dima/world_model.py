@@ -307,8 +307,7 @@ class WorldModel(nn.Module):
                 than `spec`.
         """
         found, config, document = read_world_model(folder, spec)
-        model = cls(found, config)
-        load_weights(FORM, folder, document, model)
+        model = load_weights(FORM, folder, document, lambda: cls(found, config), lambda made: made)
         return model.to(device)
 
     @property

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.baselines.online.team_env import TeamEnv, TeamPosition
+from networld_agent.errors import ModelError
 
 __all__ = ["Collector", "Rollout"]
 
@@ -60,12 +61,19 @@ class Collector:
         self.env, self._seed = env, seed
 
     def start(self, memory: Mapping[str, Tensor] | None = None) -> None:
-        """Starts the first episodes, or goes to where `memory` was called."""
+        """Starts the first episodes, or goes to where `memory` was called.
+
+        Raises:
+            ModelError: if that was not called for such environments.
+        """
         if memory is None:
             self._observations, self._state = self.env.reset(self._seed)
             return
         names = ("episodes", "lengths", "actions")
+        if not all(name in memory for name in names):
+            raise ModelError("the checkpoint does not say where the environments are.")
         position = TeamPosition(*(memory[name].numpy() for name in names))
+        self.env.check_position(position)
         self._observations, self._state = self.env.restore(self._seed, position)
 
     def collect(self, act: Act, steps: int) -> Rollout:

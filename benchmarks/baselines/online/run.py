@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,10 @@ from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.policy import BaselinePolicy
 from benchmarks.baselines.shared.torch_threads import torch_threads
 from benchmarks.baselines.shared.training_loop import train
+from networld_agent.data.fields import Fields
 from networld_agent.storage import write_json
-from networld_agent.training.run_folder import run_folder
+from networld_agent.training.run_folder import check_finished, run_folder
+from wirelessenvs.files import read_regular
 
 __all__ = ["evaluate_run", "last_metrics", "report", "train_run"]
 
@@ -36,6 +38,7 @@ def train_run(
     config: BaselineConfig,
     folder: Path,
     progress: bool = True,
+    models: Sequence[str] = (),
 ) -> BaselinePolicy:
     """Trains into a run's folder, or goes on with what is there.
 
@@ -49,14 +52,17 @@ def train_run(
         config: of the method.
         folder: of the run.
         progress: whether a line shows it.
+        models: files that describe what the method's `save_models` leaves in a finished run.
 
     Raises:
-        ValueError: if the folder is of another run, or training diverges.
+        ValueError: if the folder is of another run or a damaged one, or training diverges.
         KeyboardInterrupt: if stopped by a signal, after the checkpoint is written.
     """
     identity = {"method": method, "config": config.identity(), "setting": asdict(setting)}
     with run_folder(folder, identity):
-        if not (folder / "policy" / "policy.json").exists():
+        if (folder / "policy" / "policy.json").exists():
+            check_finished(folder, ["policy/policy.json", *models])
+        else:
             _train(make, method, config, folder, progress)
     return load_policy(folder)
 
@@ -121,14 +127,19 @@ def last_metrics(folder: Path) -> dict[str, Any]:
         ValueError: naming the file, if it has none.
     """
     path = folder / "metrics.jsonl"
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    text = read_regular(path).decode(errors="replace") if path.exists() else ""
+    lines = text.splitlines(keepends=True)
     whole = [line for line in lines if line.endswith("\n")]
     if not whole:
         raise ValueError(f"{path} is missing or has no whole line: is {folder} a run?")
     try:
         metrics: dict[str, Any] = json.loads(whole[-1])
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(f"{path} is damaged: line {len(whole)} is no JSON.") from None
+    numbers = Fields(metrics, f"{path}: line {len(whole)}", error=ValueError)
+    numbers.integer("step", 1)
+    for name in numbers:
+        numbers.real(name)
     return metrics
 
 

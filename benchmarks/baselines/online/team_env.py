@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.baselines.shared.action_codec import ActionCodec
+from networld_agent.errors import ModelError
 from networld_agent.model.task_spec import ActionSpec
 from wirelessenvs.checks import check_int
 from wirelessenvs.seeds import EVALUATION_SEEDS
@@ -147,6 +148,25 @@ class TeamEnv(ABC):
         empty = np.zeros((0, *self._shape[1:]), np.int64 if self.codec.discrete else np.float32)
         lengths = np.array([len(taken) for taken in self._taken], np.int64)
         return TeamPosition(self._episodes.copy(), lengths, np.stack(rows) if rows else empty)
+
+    def check_position(self, position: TeamPosition) -> None:
+        """Refuses what is no position of such a batch.
+
+        Raises:
+            ModelError: in one sentence.
+        """
+        counts, actions = (position.episodes, position.lengths), position.actions
+        if not (
+            all(x.shape == (self.batch,) and x.dtype == np.int64 and (x >= 0).all() for x in counts)
+            and actions.shape == (position.lengths.sum(), *self._shape[1:])
+            and (
+                not self.codec.discrete
+                or ((actions >= 0) & (actions < self.codec.num_choices)).all()
+            )
+        ):
+            raise ModelError(
+                f"the checkpoint does not say where {self.batch} environments of {self.task} are."
+            )
 
     def restore(self, seed: int, position: TeamPosition) -> tuple[Reals, Reals]:
         """Plays the running episodes again up to a position; observations and state there.

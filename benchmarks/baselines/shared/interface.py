@@ -15,7 +15,7 @@ from benchmarks.baselines.shared.offline_data import OfflineData
 from benchmarks.baselines.shared.policy import BaselinePolicy, PolicySpec
 from benchmarks.baselines.shared.torch_threads import torch_threads
 from benchmarks.baselines.shared.training_loop import Learner, train
-from networld_agent.training.run_folder import run_folder
+from networld_agent.training.run_folder import check_finished, run_folder
 
 __all__ = ["Baseline", "BaselineConfig", "BaselinePolicy", "Learner", "OfflineData", "PolicySpec"]
 
@@ -64,7 +64,9 @@ class Baseline(ABC):
             )
         identity = {"method": self.name, "config": config.identity(), "data": data.identity()}
         with run_folder(folder, identity):
-            if not (folder / "policy" / "policy.json").exists():
+            if (folder / "policy" / "policy.json").exists():
+                check_finished(folder, ["policy/policy.json"], config.snapshot_steps())
+            else:
                 self._train(data, config, folder, progress)
         return self.policy_type.load(folder / "policy")
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.offline_data import OfflineData
 from networld_agent.data import TrajectoryDataset
-from wirelessenvs.command import parse_overrides
+from wirelessenvs.command import add_no_verify, parse_overrides
 
 __all__ = ["add_data", "add_training", "config_of", "data_of"]
 
@@ -17,10 +17,11 @@ C = TypeVar("C", bound=BaselineConfig)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """`--data`, `--trajectories`, `--first-steps`."""
+    """`--data`, `--trajectories`, `--first-steps`, `--no-verify`."""
     parser.add_argument("--data", type=Path, required=True, help="folder of a data set")
     parser.add_argument("--trajectories", type=int, help="first joint trajectories (default: all)")
     parser.add_argument("--first-steps", type=int, help="of each trajectory (default: all)")
+    add_no_verify(parser)
 
 
 def add_training(parser: argparse.ArgumentParser, steps: str) -> None:
@@ -41,7 +42,8 @@ def add_training(parser: argparse.ArgumentParser, steps: str) -> None:
 
 def data_of(options: argparse.Namespace) -> OfflineData:
     """The data to train on."""
-    dataset = TrajectoryDataset.open(options.data)
+    verify = "quick" if options.no_verify else "once"
+    dataset = TrajectoryDataset.open(options.data, verify)
     return OfflineData(dataset, options.trajectories, options.first_steps)
 
 

@@ -20,6 +20,7 @@ from networld_agent.errors import ModelError
 from networld_agent.model.task_spec import ActionSpec
 from networld_agent.storage import (
     WeightsFormat,
+    fields_of,
     load_weights,
     read_description,
     save_weights,
@@ -173,22 +174,23 @@ class BaselinePolicy(ABC):
         where = folder / _FORM.file
         if document["method"] != cls.name:
             raise ModelError(f"{where}: is a policy of {document['method']!r}, not {cls.name!r}.")
-        try:
-            action = dict(document["action"])
-            for key in ("sizes", "low", "high"):
-                action[key] = tuple(action[key])
-            spec = PolicySpec(
-                document["task"],
-                document["observation_size"],
-                ActionSpec(**action),
+        about = fields_of(document, where)
+        for key in ("config", "extra"):
+            about.sub(key)
+
+        def spec() -> PolicySpec:
+            return PolicySpec(
+                about.text("task"),
+                about.integer("observation_size", 1),
+                ActionSpec.from_json(document["action"]),
                 cls.config_type.from_json(document["config"]),
                 document["extra"],
             )
-            policy = cls(spec)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{where}: cannot be used: {error}.") from None
-        load_weights(_FORM, folder, document, policy._weights())
-        return policy._ready()
+
+        made = load_weights(
+            _FORM, folder, document, lambda: cls(spec()), lambda policy: policy._weights()
+        )
+        return made._ready()
 
 
 def read_method(folder: Path) -> str:

@@ -18,7 +18,10 @@ from benchmarks.baselines.shared.learner_state import learner_tensors, restore_l
 from networld_agent.training.checkpoints import (
     load_checkpoint,
     prefixed,
+    read_sums,
+    restoring,
     save_checkpoint,
+    state_fields,
     with_prefix,
 )
 from networld_agent.training.log import RunLog
@@ -222,8 +225,12 @@ def _restore(learner: Trainable, folder: Path) -> tuple[Counters, dict[str, floa
         at = Counters()
         learner.start(at, None)
         return at, {}
-    tensors, state = found
-    restore_learner(learner, tensors)
-    at = Counters(int(state["step"]), int(state.get("rounds", state["step"])))
+    tensors, state = found[0], state_fields(folder, found[1])
+    with restoring(folder):
+        restore_learner(learner, tensors)
+        # Rounds of environments may go some steps beyond those asked for.
+        step = state.integer("step")
+        at = Counters(step, state.integer("rounds", 0, step) if "rounds" in state else step)
+        sums = read_sums(state)
     learner.start(at, with_prefix(tensors, _MEMORY))
-    return at, dict(state["sums"])
+    return at, sums

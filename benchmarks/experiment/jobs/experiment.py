@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from benchmarks.experiment.jobs.graph import Entry
 from benchmarks.experiment.jobs.job import Job, with_inputs
 from benchmarks.experiment.jobs.store import Store, write_document
+from benchmarks.experiment.protocol import Protocol, TaskSetup
+from networld_agent.data.fields import Fields
 from networld_agent.errors import ModelError
-from networld_agent.storage import read_document
+from networld_agent.storage import fields_of, read_document
 
 __all__ = ["read_experiment", "write_experiment"]
 
@@ -43,7 +45,49 @@ def read_experiment(out: Path) -> dict[str, Any]:
     Raises:
         ValueError: naming the file and its fault.
     """
+    path = out / _FILE
     try:
-        return read_document(out / _FILE, "experiment")
+        document = read_document(path, "experiment")
+        _check(fields_of(document, path))
     except ModelError as error:
         raise ValueError(str(error)) from None
+    return document
+
+
+def _check(fields: Fields) -> None:
+    """Everything that a report reads is there and of its kind."""
+    protocol = fields.sub("protocol")
+    _check_kinds(protocol, Protocol)
+    for task in protocol.subs("tasks"):
+        _check_kinds(task, TaskSetup)
+    jobs = fields.sub("jobs")
+    folders = {*jobs}
+    for folder in folders:
+        job = jobs.sub(folder)
+        inputs = job.sub("inputs")
+        needed = [inputs.text(role) for role in inputs]
+        for key in ("kind", "name", "key"):
+            job.text(key)
+        if Path(folder).name != folder or not folders.issuperset(needed):
+            raise jobs.fault(folder, "must be a folder's name with inputs among the jobs", needed)
+    for entry in fields.subs("entries"):
+        for key in ("task", "method", "tier", "amount", "size"):
+            entry.text(key, empty=True)
+        entry.flag("main")
+        entry.integer("seed")
+        if entry.text("job") not in folders:
+            raise entry.fault("job", "must be one of the jobs", entry.text("job"))
+
+
+def _check_kinds(fields: Fields, kind: type) -> None:
+    """The fields of a dataclass are there, as JSON holds such values."""
+    for name, hint in get_type_hints(kind).items():
+        origin = get_origin(hint) or hint
+        if origin is int:
+            fields.integer(name)
+        elif origin is str:
+            fields.text(name, empty=True)
+        elif origin is dict:
+            fields.sub(name)
+        elif origin is tuple:
+            (fields.texts if get_args(hint)[0] is str else fields.subs)(name)

@@ -55,20 +55,11 @@ def finished_jobs(store: Store, jobs: Sequence[Job]) -> dict[str, float]:
 def drop_damaged(store: Store, jobs: Sequence[Job], done: dict[str, float]) -> None:
     """Takes out of `done` what left files that are missing or changed by now, and deletes it.
 
-    Looks at what the jobs to do will read, and names on standard error what is to be done anew.
+    Looks at all that is done, also what no job to do will read: else an experiment would be
+    complete whose models are not. Names on standard error what is to be done anew.
     """
-    sound: set[str] = set()
-    while True:
-        to_do = [job for job in jobs if job.folder not in done]
-        inputs = {needed.folder: needed for job in to_do for needed in job.inputs.values()}
-        unseen = [job for folder, job in inputs.items() if folder in done and folder not in sound]
-        if not unseen:
-            return
-        for job in unseen:
-            fault = store.output_fault(job)
-            if fault is None:
-                sound.add(job.folder)
-                continue
+    for job in jobs:
+        if job.folder in done and (fault := store.output_fault(job)) is not None:
             print(f"warning: {fault} {job.name} is done anew.", file=sys.stderr)
             store.discard(job)
             del done[job.folder]

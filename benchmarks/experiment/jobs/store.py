@@ -9,8 +9,9 @@ from typing import Any
 from benchmarks.experiment.jobs.job import Job
 from benchmarks.experiment.jobs.outputs import output_fault
 from networld_agent import storage
+from networld_agent.data.fields import Fields
 from networld_agent.errors import ModelError
-from networld_agent.storage import read_document
+from networld_agent.storage import fields_of, read_document
 from wirelessenvs.json_values import finite_or_null
 
 __all__ = [
@@ -106,7 +107,30 @@ def read_result(folder: Path, key: str) -> dict[str, Any] | None:
         raise ResultError(str(error)) from None
     if document.get("key") != key:
         raise ResultError(f"{path}: is the result of another job.")
+    try:
+        _check(fields_of(document, path))
+    except ModelError as error:
+        raise ResultError(str(error)) from None
     return document
+
+
+def _check(fields: Fields) -> None:
+    """What others read of every result is there and of its kind."""
+    fields.sub("result")
+    fields.sub("settings")
+    fields.texts("machine")
+    usage = fields.sub("usage")
+    for name in ("wall_seconds", "cpu_seconds", "peak_memory_mb"):
+        usage.real(name, 0)
+    if "outputs" not in fields:
+        return
+    outputs = fields.sub("outputs")
+    for name in outputs:
+        output = outputs.sub(name)
+        output.integer("bytes")
+        output.text("sha256")
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise outputs.fault(name, "must be a path in the job's folder", name)
 
 
 def write_document(path: Path, document: dict[str, Any]) -> None:

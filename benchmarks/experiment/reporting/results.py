@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.experiment.jobs.experiment import read_experiment
-from benchmarks.experiment.jobs.store import ResultError, read_result
+from benchmarks.experiment.jobs.store import RESULT_FILE, ResultError, read_result
 from benchmarks.experiment.methods import METHODS, REFERENCES
 from benchmarks.experiment.protocol import Amount
+from networld_agent.errors import ModelError
+from networld_agent.storage import fields_of
 
 __all__ = ["Curve", "Experiment", "Group", "read", "seeds_in_common"]
 
@@ -167,8 +169,8 @@ def read(out: Path) -> Experiment:
     def result(folder: str) -> dict[str, Any] | None:
         if folder not in cache:
             try:
-                cache[folder] = read_result(out / "jobs" / folder, jobs[folder]["key"])
-            except ResultError as error:
+                cache[folder] = _read(out / "jobs" / folder, jobs[folder]["key"])
+            except (ResultError, ModelError) as error:
                 print(f"warning: {error}", file=sys.stderr)
                 cache[folder] = None
         return cache[folder]
@@ -197,6 +199,42 @@ def read(out: Path) -> Experiment:
     for about, results in curves.items():
         experiment.curves.append(_curve(about, results))
     return experiment
+
+
+def _read(folder: Path, key: str) -> dict[str, Any] | None:
+    """The result of a job, as far as reports read it.
+
+    Raises:
+        ResultError: if it is damaged or of another job.
+        ModelError: naming what in it is not as jobs leave it.
+    """
+    document = read_result(folder, key)
+    if document is None:
+        return None
+    about = fields_of(document, folder / RESULT_FILE)
+    found, kind = about.sub("result"), about.text("kind")
+    if kind == "curve":
+        for point in found.subs("points"):
+            point.integer("step", 1)
+            point.reals("rewards")
+        if not document["result"]["points"]:
+            raise found.fault("points", "must have at least one entry", 0)
+    elif kind == "evaluate":
+        for name in ("policy", "information"):
+            found.text(name)
+        count = len(found.reals("rewards"))
+        metrics = found.sub("metrics")
+        for name in metrics:
+            metrics.reals(name, count)
+        found.reals("repeated", count, 0, 1)
+        for name in ("bytes_per_step", "ms_per_decision"):
+            if found.raw(name) is not None:
+                found.real(name, 0)
+    elif kind in ("adapt", "fit"):
+        found.integer("parameters")
+        if "tuning_cpu_seconds" in found:
+            found.real("tuning_cpu_seconds", 0)
+    return document
 
 
 def _cost(result: Any, jobs: dict[str, Any], folder: str) -> dict[str, Any]:

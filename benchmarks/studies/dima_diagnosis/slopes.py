@@ -32,6 +32,7 @@ from benchmarks.studies.dima_diagnosis.training import train_on
 from networld_agent.storage import write_json
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import parse_overrides
+from wirelessenvs.files import read_regular
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
@@ -125,9 +126,9 @@ def _stored(path: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
     if path is None or not path.exists():
         return {}
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_regular(path))
         rows: dict[str, Any] = document.pop("variants")
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise ValueError(f"{path} holds no slopes: choose another --json.") from None
     if document != settings:
         raise ValueError(f"{path} holds slopes of other settings: choose another --json.")

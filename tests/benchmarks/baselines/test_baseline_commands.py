@@ -1,10 +1,17 @@
 """`fit` and `play` from the command line."""
 
+import json
+import os
+import shutil
+import signal
+
 import pytest
 from baseline_cases import files_of, tiny_data
 
 from benchmarks.baselines import fit, load_policy, play
 from benchmarks.validation.beside_d3rlpy import compared
+from networld_agent.errors import ModelError
+from networld_agent.storage import checksum
 
 
 def command(out, *more, method="bc"):
@@ -70,3 +77,111 @@ def test_the_verdict_of_a_comparison_is_the_one_that_is_documented():
     assert compared([80.0] * 3, [90.0, 100.0, 110.0])["as_good"]
     assert not compared([75.0] * 3, [90.0, 100.0, 110.0])["as_good"]
     assert "as_good" not in compared([1.0], None)
+
+
+# ---------------------------------------------------------------------------------- files
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained") / "run"
+    assert fit.main(command(out, "--set", "snapshots=2")) == 0
+    return out
+
+
+def forge(path, change):
+    """Changes a description with a checksum that fits."""
+    document = json.loads(path.read_text())
+    del document["sha256"]
+    change(document)
+    path.write_text(json.dumps({**document, "sha256": checksum(document)}))
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_damaged_data_is_not_trained_on(tmp_path, capsys):
+    data = shutil.copytree(tiny_data("discrete").dataset.path, tmp_path / "data")
+    flip(data / "rewards.npy")
+    arguments = [*command(tmp_path / "run"), "--data", str(data)]
+    assert fit.main(arguments) == 2
+    assert "rewards.npy: the checksum of episode" in capsys.readouterr().err
+    assert fit.main([*arguments, "--no-verify"]) == 0
+    settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
+    assert settings["data"]["verified"] is False
+
+
+@pytest.mark.parametrize("place", ["policy", "snapshots/5", "snapshots/10"])
+@pytest.mark.parametrize("damage", ["gone", "flipped"])
+def test_a_damaged_run_is_not_complete(trained, tmp_path, capsys, place, damage):
+    out = shutil.copytree(trained, tmp_path / "run")
+    (path,) = (out / place).glob("*.safetensors")
+    if damage == "flipped":
+        flip(path)
+    elif place == "policy":
+        path.unlink()
+    else:
+        shutil.rmtree(out / place)
+    assert fit.main(command(out, "--set", "snapshots=2")) == 2
+    said = capsys.readouterr()
+    assert "is complete" not in said.out
+    assert str(out / place) in said.err
+    assert f"Delete {out} to train that run anew." in said.err
+
+
+FORGED = {
+    "weights.sha256": lambda d: d["weights"].pop("sha256"),
+    "observation_size": lambda d: d.update(observation_size=-1),
+    "config": lambda d: d.update(config=[1]),
+    "a network of more than": lambda d: d["config"].update(hidden_size=2**24),
+    "sizes must be an integer": lambda d: d["action"].update(sizes=["many"]),
+}
+
+
+@pytest.mark.parametrize("sentence", FORGED)
+def test_a_forged_policy_is_one_sentence_that_names_the_file(trained, tmp_path, sentence):
+    path = shutil.copytree(trained / "policy", tmp_path / "policy") / "policy.json"
+    forge(path, FORGED[sentence])
+    with pytest.raises(ModelError) as caught:
+        load_policy(path.parent)
+    assert sentence in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+CHECKPOINTS = {
+    "'state' is missing": lambda d: d.pop("state"),
+    "'state.step' must be an integer": lambda d: d["state"].update(step="first"),
+    "'state.sums.loss' must be a finite number": lambda d: d["state"].update(sums={"loss": []}),
+}
+
+
+@pytest.mark.parametrize("sentence", CHECKPOINTS)
+def test_a_forged_checkpoint_is_one_sentence(trained, tmp_path, capsys, sentence):
+    out = shutil.copytree(trained, tmp_path / "run")
+    shutil.rmtree(out / "policy")
+    forge(out / "checkpoint.json", CHECKPOINTS[sentence])
+    assert fit.main(command(out, "--set", "snapshots=2")) == 2
+    error = capsys.readouterr().err
+    assert f"{out}/checkpoint.json: key {sentence}" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "policy/policy.json", "checkpoint.json", "metrics.jsonl"]
+)
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(trained, tmp_path, capsys, name):
+    out = shutil.copytree(trained, tmp_path / "run")
+    if not name.startswith("policy"):
+        shutil.rmtree(out / "policy")
+    (out / name).unlink()
+    os.mkfifo(out / name)
+    signal.alarm(60)  # ends the test's process rather than to hang for ever
+    try:
+        assert fit.main(command(out, "--set", "snapshots=2")) == 2
+    finally:
+        signal.alarm(0)
+    error = capsys.readouterr().err
+    assert str(out / name) in error
+    assert error.count("\n") == 1

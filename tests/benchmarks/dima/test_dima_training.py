@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from benchmarks.baselines.shared.interface import OfflineData
 from benchmarks.studies import dima_beside_mappo as compare
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.data import TrajectoryDataset
+from networld_agent.training.checkpoints import load_checkpoint, save_checkpoint
 
 pytest.importorskip("vector_quantize_pytorch")
 
@@ -284,3 +286,37 @@ def test_the_comparison_goes_on_where_it_was_stopped(tmp_path, capsys, monkeypat
     assert "rb-v0 dima" in capsys.readouterr().out
     assert compare.main([*arguments, "--envs", "tennis"]) == 2
     assert "--envs must be one of" in capsys.readouterr().err
+
+
+def test_a_finished_run_whose_world_model_is_damaged_is_not_complete(whole, tmp_path, capsys):
+    out = shutil.copytree(whole, tmp_path / "run")
+    (path,) = (out / "model").glob("*.safetensors")
+    path.unlink()
+    assert train.main([*SIZE, "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert f"{path}: the file is missing. Delete {out} to train that run anew." in error
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lengths", torch.tensor([10**9, 0])),
+        ("episodes", torch.tensor([0])),
+        ("actions", torch.zeros(0, 3, dtype=torch.int64)),
+        ("replay_sha256", torch.zeros(4)),
+        ("replay_sha256", None),
+    ],
+)
+def test_a_forged_memory_of_a_stopped_run_is_one_sentence(whole, tmp_path, capsys, name, value):
+    out = shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(out / "policy")
+    tensors, state = load_checkpoint(out)
+    if value is None:
+        del tensors[f"memory.{name}"]
+    else:
+        tensors[f"memory.{name}"] = value
+    save_checkpoint(out, tensors, state)
+    assert train.main([*SIZE, "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "checkpoint does not say" in error or "checksums of" in error
+    assert error.count("\n") == 1

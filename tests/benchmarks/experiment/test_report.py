@@ -2,7 +2,9 @@
 
 import csv
 import dataclasses
+import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from benchmarks.experiment.reporting.statistics import (
 )
 from benchmarks.experiment.reporting.style import COLOURS, MARKERS, colour_of, marker_of, title_of
 from benchmarks.report import main
+from networld_agent.storage import checksum
 
 
 # ------------------------------------------------------------------------ statistics
@@ -342,3 +345,57 @@ def test_a_reference_far_below_the_curves_is_told_in_words(references, cut_off):
         assert (low < value < high) == (name not in cut_off)
     assert low < 4.0 < 7.0 < high
     assert [text.get_text() for text in axis.texts] == ([f"below: {cut_off}"] if cut_off else [])
+
+
+# ------------------------------------------------------------------- what no run writes
+def forge(path, change):
+    """Changes a file with a checksum that fits."""
+    document = json.loads(path.read_text())
+    del document["sha256"]
+    change(document)
+    path.write_text(json.dumps({**document, "sha256": checksum(document)}))
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory):
+    return write_results(tmp_path_factory.mktemp("made-up") / "out")
+
+
+EXPERIMENTS = {
+    "key 'protocol' is missing": lambda d: d.pop("protocol"),
+    "key 'protocol.episodes' must be an integer": lambda d: d["protocol"].update(episodes="all"),
+    "key 'protocol.tasks[0].steps' is missing": lambda d: d["protocol"]["tasks"][0].pop("steps"),
+    "key 'entries[0].job' must be one of the jobs": lambda d: d["entries"][0].update(job="../x"),
+}
+
+
+@pytest.mark.parametrize("sentence", EXPERIMENTS)
+def test_a_forged_experiment_is_one_sentence(made_up, tmp_path, capsys, sentence):
+    shutil.copy(made_up / "experiment.json", tmp_path)
+    forge(tmp_path / "experiment.json", EXPERIMENTS[sentence])
+    assert main(["--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert f"experiment.json: {sentence}" in error
+    assert error.count("\n") == 1
+
+
+RESULTS = {
+    "key 'result.rewards' must be a list": lambda d: d["result"].update(rewards=3),
+    "key 'result.rewards[2]' must be a finite number": lambda d: d["result"]["rewards"].__setitem__(
+        2, None
+    ),
+    "key 'result.metrics.served' must be a list of 20": lambda d: d["result"]["metrics"].update(
+        served=[1.0]
+    ),
+    "key 'usage.cpu_seconds' is missing": lambda d: d["usage"].pop("cpu_seconds"),
+    "key 'machine' must be a list": lambda d: d.update(machine=None),
+}
+
+
+@pytest.mark.parametrize("sentence", RESULTS)
+def test_a_forged_result_is_named_and_counts_as_missing(made_up, tmp_path, capsys, sentence):
+    out = shutil.copytree(made_up, tmp_path / "out")
+    path = min(out.glob(f"jobs/evaluate-rb-random-*/{RESULT_FILE}"))
+    forge(path, RESULTS[sentence])
+    assert len(read(out).missing) == len(read(made_up).missing) + 1
+    assert f"{RESULT_FILE}: {sentence}" in capsys.readouterr().err

@@ -108,6 +108,33 @@ def test_a_damaged_input_is_named_and_only_its_job_is_done_anew(copy, capsys, ki
     assert_same_weights(weights(copy), before)
 
 
+def test_what_nobody_will_read_any_more_is_whole_too(copy, capsys):
+    before = weights(copy)
+    (job,) = (job for job in jobs_of() if job.kind == "fit")
+    (path,) = (fit_folder(copy) / "policy").glob("policy-*.safetensors")
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    run_part(copy, list_only=True)
+    told = capsys.readouterr()
+    assert f"damaged    {job.folder}" in told.out
+    assert str(path) in told.err
+    names, told = run_again(copy, capsys)
+    assert names == [job.name]
+    assert f"{path}: does not fit its checksum" in told.err
+    assert_same_weights(weights(copy), before)
+
+
+def test_a_finished_run_that_is_damaged_before_its_result_begins_anew(copy, capsys):
+    before = weights(copy)
+    (fit_folder(copy) / RESULT_FILE).unlink()
+    (path,) = (fit_folder(copy) / "run" / "policy").glob("policy-*.safetensors")
+    path.unlink()
+    names, _ = run_again(copy, capsys)
+    assert names == [next(job.name for job in jobs_of() if job.kind == "fit")]
+    log = (fit_folder(copy) / "log.txt").read_text()
+    assert f"{path.name}: the file is missing. The job begins anew." in log
+    assert_same_weights(weights(copy), before)
+
+
 @pytest.mark.parametrize("name", ["checkpoint.json", "checkpoint-*.safetensors", "config.json"])
 def test_a_half_finished_job_that_is_damaged_begins_anew(copy, capsys, name):
     before = weights(copy)

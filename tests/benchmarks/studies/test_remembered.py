@@ -6,6 +6,7 @@ import math
 import pytest
 
 from benchmarks.records import remembered
+from networld_agent.storage import checksum
 
 IDENTITY = {"settings": {"steps": 20, "ranges": (0.0, 1.0)}, "seed": 3}
 
@@ -30,7 +31,7 @@ def test_the_first_result_is_made_and_stands_in_the_file_with_its_settings(path)
     found = remembered(path, IDENTITY, Maker())
     settings = {"steps": 20, "ranges": [0.0, 1.0]}
     assert found == {"settings": settings, "seed": 3, "made": 1}
-    assert json.loads(path.read_text()) == found
+    assert json.loads(path.read_text()) == {**found, "sha256": checksum(found)}
 
 
 def test_the_same_settings_are_not_worked_on_again(path):
@@ -101,3 +102,11 @@ def test_work_that_fails_leaves_the_earlier_result(path):
         remembered(path, {"seed": 4}, failing)
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_a_digit_that_was_changed_is_not_a_result(path):
+    maker = Maker(score=81.25)
+    remembered(path, IDENTITY, maker)
+    path.write_text(path.read_text().replace("81.25", "91.25"))
+    assert remembered(path, IDENTITY, maker)["score"] == 81.25
+    assert maker.calls == 2
