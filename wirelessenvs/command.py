@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from wirelessenvs.faults import sentence_of, write_error
+from wirelessenvs.faults import fault_sentence, write_error
 
 __all__ = [
     "Progress",
@@ -41,7 +41,7 @@ def imports_of(name: str) -> Iterator[None]:
     except ImportError as error:
         if name != "__main__":
             raise
-        print(f"error: {sentence_of(error)}", file=sys.stderr)
+        print(f"error: {fault_sentence(error)}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -59,7 +59,7 @@ def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespa
         return 141
     except Exception as error:
         given = vars(options) if isinstance(options, argparse.Namespace) else ()
-        if (sentence := sentence_of(error, given)) is None:
+        if (sentence := fault_sentence(error, given)) is None:
             raise
         print(f"error: {sentence}", file=sys.stderr)
         return 2

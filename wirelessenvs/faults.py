@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-__all__ = ["EXTRAS", "WriteError", "sentence_of", "write_error", "writing"]
+__all__ = ["EXTRAS", "WriteError", "fault_sentence", "write_error", "writing"]
 
 #: The extra that installs a module which not everybody needs.
 EXTRAS: Final = {
@@ -73,7 +73,7 @@ def writing(path: Path) -> Iterator[None]:
         raise write_error(path, error) from None
 
 
-def sentence_of(error: BaseException, options: Collection[str] = ()) -> str | None:
+def fault_sentence(error: BaseException, options: Collection[str] = ()) -> str | None:
     """What an expected fault says; None for a fault of the program.
 
     Args:

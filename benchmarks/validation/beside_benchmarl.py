@@ -19,14 +19,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.baselines.mappo.config import MappoConfig
-from benchmarks.baselines.mappo.train import train_mappo
-from benchmarks.baselines.online.evaluation import Evaluation, Setting, score_policy
 from benchmarks.command import run_command
-from benchmarks.records import write_figures
-from networld_agent.evaluation.scores import bootstrap_interval
 from wirelessenvs.checks import check_int
+from wirelessenvs.command import imports_of
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    from benchmarks.baselines.mappo.config import MappoConfig
+    from benchmarks.baselines.mappo.train import train_mappo
+    from benchmarks.baselines.online.evaluation import Evaluation, Setting, score_policy
+    from benchmarks.records import write_figures
+    from networld_agent.evaluation.scores import bootstrap_interval
 
 __all__ = ["main"]
 

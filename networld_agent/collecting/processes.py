@@ -17,7 +17,7 @@ from networld_agent.data.files import ArrayFiles
 from networld_agent.data.layout import ArrayLayout
 from networld_agent.data.writer import DatasetWriter
 from networld_agent.orphans import end_with_parent
-from wirelessenvs.faults import WriteError, sentence_of
+from wirelessenvs.faults import WriteError, fault_sentence
 
 __all__ = ["play_in_processes"]
 
@@ -103,6 +103,6 @@ def _work(
     except tuple(_EXPECTED.values()) as error:
         kind = next(name for name, known in _EXPECTED.items() if isinstance(error, known))
         memory = isinstance(error, MemoryError)  # its sentence is the command's
-        connection.send(("fault", (kind, str(error) if memory else sentence_of(error))))
+        connection.send(("fault", (kind, str(error) if memory else fault_sentence(error))))
     except Exception:
         connection.send(("fault", ("", traceback.format_exc())))

@@ -24,7 +24,7 @@ from benchmarks.experiment.jobs.work import WORK
 from networld_agent.locks import locked
 from networld_agent.orphans import end_with_parent
 from networld_agent.storage import read_document
-from wirelessenvs.faults import sentence_of
+from wirelessenvs.faults import fault_sentence
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
@@ -89,7 +89,7 @@ def _run(folder: Path, check_source: bool) -> int:
         print("stopped; the same job goes on from here.", file=sys.stderr)
         return _INTERRUPTED
     except Exception as error:
-        if (sentence := sentence_of(error)) is None:
+        if (sentence := fault_sentence(error)) is None:
             raise
         print(f"error: {sentence}", file=sys.stderr)
         return 2
