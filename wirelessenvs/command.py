@@ -52,21 +52,32 @@ def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespa
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     try:
         command(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of our output (`| head`) has gone: no fault of anybody. Python would complain
-        # again when it flushes at exit, so standard output goes nowhere from here.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output (`| head`) has gone: no fault of anybody.
+        _silence()
         return 141
     except Exception as error:
         given = vars(options) if isinstance(options, argparse.Namespace) else ()
         if (sentence := fault_sentence(error, given)) is None:
             raise
         print(f"error: {sentence}", file=sys.stderr)
+        _silence()
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted.", file=sys.stderr)
         return 130
     return 0
+
+
+def _silence() -> None:
+    """Sends standard output nowhere if it cannot be written: Python would complain at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

@@ -90,8 +90,8 @@ def fault_sentence(error: BaseException, options: Collection[str] = ()) -> str |
     ):
         return _memory_sentence(str(error), options)
     if isinstance(error, OSError) and not isinstance(error, WriteError) and error.errno in _FULL:
-        # The system does not always say which file: standard output is one, too.
-        place = os.fsdecode(error.filename) if error.filename else "a file or the standard output"
+        # What has no name is mostly the standard output: whatever writes a file names it.
+        place = os.fsdecode(error.filename) if error.filename else "the output"
         return str(write_error(Path(place), error))
     if isinstance(error, (ValueError, TypeError, ImportError, OSError)):
         return str(error)
@@ -106,11 +106,12 @@ def _memory_sentence(text: str, options: Collection[str]) -> str:
         names.append("sizes given by --set")
     if "preset" in options:
         names.append("--preset")
-    lower = f"lower {' or '.join(names)}" if names else "lower sizes or batches"
-    return f"the memory is not enough: {wanted}: {lower}, or use a machine with more."
+    *others, last = names or ["sizes or batches"]
+    lower = f"lower {', '.join(others)} or {last}" if others else f"lower {last}"
+    return f"the memory is not enough ({wanted}): {lower}, or use a machine with more."
 
 
 def _readable(amount: str) -> str:
     """`"2147483648 bytes"` as `"2.1 GB"`; other units as they are."""
     number, unit = amount.split()
-    return f"{float(number) / 1e9:.1f} GB" if unit == "bytes" else amount
+    return f"{float(number) / 1e9:.1f} GB" if unit == "bytes" else f"{float(number):g} {unit}"
