@@ -18,6 +18,7 @@ import numpy as np
 
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import check_targets, imports_of, run, whole_file
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -90,6 +91,7 @@ def _diagnose(options: argparse.Namespace) -> None:
             f"{len(options.held_out)} of those."
         )
     check_targets(options.out, options.json)
+    check_installed("matplotlib")
     if options.threads is not None:
         torch.set_num_threads(check_int("--threads", options.threads, 1))
     held_out = options.held_out or [None] * len(options.data)

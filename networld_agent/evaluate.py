@@ -15,6 +15,7 @@ from typing import Any
 
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import check_targets, imports_of, parse_overrides, run, whole_file
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS, get_task
 
@@ -95,6 +96,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     check_targets(options.json, options.csv, options.render)
     if options.render is not None and not options.model:
         raise ValueError("--render needs a --model to show.")
+    if options.render is not None:
+        check_installed("matplotlib", "PIL")
     if options.sweep is not None and not options.model:
         raise ValueError("--sweep needs a --model to plan with.")
     if options.threads is not None:

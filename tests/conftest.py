@@ -7,10 +7,30 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
+import resource
+from contextlib import contextmanager
+
 import hypothesis
+import pytest
 
 # A first example may compile a kernel: no deadline. Same examples at every run.
 hypothesis.settings.register_profile(
     "tests", deadline=None, derandomize=True, max_examples=40, print_blob=True
 )
 hypothesis.settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def files_of_at_most():
+    """A context in which no file grows beyond some bytes: as on a full disk."""
+
+    @contextmanager
+    def limited(size):
+        old = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, old)
+
+    return limited

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import re
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-__all__ = ["EXTRAS", "WriteError", "fault_sentence", "write_error", "writing"]
+__all__ = [
+    "EXTRAS",
+    "WriteError",
+    "check_installed",
+    "fault_sentence",
+    "write_error",
+    "writing",
+]
 
 #: The extra that installs a module which not everybody needs.
 EXTRAS: Final = {
@@ -71,6 +80,19 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise write_error(path, error) from None
+
+
+def check_installed(*modules: str) -> None:
+    """Raises now, before long work, if a module that its end needs is not installed.
+
+    Raises:
+        ModuleNotFoundError: of the first that is missing.
+    """
+    for module in modules:
+        # None stands there for what must not be imported; `find_spec` would not take it.
+        known = module in sys.modules
+        if sys.modules[module] is None if known else importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
 
 def fault_sentence(error: BaseException, options: Collection[str] = ()) -> str | None:

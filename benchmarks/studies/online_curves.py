@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.command import run_command
 from wirelessenvs.command import check_targets, imports_of, whole_file
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -79,6 +80,8 @@ def _draw(rows: list[dict[str, Any]], random: float, value: str, path: Path) -> 
 
 def _curves(options: argparse.Namespace) -> None:
     check_targets(options.json, options.png)
+    if options.png is not None:
+        check_installed("matplotlib")
     os.environ.setdefault("MPLBACKEND", "agg")
     setting, evaluation = setting_of(options), evaluation_of(options)
     value = "mean reward per agent and step" if is_wireless(setting.env) else "return"

@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import imports_of
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -111,6 +112,7 @@ def _theirs(frames: int, seed: int) -> list[float]:
 def _validate(options: argparse.Namespace) -> None:
     check_int("--frames", options.frames, _FRAMES_PER_UPDATE)
     check_int("--seeds", options.seeds, 1)
+    check_installed("benchmarl", "torchrl", "mpe2")
     machine = machine_lines(_PACKAGES)
     print("\n".join(machine))
     methods: dict[str, Callable[[int, int], list[float]]] = {"ours": _ours, "benchmarl": _theirs}

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import imports_of
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -140,6 +141,8 @@ def _validate(options: argparse.Namespace) -> None:
     check_int("--dd-updates", options.dd_updates, 1)
     torch.set_num_threads(1)
     needs_peer = not options.ours and any(name in _CONFIGS for name in options.methods)
+    if needs_peer:
+        check_installed("d3rlpy")
     packages = ("torch", "numpy", "gymnasium", *(("d3rlpy",) if needs_peer else ()))
     machine = machine_lines(packages)
     print("\n".join(machine))

@@ -24,6 +24,7 @@ import numpy as np
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import check_targets, imports_of, parse_overrides, whole_file
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -80,6 +81,7 @@ def _diagnose(options: argparse.Namespace) -> None:
     if options.updates is not None:
         check_int("--updates", options.updates, 1)
     check_targets(options.out, options.json)
+    check_installed("matplotlib")
     torch.set_num_threads(check_int("--threads", options.threads, 1))
     team = make_team(options.env, options.episodes)
     model = _model(options, team)

@@ -1,7 +1,5 @@
 """What a job has cost over its attempts, whatever has become of its notes."""
 
-import json
-
 import pytest
 
 from benchmarks.experiment.jobs.meter import Meter
@@ -10,7 +8,7 @@ from networld_agent.storage import write_document
 EARLIER = {"pid": 29854, "wall_seconds": 155.5, "cpu_seconds": 142.25, "peak_memory_mb": 39000.5}
 
 
-@pytest.fixture()
+@pytest.fixture
 def note(tmp_path):
     """The note of an earlier attempt."""
     path = tmp_path / "attempt-000.json"
@@ -25,7 +23,7 @@ def test_the_cost_is_that_of_all_attempts(note):
     assert total["attempts"] == 2
     assert total["unknown_attempts"] == 0
     assert 155.5 <= total["wall_seconds"] < 160
-    assert 142.25 <= total["cpu_seconds"]
+    assert total["cpu_seconds"] >= 142.25
     assert total["peak_memory_mb"] == 39000.5
     with Meter(note.parent) as third:
         pass
@@ -34,30 +32,21 @@ def test_the_cost_is_that_of_all_attempts(note):
 
 
 def test_no_flipped_bit_of_a_note_loses_the_work_or_changes_its_cost(note, capsys):
-    """One note for each bit: only in white space does it make no difference."""
-    good, sound = note.read_bytes(), 0
+    """One note for each bit."""
+    good = note.read_bytes()
     for bit in range(8 * len(good)):
         damaged = bytearray(good)
         damaged[bit // 8] ^= 1 << bit % 8
-        (note.parent / f"attempt-{bit:04d}.json").write_bytes(damaged)
-        sound += same(damaged, good)
-    note.unlink()
+        (note.parent / f"attempt-{bit + 1:04d}.json").write_bytes(damaged)
     with Meter(note.parent) as meter:
         pass
     total, told = meter.total(), capsys.readouterr().err.splitlines()
-    assert total["attempts"] == 8 * len(good) + 1
-    assert total["unknown_attempts"] == len(told) == 8 * len(good) - sound
+    assert total["attempts"] == 8 * len(good) + 2
+    assert total["unknown_attempts"] == len(told) == 8 * len(good)
     assert all(line.startswith(f"warning: {note.parent}/attempt-") for line in told)
     assert all(line.endswith(". What that attempt has cost is not counted.") for line in told)
-    assert sound * 155.5 <= total["wall_seconds"] < sound * 155.5 + 60
+    assert 155.5 <= total["wall_seconds"] < 200
     assert total["peak_memory_mb"] == 39000.5
-
-
-def same(damaged, good):
-    try:
-        return json.loads(damaged) == json.loads(good)
-    except ValueError:
-        return False
 
 
 @pytest.mark.parametrize(
