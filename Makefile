@@ -63,7 +63,7 @@ test-lowest:
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOWEST_INSTALL) -e '.[agent,render,testing]'
 	$(LOWEST_TEST) tests/test_facades.py tests/test_conformance.py tests/test_conventions.py $(DATA_TESTS)
-	$(LOWEST_INSTALL) -e '.[minari,mpe2]'
+	$(LOWEST_INSTALL) -e '.[agent,minari,mpe2,render,testing]'
 	$(LOWEST_TEST) $(DATA_TESTS)
 
 lint: $(VENV)/.installed-dev
