@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 export OMP_NUM_THREADS ?= 1
 export NUMBA_NUM_THREADS ?= 1
 
-.PHONY: demo scores test test-all lint docs bench pictures clean help
+.PHONY: demo scores test test-all test-lowest lint docs bench pictures clean help
 
 # Every warning is an error; pages are read anew, since an unchanged page would not warn again.
 SPHINX := $(BIN)/python -m sphinx -b html -E -n -q -W --keep-going docs build/docs
@@ -18,6 +18,7 @@ help:
 	@echo "make scores    play every environment with every policy beside the known scores"
 	@echo "make test      the tests (minutes)"
 	@echo "make test-all  also the long statistical and third-party tests"
+	@echo "make test-lowest  facades and data with the oldest versions that pyproject.toml allows"
 	@echo "make lint      ruff, mypy, and the documentation without a warning"
 	@echo "make docs      the documentation as a site, in build/docs"
 	@echo "make bench     steps per second, here and against other packages"
@@ -45,6 +46,25 @@ test: $(VENV)/.installed-test
 
 test-all: $(VENV)/.installed-interop
 	$(BIN)/python -m pytest -q -m ''
+
+# The oldest versions of all that pyproject.toml asks for, in two steps: Minari needs NumPy 2, which
+# the rest does not. Without the index of PyTorch for CPUs, gigabytes of CUDA libraries come along:
+# `make test-lowest TORCH=`.
+LOWEST ?= build/lowest
+TORCH ?= --torch-backend cpu
+LOWEST_INSTALL = $(LOWEST)/bin/uv pip install --quiet --resolution lowest-direct $(TORCH) \
+	--python $(LOWEST)/bin/python
+LOWEST_TEST = NUMBA_CACHE_DIR=$(LOWEST)/numba $(LOWEST)/bin/python -m pytest -q -p no:cacheprovider
+DATA_TESTS := $(addprefix tests/networld_agent/test_,collecting.py collecting_pettingzoo.py \
+	data_commands.py dataset_faults.py dataset_reading.py)
+
+test-lowest:
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOWEST_INSTALL) -e '.[agent,render,testing]'
+	$(LOWEST_TEST) tests/test_facades.py tests/test_conformance.py tests/test_conventions.py $(DATA_TESTS)
+	$(LOWEST_INSTALL) -e '.[agent,minari,mpe2,render,testing]'
+	$(LOWEST_TEST) $(DATA_TESTS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -10,10 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.experiment.reporting.page import write_report
-from benchmarks.experiment.reporting.results import read
-from benchmarks.experiment.reporting.terminal import terminal_text
-from wirelessenvs.command import run
+from wirelessenvs.command import imports_of, run
+
+with imports_of(__name__):
+    from benchmarks.experiment.reporting.page import write_report
+    from benchmarks.experiment.reporting.results import read
+    from benchmarks.experiment.reporting.terminal import terminal_text
 
 __all__ = ["main"]
 

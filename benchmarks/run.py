@@ -21,28 +21,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.experiment.jobs.experiment import write_experiment
-from benchmarks.experiment.jobs.graph import build
-from benchmarks.experiment.jobs.job import Job, with_inputs
-from benchmarks.experiment.jobs.overview import overview_lines
-from benchmarks.experiment.jobs.pools import LocalPool, Pool
-from benchmarks.experiment.jobs.ray_pool import RayPool
-from benchmarks.experiment.jobs.scheduler import (
-    Outcome,
-    Scheduler,
-    drop_damaged,
-    finished_jobs,
-    sentence_of,
-)
-from benchmarks.experiment.jobs.store import LOG_FILE, Store
-from benchmarks.experiment.methods import own_methods
-from benchmarks.experiment.presets import PRESETS
-from benchmarks.experiment.protocol import Protocol, check_known
-from networld_agent.collecting.run import available_cores
-from networld_agent.locks import locked
 from wirelessenvs.checks import check_int, check_real
-from wirelessenvs.command import run
+from wirelessenvs.command import imports_of, run
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    from benchmarks.experiment.jobs.experiment import write_experiment
+    from benchmarks.experiment.jobs.graph import build
+    from benchmarks.experiment.jobs.job import Job, with_inputs
+    from benchmarks.experiment.jobs.overview import overview_lines
+    from benchmarks.experiment.jobs.pools import LocalPool, Pool
+    from benchmarks.experiment.jobs.ray_pool import RayPool
+    from benchmarks.experiment.jobs.scheduler import (
+        Outcome,
+        Scheduler,
+        drop_damaged,
+        finished_jobs,
+        sentence_of,
+    )
+    from benchmarks.experiment.jobs.store import LOG_FILE, Store
+    from benchmarks.experiment.methods import own_methods
+    from benchmarks.experiment.presets import PRESETS
+    from benchmarks.experiment.protocol import Protocol, check_known
+    from networld_agent.collecting.run import available_cores
+    from networld_agent.locks import locked
 
 __all__ = ["main", "run_protocol"]
 

@@ -17,10 +17,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from networld_agent.config import PRESETS, WorldModelConfig, get_preset
-from networld_agent.training import adapt
-from networld_agent.training.command import add_training_options, chosen_options
-from wirelessenvs.command import run
+from wirelessenvs.command import imports_of, run
+
+with imports_of(__name__):
+    from networld_agent.config import PRESETS, WorldModelConfig, get_preset
+    from networld_agent.training import adapt
+    from networld_agent.training.command import add_training_options, chosen_options
 
 __all__ = ["main"]
 

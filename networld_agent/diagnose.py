@@ -15,23 +15,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from networld_agent.data import TrajectoryDataset
-from networld_agent.data.windows import WindowSource
-from networld_agent.device import pick_device
-from networld_agent.diagnostics.measurements import Measurements, measure, measure_lift
-from networld_agent.diagnostics.page import diagnostics_page, verdicts
-from networld_agent.evaluate import planner_config
-from networld_agent.evaluation.players import check_fit
-from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
-from networld_agent.model import WorldModel
-from networld_agent.planning import Planner
-from networld_agent.storage import write_json
-from networld_agent.worlds.make import worlds_of
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import add_no_verify, check_targets, run, whole_file
+from wirelessenvs.command import add_no_verify, check_targets, imports_of, run, whole_file
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    import torch
+
+    from networld_agent.data import TrajectoryDataset
+    from networld_agent.data.windows import WindowSource
+    from networld_agent.device import pick_device
+    from networld_agent.diagnostics.measurements import Measurements, measure, measure_lift
+    from networld_agent.diagnostics.page import diagnostics_page, verdicts
+    from networld_agent.evaluate import planner_config
+    from networld_agent.evaluation.players import check_fit
+    from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
+    from networld_agent.model import WorldModel
+    from networld_agent.planning import Planner
+    from networld_agent.storage import write_json
+    from networld_agent.worlds.make import worlds_of
 
 __all__ = ["main"]
 
@@ -87,6 +91,7 @@ def _diagnose(options: argparse.Namespace) -> None:
             f"{len(options.held_out)} of those."
         )
     check_targets(options.out, options.json)
+    check_installed("matplotlib")
     if options.threads is not None:
         torch.set_num_threads(check_int("--threads", options.threads, 1))
     held_out = options.held_out or [None] * len(options.data)

@@ -13,27 +13,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from networld_agent.evaluation.comparison import TIERS, reference_players
-from networld_agent.evaluation.episodes import play, whole_batch
-from networld_agent.evaluation.options import (
-    add_episode_options,
-    check_episode_options,
-    print_scores,
-)
-from networld_agent.evaluation.players import PlannerPlayer, Player, check_fit
-from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
-from networld_agent.evaluation.table import Row, as_csv, as_json
-from networld_agent.evaluation.tuning import best_trial, tune_model
-from networld_agent.planning import Planner, PlannerConfig
-from networld_agent.storage import write_json
-from networld_agent.worlds.interface import Worlds
-from networld_agent.worlds.make import make_worlds
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, parse_overrides, run, whole_file
+from wirelessenvs.command import check_targets, imports_of, parse_overrides, run, whole_file
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS, get_task
+
+with imports_of(__name__):
+    import torch
+
+    from networld_agent.evaluation.comparison import TIERS, reference_players
+    from networld_agent.evaluation.episodes import play, whole_batch
+    from networld_agent.evaluation.options import (
+        add_episode_options,
+        check_episode_options,
+        print_scores,
+    )
+    from networld_agent.evaluation.players import PlannerPlayer, Player, check_fit
+    from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
+    from networld_agent.evaluation.table import Row, as_csv, as_json
+    from networld_agent.evaluation.tuning import best_trial, tune_model
+    from networld_agent.planning import Planner, PlannerConfig
+    from networld_agent.storage import write_json
+    from networld_agent.worlds.interface import Worlds
+    from networld_agent.worlds.make import make_worlds
 
 __all__ = ["main", "planner_config", "swept_configs"]
 
@@ -96,6 +99,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     check_targets(options.json, options.csv, options.render)
     if options.render is not None and not options.model:
         raise ValueError("--render needs a --model to show.")
+    if options.render is not None:
+        check_installed("matplotlib", "PIL")
     if options.sweep is not None and not options.model:
         raise ValueError("--sweep needs a --model to plan with.")
     if options.threads is not None:

@@ -272,33 +272,50 @@ def test_without_a_place_for_compiled_code_it_is_compiled_in_memory(monkeypatch)
 
 
 MODULE = """
-from wirelessenvs.compiled import njit
+from wirelessenvs.compiled import njit, vectorize
 
-@njit()
+@{decorator}
 def double(x):
     return 2 * x
 """
+DAMAGE = {
+    "cut": lambda data: data[: len(data) // 2],
+    "empty": lambda data: b"",
+    "other": lambda data: b"\x80nothing",
+    # In the machine code of an .nbc file, where nothing but a checksum tells.
+    "one bit": lambda data: bytes((*data[: len(data) // 2], data[len(data) // 2] ^ 8,
+                                   *data[len(data) // 2 + 1 :])),
+}  # fmt: skip
 
 
-def doubled(path):
-    """What a module's function answers in a process that begins, and how often the cache helped."""
+def doubled(path, compiled):
+    """What a module's function answers in a process that begins, and how often it is compiled."""
+    before = len(compiled)
     spec = importlib.util.spec_from_file_location("doubles", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.double(21), sum(module.double.stats.cache_hits.values())
+    return int(module.double(21)), len(compiled) - before
 
 
+@pytest.mark.parametrize("decorator", ["njit()", "vectorize(['int64(int64)'])"])
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
-@pytest.mark.parametrize("damage", ["cut", "empty", "other"])
-def test_damaged_compiled_code_is_compiled_anew(ending, damage, tmp_path, monkeypatch):
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_compiled_code_is_compiled_anew(damage, ending, decorator, tmp_path, monkeypatch):
+    from numba.core import caching
+
+    compiled, save = [], caching.FunctionCache.save_overload
+    monkeypatch.setattr(
+        caching.FunctionCache,
+        "save_overload",
+        lambda self, *what: compiled.append(what) or save(self, *what),
+    )
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
     module = tmp_path / "doubles.py"
-    module.write_text(MODULE)
-    assert [doubled(module), doubled(module)] == [(42, 0), (42, 1)]
+    module.write_text(MODULE.format(decorator=decorator))
+    assert [doubled(module, compiled), doubled(module, compiled)] == [(42, 1), (42, 0)]
     (path,) = (tmp_path / "cache").rglob(f"*.{ending}")
-    data = path.read_bytes()
-    path.write_bytes({"cut": data[: len(data) // 2], "empty": b"", "other": b"\x80nothing"}[damage])
-    assert [doubled(module), doubled(module)] == [(42, 0), (42, 1)]  # mended
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    assert [doubled(module, compiled), doubled(module, compiled)] == [(42, 1), (42, 0)]  # mended
 
 
 def test_a_full_disk_does_not_stop_what_is_compiled(monkeypatch):

@@ -1,4 +1,4 @@
-"""What command lines share: options, errors as sentences, whole files, progress."""
+"""What command lines share: imports, options, errors as sentences, whole files, progress."""
 
 from __future__ import annotations
 
@@ -14,17 +14,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from wirelessenvs.faults import fault_sentence, write_error
+
 __all__ = [
     "Progress",
     "add_config_options",
     "add_no_verify",
     "check_targets",
+    "imports_of",
     "parse_overrides",
     "parse_value",
     "replacing",
     "run",
     "whole_file",
 ]
+
+
+@contextmanager
+def imports_of(name: str) -> Iterator[None]:
+    """Surrounds a command's imports: what is not installed becomes one sentence, as in `run`.
+
+    Args:
+        name: `__name__` of the command's module; where it is imported, errors stay as they are.
+    """
+    try:
+        yield
+    except ImportError as error:
+        if name != "__main__":
+            raise
+        print(f"error: {fault_sentence(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
@@ -34,18 +53,32 @@ def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespa
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     try:
         command(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of our output (`| head`) has gone: no fault of anybody. Python would complain
-        # again when it flushes at exit, so standard output goes nowhere from here.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output (`| head`) has gone: no fault of anybody.
+        _silence()
         return 141
-    except (ValueError, TypeError, ImportError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except Exception as error:
+        given = vars(options) if isinstance(options, argparse.Namespace) else ()
+        if (sentence := fault_sentence(error, given)) is None:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        _silence()
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted.", file=sys.stderr)
         return 130
     return 0
+
+
+def _silence() -> None:
+    """Sends standard output nowhere if it cannot be written: Python would complain at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -121,11 +154,16 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """As `whole_file`, unchecked: whatever is in the way is an `OSError`."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-", suffix=target.suffix)
-    os.close(handle)
-    partial = Path(name)
+    """As `whole_file`, unchecked.
+
+    Raises:
+        WriteError: naming the target and whatever is in the way.
+    """
+    partial: Path | None = None
     try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-", suffix=target.suffix)
+        os.close(handle)
+        partial = Path(name)
         yield partial
         # Before the rename: after a power cut a file of that name is whole, too.
         with partial.open("rb") as file:
@@ -134,8 +172,14 @@ def replacing(target: Path) -> Iterator[Path]:
         os.umask(umask)
         partial.chmod(0o666 & ~umask)
         partial.replace(target)
+    except OSError as error:
+        # Of our file, or of an open one, which has no name; the body may have read others.
+        if partial is not None and error.filename not in (None, str(partial)):
+            raise
+        raise write_error(target, error) from None
     finally:
-        partial.unlink(missing_ok=True)
+        if partial is not None:
+            partial.unlink(missing_ok=True)
 
 
 class Progress:

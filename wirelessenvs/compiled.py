@@ -3,17 +3,57 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Any
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.np.ufunc.dufunc import DUFunc
 
 __all__ = ["njit", "vectorize"]
 
 
+_DIGEST_BYTES: Final = hashlib.sha256().digest_size
+
+
+class _CheckedFiles(IndexDataCacheFile):
+    """Files that end in their own checksum: machine code with a wrong bit would still run."""
+
+    @contextlib.contextmanager
+    def _open_for_write(self, filepath: str) -> Iterator[io.BytesIO]:
+        content = io.BytesIO()
+        with super()._open_for_write(filepath) as file:
+            yield content
+            data = content.getvalue()
+            file.write(data + hashlib.sha256(data).digest())
+
+    def _load_index(self) -> Any:
+        _check(self._index_path)
+        return super()._load_index()
+
+    def _load_data(self, name: str) -> Any:
+        _check(self._data_path(name))
+        return super()._load_data(name)
+
+
+def _check(path: str) -> None:
+    if Path(path).exists():
+        data = Path(path).read_bytes()
+        if hashlib.sha256(data[:-_DIGEST_BYTES]).digest() != data[-_DIGEST_BYTES:]:
+            raise ValueError(f"{path}: does not fit its checksum: the file was changed.")
+
+
 class _ForgivingCache(FunctionCache):
     """Compiled code on disk, as far as it can be read and written; what cannot be is compiled."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = _CheckedFiles(
+            self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp()
+        )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -25,8 +65,9 @@ class _ForgivingCache(FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        # A full disk: the code is in memory, which is all that this process needs.
-        with contextlib.suppress(OSError):
+        # A full disk, or a file that was changed meanwhile: the code is in memory, which is all
+        # that this process needs.
+        with contextlib.suppress(OSError, ValueError):
             super().save_overload(sig, data)
 
 
@@ -48,13 +89,15 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def vectorize(signatures: Sequence[str]) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.vectorize` that compiles now: from the cache, or without one if that fails."""
+    """`numba.vectorize(signatures, cache=True)` with the same cache as `njit`."""
 
     def compile_now(function: Callable[..., Any]) -> Any:
-        try:
-            return numba.vectorize(signatures, cache=True)(function)
-        except Exception:
-            # No place, a full disk, or a damaged file; a fault of the code is raised again.
-            return numba.vectorize(signatures)(function)
+        ufunc: Any = DUFunc(function)
+        with contextlib.suppress(RuntimeError):  # no place can be written
+            ufunc._dispatcher.cache = _ForgivingCache(function)
+        for signature in signatures:
+            ufunc.add(signature)
+        ufunc.disable_compile()
+        return ufunc.build_ufunc()
 
     return compile_now

@@ -19,6 +19,7 @@ from wirelessenvs.command import (
     run,
     whole_file,
 )
+from wirelessenvs.faults import check_installed
 from wirelessenvs.rendering import Renderer, write_gif
 from wirelessenvs.tasks import TASKS, get_task, make_policy, make_simulator
 
@@ -32,6 +33,7 @@ def _play(options: argparse.Namespace) -> None:
     if not (options.gif or options.png or options.human):
         raise ValueError("say where to show it: --gif FILE, --png FILE or --human.")
     check_targets(options.gif, options.png)
+    check_installed("matplotlib", *(["PIL"] if options.gif or options.png else []))
     task = get_task(options.task)
     simulator = make_simulator(task.id, preset=options.preset, **parse_overrides(options.overrides))
     policy = make_policy(options.policy, simulator, seed=options.seed)

@@ -12,14 +12,17 @@ Example:
 
 from __future__ import annotations
 
-from benchmarks.baselines.registry import BASELINES, load_policy, make_baseline, method_class
-from benchmarks.baselines.shared.interface import (
-    Baseline,
-    BaselineConfig,
-    BaselinePolicy,
-    Learner,
-    OfflineData,
-)
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.baselines.registry import BASELINES, load_policy, make_baseline, method_class
+    from benchmarks.baselines.shared.interface import (
+        Baseline,
+        BaselineConfig,
+        BaselinePolicy,
+        Learner,
+        OfflineData,
+    )
 
 __all__ = [
     "BASELINES",
@@ -32,3 +35,13 @@ __all__ = [
     "make_baseline",
     "method_class",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Commands in this package say in a sentence that PyTorch is missing: it must not import it.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from benchmarks.baselines import registry
+    from benchmarks.baselines.shared import interface
+
+    return getattr(registry if hasattr(registry, name) else interface, name)

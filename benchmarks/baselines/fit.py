@@ -10,10 +10,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks.baselines import make_baseline
-from benchmarks.baselines.registry import BASELINES, CENTRAL
-from benchmarks.baselines.shared.options import add_data, add_training, config_of, data_of
-from wirelessenvs.command import run
+from wirelessenvs.command import imports_of, run
+
+with imports_of(__name__):
+    from benchmarks.baselines import make_baseline
+    from benchmarks.baselines.registry import BASELINES, CENTRAL
+    from benchmarks.baselines.shared.options import add_data, add_training, config_of, data_of
 
 __all__ = ["main"]
 

@@ -12,18 +12,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.baselines import load_policy
-from networld_agent.evaluation.comparison import reference_players
-from networld_agent.evaluation.options import (
-    add_episode_options,
-    check_episode_options,
-    print_scores,
-)
-from networld_agent.evaluation.players import Player, check_fit
-from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
-from networld_agent.worlds.make import make_worlds
-from wirelessenvs.command import parse_overrides, run
+from wirelessenvs.command import imports_of, parse_overrides, run
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    from benchmarks.baselines import load_policy
+    from networld_agent.evaluation.comparison import reference_players
+    from networld_agent.evaluation.options import (
+        add_episode_options,
+        check_episode_options,
+        print_scores,
+    )
+    from networld_agent.evaluation.players import Player, check_fit
+    from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
+    from networld_agent.worlds.make import make_worlds
 
 __all__ = ["main"]
 

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.command import run_command
-from benchmarks.speed.card import describe_machine
-from benchmarks.speed.piece import NAMES, choose_pieces
-from benchmarks.speed.record import read_documents
-from benchmarks.speed.runner import run_pieces
-from benchmarks.speed.tables import document_lines
-from networld_agent.device import pick_device
 from wirelessenvs.checks import check_int, check_real
+from wirelessenvs.command import imports_of
+
+with imports_of(__name__):
+    from benchmarks.speed.card import describe_machine
+    from benchmarks.speed.piece import NAMES, choose_pieces
+    from benchmarks.speed.record import read_documents
+    from benchmarks.speed.runner import run_pieces
+    from benchmarks.speed.tables import document_lines
+    from networld_agent.device import pick_device
 
 __all__ = ["main"]
 

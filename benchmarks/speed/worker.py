@@ -14,6 +14,7 @@ import torch
 from benchmarks.speed.card import describe_machine
 from benchmarks.speed.piece import Piece, Row
 from benchmarks.speed.record import Record
+from networld_agent.orphans import end_with_parent
 
 __all__ = ["measure", "to_do", "work"]
 
@@ -71,6 +72,7 @@ def work(piece: Piece, out: Path, since: float, command: str) -> None:
         since: time of the run: rows that failed before are tried again.
         command: line of the whole run, for the files.
     """
+    end_with_parent(grace_s=0)
     if piece.setting.threads:
         torch.set_num_threads(piece.setting.threads)
     machine = describe_machine(piece.setting.device)

@@ -17,19 +17,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.baselines.dima.policy_config import OnlineConfig
-from benchmarks.baselines.dima.train import train_dima
-from benchmarks.baselines.mappo.config import MappoConfig
-from benchmarks.baselines.mappo.train import train_mappo
-from benchmarks.baselines.online.evaluation import Evaluation, Setting, play_references
-from benchmarks.baselines.online.options import add_evaluation, evaluation_of
-from benchmarks.baselines.online.run import evaluate_run, last_metrics, report
 from benchmarks.command import run_command
-from benchmarks.records import remembered, write_figures
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import parse_overrides
+from wirelessenvs.command import imports_of, parse_overrides
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS
+
+with imports_of(__name__):
+    from benchmarks.baselines.dima.policy_config import OnlineConfig
+    from benchmarks.baselines.dima.train import train_dima
+    from benchmarks.baselines.mappo.config import MappoConfig
+    from benchmarks.baselines.mappo.train import train_mappo
+    from benchmarks.baselines.online.evaluation import Evaluation, Setting, play_references
+    from benchmarks.baselines.online.options import add_evaluation, evaluation_of
+    from benchmarks.baselines.online.run import evaluate_run, last_metrics, report
+    from benchmarks.records import remembered, write_figures
 
 __all__ = ["main"]
 

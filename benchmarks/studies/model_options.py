@@ -20,23 +20,33 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from benchmarks.command import run_command
-from benchmarks.markdown import table_lines
-from benchmarks.records import write_figures
-from benchmarks.studies.judging import UNGUIDED, Judge, add_judging, check_judging, with_progress
-from networld_agent.config import get_preset, parse_options
-from networld_agent.data import TrajectoryDataset
-from networld_agent.data.windows import WindowSource
-from networld_agent.diagnostics.measurements import measure
-from networld_agent.evaluation.scores import normalised, normalised_interval
-from networld_agent.planning import Planner
-from networld_agent.training.batches import BatchSampler
-from networld_agent.training.pretraining import fresh_model
-from networld_agent.training.trainer import Trainer
 from wirelessenvs.checks import check_int
+from wirelessenvs.command import imports_of
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    import torch
+
+    from benchmarks.markdown import table_lines
+    from benchmarks.records import write_figures
+    from benchmarks.studies.judging import (
+        UNGUIDED,
+        Judge,
+        add_judging,
+        check_judging,
+        with_progress,
+    )
+    from networld_agent.config import get_preset, parse_options
+    from networld_agent.data import TrajectoryDataset
+    from networld_agent.data.windows import WindowSource
+    from networld_agent.diagnostics.measurements import measure
+    from networld_agent.evaluation.scores import normalised, normalised_interval
+    from networld_agent.planning import Planner
+    from networld_agent.training.batches import BatchSampler
+    from networld_agent.training.pretraining import fresh_model
+    from networld_agent.training.trainer import Trainer
 
 __all__ = ["OPTIONS", "Outcome", "changes", "main", "outcome"]
 

@@ -13,25 +13,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.baselines.online.evaluation import (
-    Evaluation,
-    Setting,
-    play_references,
-    snapshot_curve,
-)
-from benchmarks.baselines.online.options import (
-    add_environment,
-    add_evaluation,
-    evaluation_of,
-    setting_of,
-)
-from benchmarks.baselines.online.run import last_metrics
-from benchmarks.baselines.online.teams import is_wireless
-from benchmarks.baselines.shared.policy import read_method
 from benchmarks.command import run_command
-from benchmarks.records import write_figures
-from wirelessenvs.command import check_targets, whole_file
+from wirelessenvs.command import check_targets, imports_of, whole_file
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    from benchmarks.baselines.online.evaluation import (
+        Evaluation,
+        Setting,
+        play_references,
+        snapshot_curve,
+    )
+    from benchmarks.baselines.online.options import (
+        add_environment,
+        add_evaluation,
+        evaluation_of,
+        setting_of,
+    )
+    from benchmarks.baselines.online.run import last_metrics
+    from benchmarks.baselines.online.teams import is_wireless
+    from benchmarks.baselines.shared.policy import read_method
+    from benchmarks.records import write_figures
 
 __all__ = ["main"]
 
@@ -77,6 +80,8 @@ def _draw(rows: list[dict[str, Any]], random: float, value: str, path: Path) -> 
 
 def _curves(options: argparse.Namespace) -> None:
     check_targets(options.json, options.png)
+    if options.png is not None:
+        check_installed("matplotlib")
     os.environ.setdefault("MPLBACKEND", "agg")
     setting, evaluation = setting_of(options), evaluation_of(options)
     value = "mean reward per agent and step" if is_wireless(setting.env) else "return"

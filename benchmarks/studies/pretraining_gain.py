@@ -24,23 +24,32 @@ from typing import Final
 import numpy as np
 
 from benchmarks.command import run_command
-from benchmarks.experiment.reporting.statistics import (
-    Draws,
-    Estimate,
-    difference,
-    paired,
-    score,
-)
-from benchmarks.markdown import table_lines
-from benchmarks.records import remembered, write_figures
-from benchmarks.studies.judging import UNGUIDED, Judge, add_judging, check_judging, with_progress
-from networld_agent.config import get_preset
-from networld_agent.data import TrajectoryDataset
-from networld_agent.model import WorldModel
-from networld_agent.planning import Planner
-from networld_agent.training import adapt
 from wirelessenvs.checks import check_int
+from wirelessenvs.command import imports_of
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    from benchmarks.experiment.reporting.statistics import (
+        Draws,
+        Estimate,
+        difference,
+        paired,
+        score,
+    )
+    from benchmarks.markdown import table_lines
+    from benchmarks.records import remembered, write_figures
+    from benchmarks.studies.judging import (
+        UNGUIDED,
+        Judge,
+        add_judging,
+        check_judging,
+        with_progress,
+    )
+    from networld_agent.config import get_preset
+    from networld_agent.data import TrajectoryDataset
+    from networld_agent.model import WorldModel
+    from networld_agent.planning import Planner
+    from networld_agent.training import adapt
 
 __all__ = ["Row", "main"]
 

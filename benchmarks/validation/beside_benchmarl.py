@@ -19,14 +19,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.baselines.mappo.config import MappoConfig
-from benchmarks.baselines.mappo.train import train_mappo
-from benchmarks.baselines.online.evaluation import Evaluation, Setting, score_policy
 from benchmarks.command import run_command
-from benchmarks.records import write_figures
-from networld_agent.evaluation.scores import bootstrap_interval
 from wirelessenvs.checks import check_int
+from wirelessenvs.command import imports_of
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    from benchmarks.baselines.mappo.config import MappoConfig
+    from benchmarks.baselines.mappo.train import train_mappo
+    from benchmarks.baselines.online.evaluation import Evaluation, Setting, score_policy
+    from benchmarks.records import write_figures
+    from networld_agent.evaluation.scores import bootstrap_interval
 
 __all__ = ["main"]
 
@@ -108,6 +112,7 @@ def _theirs(frames: int, seed: int) -> list[float]:
 def _validate(options: argparse.Namespace) -> None:
     check_int("--frames", options.frames, _FRAMES_PER_UPDATE)
     check_int("--seeds", options.seeds, 1)
+    check_installed("benchmarl", "torchrl", "mpe2")
     machine = machine_lines(_PACKAGES)
     print("\n".join(machine))
     methods: dict[str, Callable[[int, int], list[float]]] = {"ours": _ours, "benchmarl": _theirs}

@@ -18,36 +18,41 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from benchmarks.baselines.bc import BCConfig
-from benchmarks.baselines.cql.method import CQLConfig
-from benchmarks.baselines.dt.method import DTConfig
-from benchmarks.baselines.iql import IQLConfig
-from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.command import run_command
-from benchmarks.markdown import header_line, row_line
-from benchmarks.records import write_figures
-from benchmarks.validation.control_data import (
-    CONTROL_TASKS,
-    ControlData,
-    ControlTransitions,
-    collect_control,
-    score,
-)
-from benchmarks.validation.control_sequences import (
-    ControlDTLearner,
-    DTPlayer,
-    best_return,
-    returns_to_go,
-)
-from benchmarks.validation.d3rlpy_dt import train_peer_dt
-from benchmarks.validation.d3rlpy_values import train_peer
-from benchmarks.validation.fitting import fitted, updated
-from benchmarks.validation.linear_quadratic_dd import expectations, mixed_quality
 from wirelessenvs.checks import check_int
+from wirelessenvs.command import imports_of
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    import torch
+
+    from benchmarks.baselines.bc import BCConfig
+    from benchmarks.baselines.cql.method import CQLConfig
+    from benchmarks.baselines.dt.method import DTConfig
+    from benchmarks.baselines.iql import IQLConfig
+    from benchmarks.baselines.shared.config import BaselineConfig
+    from benchmarks.markdown import header_line, row_line
+    from benchmarks.records import write_figures
+    from benchmarks.validation.control_data import (
+        CONTROL_TASKS,
+        ControlData,
+        ControlTransitions,
+        collect_control,
+        score,
+    )
+    from benchmarks.validation.control_sequences import (
+        ControlDTLearner,
+        DTPlayer,
+        best_return,
+        returns_to_go,
+    )
+    from benchmarks.validation.d3rlpy_dt import train_peer_dt
+    from benchmarks.validation.d3rlpy_values import train_peer
+    from benchmarks.validation.fitting import fitted, updated
+    from benchmarks.validation.linear_quadratic_dd import expectations, mixed_quality
 
 __all__ = ["main", "train_ours"]
 
@@ -136,6 +141,8 @@ def _validate(options: argparse.Namespace) -> None:
     check_int("--dd-updates", options.dd_updates, 1)
     torch.set_num_threads(1)
     needs_peer = not options.ours and any(name in _CONFIGS for name in options.methods)
+    if needs_peer:
+        check_installed("d3rlpy")
     packages = ("torch", "numpy", "gymnasium", *(("d3rlpy",) if needs_peer else ()))
     machine = machine_lines(packages)
     print("\n".join(machine))

@@ -16,21 +16,25 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from benchmarks.baselines.bc import BCConfig
-from benchmarks.baselines.cql.method import CQLConfig
-from benchmarks.baselines.iql import IQLConfig
-from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.command import run_command
-from benchmarks.markdown import header_line, row_line
-from benchmarks.records import write_figures
-from benchmarks.validation import bandit, gridworld
-from benchmarks.validation.fitting import fitted
-from benchmarks.validation.gaussian import expected_actions
 from wirelessenvs.checks import check_int
+from wirelessenvs.command import imports_of
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    import torch
+
+    from benchmarks.baselines.bc import BCConfig
+    from benchmarks.baselines.cql.method import CQLConfig
+    from benchmarks.baselines.iql import IQLConfig
+    from benchmarks.baselines.shared.config import BaselineConfig
+    from benchmarks.markdown import header_line, row_line
+    from benchmarks.records import write_figures
+    from benchmarks.validation import bandit, gridworld
+    from benchmarks.validation.fitting import fitted
+    from benchmarks.validation.gaussian import expected_actions
 
 __all__ = ["CHECKS", "main", "share_and_error"]
 

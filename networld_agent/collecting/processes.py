@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
-import threading
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,10 +17,16 @@ from networld_agent.collecting.sources import EpisodeSource
 from networld_agent.data.files import ArrayFiles
 from networld_agent.data.layout import ArrayLayout
 from networld_agent.data.writer import DatasetWriter
+from networld_agent.orphans import end_with_parent
+from wirelessenvs.faults import WriteError, fault_sentence
 
 __all__ = ["play_in_processes"]
 
-_EXPECTED = {kind.__name__: kind for kind in (ValueError, TypeError, ImportError, OSError)}
+#: Faults that are no traceback, by name: the first that fits is raised again.
+_EXPECTED = {
+    kind.__name__: kind
+    for kind in (ValueError, TypeError, ImportError, WriteError, OSError, MemoryError)
+}
 
 
 def play_in_processes(
@@ -85,7 +89,7 @@ def _work(
     """A worker's life: plays blocks until it is told None."""
     # Ctrl-C reaches the whole process group; the parent answers for all.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent(grace_s=0)  # what is finished is in the journal
     warnings.simplefilter("ignore")  # the parent has shown them
     try:
         with (
@@ -99,16 +103,9 @@ def _work(
                 files.sync()
                 connection.send(("done", {episode: files.crc32(episode) for episode in block}))
         connection.send(("over", None))
-    except (ValueError, TypeError, ImportError, OSError) as error:
+    except tuple(_EXPECTED.values()) as error:
         kind = next(name for name, known in _EXPECTED.items() if isinstance(error, known))
-        connection.send(("fault", (kind, str(error))))
+        memory = isinstance(error, MemoryError)  # its sentence is the command's
+        connection.send(("fault", (kind, str(error) if memory else fault_sentence(error))))
     except Exception:
         connection.send(("fault", ("", traceback.format_exc())))
-
-
-def _end_with_parent() -> None:
-    """Ends this process when its parent is gone, even by kill -9."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -13,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from networld_agent.data.layout import ArrayLayout
+from wirelessenvs.faults import write_error
 
 __all__ = ["ArrayFiles", "Chunk", "episode_crc32", "storage_fault"]
 
 #: Bytes read at once: what a checksum needs in memory.
 _PIECE = 1 << 22
-
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 class Chunk:
@@ -45,13 +43,11 @@ class Chunk:
 
 def storage_fault(path: Path, error: OSError) -> OSError:
     """The error of a failed write as one sentence that says what to do."""
-    reason = error.strerror or str(error)
-    advice = ""
-    if error.errno in _FULL:
-        advice = (
-            " Finished episodes are kept: make room and repeat the same command to go on from them."
-        )
-    return OSError(f"cannot write {path}: {reason}.{advice}")
+    return write_error(
+        path,
+        error,
+        "Finished episodes are kept: make room and repeat the same command to go on from them.",
+    )
 
 
 class ArrayFiles:

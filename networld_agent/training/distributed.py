@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from networld_agent.orphans import end_with_parent
 from networld_agent.training.batches import Share
 
 __all__ = ["process_group", "sum_gradients", "sum_values"]
@@ -22,6 +23,9 @@ def process_group(device: torch.device) -> Iterator[Share]:
     if world == 1:
         yield Share()
         return
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        # Of `torchrun`, which does not end its processes when it is killed itself.
+        end_with_parent()
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Share(dist.get_rank(), world)

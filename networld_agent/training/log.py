@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from networld_agent.storage import write_whole
+from wirelessenvs.faults import writing
 from wirelessenvs.files import read_regular
 
 __all__ = ["RunLog"]
@@ -32,10 +33,12 @@ class RunLog:
 
     Raises:
         ImportError: if TensorBoard is asked for and not installed.
+        OSError: naming the file that cannot be written, as in every call.
     """
 
     def __init__(self, folder: Path, first_step: int = 0, tensorboard: bool = False) -> None:
-        path = folder / "metrics.jsonl"
+        path, board = folder / "metrics.jsonl", folder / "tensorboard"
+        self._path, self._tensorboard = path, board
         kept = []
         if path.exists():
             for line in read_regular(path).decode(errors="replace").splitlines():
@@ -51,18 +54,23 @@ class RunLog:
                 raise ImportError(
                     "TensorBoard is not installed: pip install 'wirelessenvs[tensorboard]'."
                 ) from None
-            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step)
+            with writing(board):
+                self._board = SummaryWriter(str(board), purge_step=first_step)
 
     def __call__(self, step: int, values: dict[str, float]) -> None:
         """Writes the values of a step."""
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
-        self._file.flush()
+        with writing(self._path):
+            self._file.write(json.dumps({"step": step, **values}) + "\n")
+            self._file.flush()
         if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(name, value, step)
+            with writing(self._tensorboard):
+                for name, value in values.items():
+                    self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Closes the files."""
-        self._file.close()
+        with writing(self._path):
+            self._file.close()
         if self._board is not None:
-            self._board.close()
+            with writing(self._tensorboard):
+                self._board.close()

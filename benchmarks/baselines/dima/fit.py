@@ -11,9 +11,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks.baselines.dima.offline import Dima, OfflineConfig
-from benchmarks.baselines.shared.options import add_data, add_training, config_of, data_of
-from wirelessenvs.command import run
+from wirelessenvs.command import imports_of, run
+
+with imports_of(__name__):
+    from benchmarks.baselines.dima.offline import Dima, OfflineConfig
+    from benchmarks.baselines.shared.options import add_data, add_training, config_of, data_of
 
 __all__ = ["main"]
 

@@ -11,22 +11,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.baselines.dima.config import PRESETS
-from benchmarks.baselines.dima.files import FORM
-from benchmarks.baselines.dima.online import DimaLearner
-from benchmarks.baselines.dima.policy_config import OnlineConfig
-from benchmarks.baselines.online.evaluation import Setting
-from benchmarks.baselines.online.options import (
-    add_environment,
-    add_evaluation,
-    evaluation_of,
-    setting_of,
-)
-from benchmarks.baselines.online.run import evaluate_run, report, train_run
-from benchmarks.baselines.online.teams import make_team
-from benchmarks.baselines.shared.options import add_training, config_of
-from benchmarks.baselines.shared.policy import BaselinePolicy
-from wirelessenvs.command import run
+from wirelessenvs.command import imports_of, run
+
+with imports_of(__name__):
+    from benchmarks.baselines.dima.config import PRESETS
+    from benchmarks.baselines.dima.files import FORM
+    from benchmarks.baselines.dima.online import DimaLearner
+    from benchmarks.baselines.dima.policy_config import OnlineConfig
+    from benchmarks.baselines.online.evaluation import Setting
+    from benchmarks.baselines.online.options import (
+        add_environment,
+        add_evaluation,
+        evaluation_of,
+        setting_of,
+    )
+    from benchmarks.baselines.online.run import evaluate_run, report, train_run
+    from benchmarks.baselines.online.teams import make_team
+    from benchmarks.baselines.shared.options import add_training, config_of
+    from benchmarks.baselines.shared.policy import BaselinePolicy
 
 __all__ = ["main", "train_dima"]
 

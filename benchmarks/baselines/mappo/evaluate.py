@@ -10,16 +10,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.baselines import load_policy
-from benchmarks.baselines.online.evaluation import score_policy
-from benchmarks.baselines.online.options import (
-    add_environment,
-    add_evaluation,
-    evaluation_of,
-    setting_of,
-)
-from benchmarks.baselines.online.run import report
-from wirelessenvs.command import run
+from wirelessenvs.command import imports_of, run
+
+with imports_of(__name__):
+    from benchmarks.baselines import load_policy
+    from benchmarks.baselines.online.evaluation import score_policy
+    from benchmarks.baselines.online.options import (
+        add_environment,
+        add_evaluation,
+        evaluation_of,
+        setting_of,
+    )
+    from benchmarks.baselines.online.run import report
 
 __all__ = ["main"]
 

@@ -10,20 +10,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.baselines.mappo.config import MappoConfig
-from benchmarks.baselines.mappo.learner import MappoLearner
-from benchmarks.baselines.online.evaluation import Setting
-from benchmarks.baselines.online.options import (
-    add_environment,
-    add_evaluation,
-    evaluation_of,
-    setting_of,
-)
-from benchmarks.baselines.online.run import evaluate_run, report, train_run
-from benchmarks.baselines.online.teams import make_team
-from benchmarks.baselines.shared.options import add_training, config_of
-from benchmarks.baselines.shared.policy import BaselinePolicy
-from wirelessenvs.command import run
+from wirelessenvs.command import imports_of, run
+
+with imports_of(__name__):
+    from benchmarks.baselines.mappo.config import MappoConfig
+    from benchmarks.baselines.mappo.learner import MappoLearner
+    from benchmarks.baselines.online.evaluation import Setting
+    from benchmarks.baselines.online.options import (
+        add_environment,
+        add_evaluation,
+        evaluation_of,
+        setting_of,
+    )
+    from benchmarks.baselines.online.run import evaluate_run, report, train_run
+    from benchmarks.baselines.online.teams import make_team
+    from benchmarks.baselines.shared.options import add_training, config_of
+    from benchmarks.baselines.shared.policy import BaselinePolicy
 
 __all__ = ["main", "train_mappo"]
 

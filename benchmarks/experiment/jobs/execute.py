@@ -22,7 +22,9 @@ from benchmarks.experiment.jobs.sources import source_of
 from benchmarks.experiment.jobs.store import JOB_FILE, LOCK_FILE, RESULT_FILE, clear, write_document
 from benchmarks.experiment.jobs.work import WORK
 from networld_agent.locks import locked
+from networld_agent.orphans import end_with_parent
 from networld_agent.storage import read_document
+from wirelessenvs.faults import fault_sentence
 from wirelessenvs.machine import machine_lines
 
 __all__ = ["main"]
@@ -86,8 +88,10 @@ def _run(folder: Path, check_source: bool) -> int:
     except KeyboardInterrupt:
         print("stopped; the same job goes on from here.", file=sys.stderr)
         return _INTERRUPTED
-    except (ValueError, TypeError, ImportError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except Exception as error:
+        if (sentence := fault_sentence(error)) is None:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
         return 2
     return 0
 
@@ -97,4 +101,5 @@ def _interrupt(number: int, frame: Any) -> None:  # noqa: ARG001
 
 
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(main())

@@ -1,40 +1,47 @@
-"""What a job costs, over all its attempts, and the guard that ends an orphan."""
+"""What a job costs, over all its attempts."""
 
 from __future__ import annotations
 
-import json
+import math
 import os
-import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from networld_agent.storage import write_whole
+from networld_agent.errors import ModelError
+from networld_agent.storage import read_document, write_document
 
 __all__ = ["Meter"]
 
-_EVERY_S = 2.0
+_EVERY_S: Final = 2.0
+_FIGURES: Final = ("wall_seconds", "cpu_seconds", "peak_memory_mb")
 #: Bytes in a unit of the greatest resident size.
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+_RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 
 class Meter:
     """Writes the cost of this process into its job's folder every two seconds.
 
-    A killed attempt leaves what it has used, so that the sum over attempts is the job's cost. If
-    the process that started this one goes away, this one is asked to stop.
+    A killed attempt leaves what it has used, so that the sum over attempts is the job's cost. Notes
+    of earlier attempts are read now: at the end of the work nothing but memory is needed.
 
     Args:
         folder: of the job.
+
+    Raises:
+        OSError: if no note can be written there.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._began = folder, time.monotonic()
-        number = sum(1 for _ in folder.glob("attempt-*.json"))
-        self._path = folder / f"attempt-{number:03d}.json"
-        self._parent, self._stop = os.getppid(), threading.Event()
+        self._began = time.monotonic()
+        notes = sorted(folder.glob("attempt-*.json"))
+        self._earlier = [cost for cost in map(_read, notes) if cost is not None]
+        self._unknown = len(notes) - len(self._earlier)
+        self._path = folder / f"attempt-{len(notes):03d}.json"
+        self._stop = threading.Event()
         self._write()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -45,31 +52,27 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._write()
+        with suppress(OSError):
+            self._write()
 
     def total(self) -> dict[str, Any]:
-        """Cost over all attempts: seconds, CPU seconds, peak memory in MB."""
-        attempts = []
-        for path in sorted(self._folder.glob("attempt-*.json")):
-            try:
-                attempts.append(json.loads(path.read_bytes()))
-            except ValueError:
-                continue  # a damaged note of what an attempt cost is no reason to lose its work
+        """Cost over all attempts: seconds, CPU seconds, peak memory in MB.
+
+        `unknown_attempts` are those whose note was damaged: their cost is in none of the figures.
+        """
+        known = [*self._earlier, self._own]
         return {
-            "attempts": len(attempts),
-            "wall_seconds": sum(entry["wall_seconds"] for entry in attempts),
-            "cpu_seconds": sum(entry["cpu_seconds"] for entry in attempts),
-            "peak_memory_mb": max(entry["peak_memory_mb"] for entry in attempts),
+            "attempts": len(known) + self._unknown,
+            "unknown_attempts": self._unknown,
+            "wall_seconds": sum(cost["wall_seconds"] for cost in known),
+            "cpu_seconds": sum(cost["cpu_seconds"] for cost in known),
+            "peak_memory_mb": max(cost["peak_memory_mb"] for cost in known),
         }
 
     def _watch(self) -> None:
-        noted = time.monotonic()
-        while not self._stop.wait(0.5):
-            if os.getppid() != self._parent:
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
-            if time.monotonic() - noted >= _EVERY_S:
-                noted = time.monotonic()
+        while not self._stop.wait(_EVERY_S):
+            # A full disk: the work finds out by itself, where it matters.
+            with suppress(OSError):
                 self._write()
 
     def _write(self) -> None:
@@ -79,10 +82,27 @@ class Meter:
         own = resource.getrusage(resource.RUSAGE_SELF)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-        document = {
-            "pid": os.getpid(),
-            "wall_seconds": time.monotonic() - self._began,
-            "cpu_seconds": cpu,
-            "peak_memory_mb": max(own.ru_maxrss, children.ru_maxrss) * _RSS_UNIT / 1e6,
-        }
-        write_whole(self._path, json.dumps(document).encode())
+        peak = max(own.ru_maxrss, children.ru_maxrss) * _RSS_UNIT / 1e6
+        figures = (time.monotonic() - self._began, cpu, peak)
+        self._own = dict(zip(_FIGURES, figures, strict=True))
+        write_document(self._path, {"pid": os.getpid(), **self._own})
+
+
+def _read(path: Path) -> dict[str, float] | None:
+    """What an earlier attempt has cost; None, and a warning, if its note is damaged."""
+    try:
+        document = read_document(path, "note of an attempt")
+        return {name: _checked(document[name]) for name in _FIGURES}
+    except ModelError as error:
+        fault = str(error)
+    except (KeyError, TypeError, ValueError):
+        fault = f"{path}: is no note of an attempt."
+    print(f"warning: {fault} What that attempt has cost is not counted.", file=sys.stderr)
+    return None
+
+
+def _checked(value: Any) -> float:
+    number = float(value)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError
+    return number

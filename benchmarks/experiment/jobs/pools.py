@@ -15,6 +15,7 @@ from benchmarks.experiment.jobs.job import KINDS
 from benchmarks.experiment.jobs.sources import ROOT, source_files
 from benchmarks.experiment.jobs.store import LOG_FILE
 from benchmarks.experiment.methods import METHODS
+from networld_agent.orphans import end_with_parent
 
 __all__ = ["LocalPool", "Pool", "preloaded", "start_process"]
 
@@ -131,6 +132,7 @@ def run_in_child(jobs: str, folder: str) -> None:
     """The whole life of a forked process: the job of a folder, with its output in the log there."""
     # Ctrl-C on the terminal reaches it through its parent only.
     os.setsid()
+    end_with_parent()
     os.chdir(jobs)
     with open(Path(folder) / LOG_FILE, "ab") as log:
         for stream in (1, 2):

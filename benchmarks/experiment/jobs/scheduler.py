@@ -92,6 +92,14 @@ class Scheduler:
             stop: how often the user asked to stop: once lets jobs stop between steps, twice ends
                 them.
         """
+        try:
+            return self._run(jobs, done, stop)
+        except BaseException:
+            # A full disk, say: nobody is left to wait for the jobs at work.
+            self._pool.stop()
+            raise
+
+    def _run(self, jobs: Sequence[Job], done: dict[str, float], stop: Callable[[], int]) -> Outcome:
         outcome, asked = Outcome(), 0
         finished = set(done)
         for job in jobs:

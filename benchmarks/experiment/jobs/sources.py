@@ -27,9 +27,11 @@ _SHOWN_ONLY: Final = frozenset(
         "benchmarks/experiment/jobs/work.py",
         "networld_agent/data/inspection.py",
         "networld_agent/locks.py",
+        "networld_agent/orphans.py",
         "networld_agent/training/latent_health.py",
         "networld_agent/training/log.py",
         "wirelessenvs/command.py",
+        "wirelessenvs/faults.py",
         "wirelessenvs/reference.py",
         "wirelessenvs/rendering.py",
         *(f"wirelessenvs/{task}/{name}.py"

@@ -20,29 +20,33 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 
-from benchmarks.baselines import load_policy
-from benchmarks.baselines.dima.config import PRESETS, DimaConfig
-from benchmarks.baselines.dima.online import world_spec
-from benchmarks.baselines.dima.world_model import WorldModel
-from benchmarks.baselines.mappo.policy import TeamPolicy
-from benchmarks.baselines.online.team_env import TeamEnv
-from benchmarks.baselines.online.teams import TEAMS, make_team
 from benchmarks.command import run_command
-from benchmarks.studies.dima_diagnosis.model_checks import effects, fork, prediction
-from benchmarks.studies.dima_diagnosis.page import Diagnosis, diagnosis_page, verdicts
-from benchmarks.studies.dima_diagnosis.policy_checks import (
-    imagined_play,
-    reward_effects,
-    sampled_act,
-)
-from benchmarks.studies.dima_diagnosis.recording import record
-from benchmarks.studies.dima_diagnosis.training import train_on
-from networld_agent.storage import write_json
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, parse_overrides, whole_file
+from wirelessenvs.command import check_targets, imports_of, parse_overrides, whole_file
+from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    import torch
+
+    from benchmarks.baselines import load_policy
+    from benchmarks.baselines.dima.config import PRESETS, DimaConfig
+    from benchmarks.baselines.dima.online import world_spec
+    from benchmarks.baselines.dima.world_model import WorldModel
+    from benchmarks.baselines.mappo.policy import TeamPolicy
+    from benchmarks.baselines.online.team_env import TeamEnv
+    from benchmarks.baselines.online.teams import TEAMS, make_team
+    from benchmarks.studies.dima_diagnosis.model_checks import effects, fork, prediction
+    from benchmarks.studies.dima_diagnosis.page import Diagnosis, diagnosis_page, verdicts
+    from benchmarks.studies.dima_diagnosis.policy_checks import (
+        imagined_play,
+        reward_effects,
+        sampled_act,
+    )
+    from benchmarks.studies.dima_diagnosis.recording import record
+    from benchmarks.studies.dima_diagnosis.training import train_on
+    from networld_agent.storage import write_json
 
 __all__ = ["main"]
 
@@ -77,6 +81,7 @@ def _diagnose(options: argparse.Namespace) -> None:
     if options.updates is not None:
         check_int("--updates", options.updates, 1)
     check_targets(options.out, options.json)
+    check_installed("matplotlib")
     torch.set_num_threads(check_int("--threads", options.threads, 1))
     team = make_team(options.env, options.episodes)
     model = _model(options, team)

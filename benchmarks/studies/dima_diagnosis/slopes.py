@@ -18,22 +18,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-
-from benchmarks.baselines.dima.config import DimaConfig
-from benchmarks.baselines.dima.online import world_spec
-from benchmarks.baselines.dima.world_model import WorldModel
-from benchmarks.baselines.online.teams import TEAMS, make_team
 from benchmarks.command import run_command
-from benchmarks.markdown import header_line, row_line
-from benchmarks.studies.dima_diagnosis.model_checks import Forks, effects, fork
-from benchmarks.studies.dima_diagnosis.recording import Recording, record
-from benchmarks.studies.dima_diagnosis.training import train_on
-from networld_agent.storage import write_json
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import parse_overrides
+from wirelessenvs.command import imports_of, parse_overrides
 from wirelessenvs.files import read_regular
 from wirelessenvs.machine import machine_lines
+
+with imports_of(__name__):
+    import torch
+
+    from benchmarks.baselines.dima.config import DimaConfig
+    from benchmarks.baselines.dima.online import world_spec
+    from benchmarks.baselines.dima.world_model import WorldModel
+    from benchmarks.baselines.online.teams import TEAMS, make_team
+    from benchmarks.markdown import header_line, row_line
+    from benchmarks.studies.dima_diagnosis.model_checks import Forks, effects, fork
+    from benchmarks.studies.dima_diagnosis.recording import Recording, record
+    from benchmarks.studies.dima_diagnosis.training import train_on
+    from networld_agent.storage import write_json
 
 __all__ = ["main"]
 

@@ -93,14 +93,17 @@ def test_a_killed_job_is_reported_and_goes_on_to_the_same_weights(finished, tmp_
 
 
 @pytest.mark.long
-def test_jobs_of_a_killed_run_stop_by_themselves(finished, tmp_path, capsys):
+def test_jobs_of_a_killed_run_stop_by_themselves_and_it_goes_on_at_once(finished, tmp_path, capsys):
     out = without_fit(finished, tmp_path / "orphans")
     process = start(out)
     pid = training_process(out)
     process.kill()
     process.communicate()
-    wait_for(lambda: not alive(pid), "the orphan to stop", 20)
-    run_again(out, capsys)
+    names, told = run_again(out, capsys)
+    assert names[0] == "fit-rb-bc-expert-4-s0"
+    assert "being worked on" not in told.err
+    assert not alive(pid)
+    assert "stopped; the same job goes on" in (fit_folder(out) / "log.txt").read_text()
     assert_same_weights(weights(out), weights(finished))
 
 
