@@ -206,7 +206,6 @@ def test_small_integers_of_numpy_count_as_pythons(task_id, arguments):
     for given_arguments in (arguments, small):
         env = wirelessenvs.make_vec(task_id, 2, **given_arguments)
         observations, _ = env.reset(seed=0)
-        rng = np.random.default_rng(0)
         space = env.single_action_space
         space.seed(0)
         steps = [env.step(np.stack([space.sample(), space.sample()]))[:2] for _ in range(3)]

@@ -55,7 +55,9 @@ class SilentError(Exception):
 
 def told(value: Any) -> str:
     """A value in words, however long it is."""
-    return repr({k: shown(v) for k, v in value.items()}) if isinstance(value, dict) else shown(value)
+    if isinstance(value, dict):
+        return repr({k: shown(v) for k, v in value.items()})
+    return shown(value)
 
 
 def junk(rng: random.Random) -> Any:
@@ -69,14 +71,15 @@ _JUNK: list[Callable[[random.Random], Any]] = [
     lambda r: r.choice(("", "x", "none", "3", "ä" * 1000, "a\nb", "\0")),
     lambda r: -r.randrange(1, 100),
     lambda r: r.randrange(0, 40),
-    lambda r: r.choice((10**4, 10**6, 10**9, 2**31, 2**63, 2**64, 10**30, -(2**63) - 1,
-                        10**5000)),
+    lambda r: r.choice((10**4, 10**6, 10**9, 2**31, 2**63, 2**64, 10**30, -(2**63) - 1, 10**5000)),
     lambda r: r.choice((0.0, -0.0, 0.5, 1e-300, 1e300, -1e300, 1e-320, 3.0)),
     lambda r: r.choice((float("nan"), float("inf"), float("-inf"))),
     lambda r: r.choice((np.float32(2), np.int8(3), np.uint64(2**63), np.float16("inf"))),
     lambda r: r.choice(([], {}, (), set(), [[]], [[1], [1, 2]], {"a": 1}, range(3))),
     lambda r: [r.choice((1, 0.5, -1, float("nan"))) for _ in range(r.choice((1, 2, 4, 7)))],
-    lambda r: np.full([r.randrange(4) for _ in range(r.randrange(4))], r.choice((0.0, 1.0, np.nan))),
+    lambda r: np.full(
+        [r.randrange(4) for _ in range(r.randrange(4))], r.choice((0.0, 1.0, np.nan))
+    ),
     lambda r: np.full((r.choice((4, 7)),) * 2, r.choice((0, 1, 0.5, 1e308))),
     lambda r: r.choice((1j, b"x", object(), lambda: 0, type, np.datetime64("2020"), Path("x"))),
     lambda r: np.array([object(), None], object),
@@ -98,7 +101,7 @@ def random_arguments(index: int, seed: int, shelf: Path, scratch: Path) -> Outco
         warnings.simplefilter("ignore")
         try:
             trial.run()
-        except (Exception, HangError) as error:  # noqa: BLE001
+        except (Exception, HangError) as error:
             about = f"{facade} {task} {told(given)}: {trial.doing}"
             if isinstance(error, SilentError):
                 return Outcome("silent", about, f"{facade} {task}: {error}", trial.doing)
@@ -156,7 +159,7 @@ class _Trial:
         self.names, self.expected = names, True
         try:
             act()
-        except (Exception, HangError) as error:  # noqa: BLE001
+        except (Exception, HangError) as error:
             if judged(error, "", names).kind != "clear":
                 raise
             self.refused += 1
@@ -204,7 +207,8 @@ class _Trial:
             self.doing = "legal step"
             if self.facade in _BY_AGENT and not self.env.agents:
                 break
-            if self.facade == "joint" and self.simulator.elapsed[0] >= self.simulator.config.max_steps:
+            over = self.simulator.elapsed[0] >= self.simulator.config.max_steps
+            if self.facade == "joint" and over:
                 break
             step = self.env.step(actions)
             step = (step.observations, step.rewards) if self.facade == "simulator" else step[:2]
@@ -280,7 +284,8 @@ class _Trial:
     def _check(self, found: Any) -> None:
         """Observations are finite numbers of the space."""
         if self.facade == "aec":
-            if not self.env.observation_space(self.env.agent_selection).contains(self.env.last()[0]):
+            space = self.env.observation_space(self.env.agent_selection)
+            if not space.contains(self.env.last()[0]):
                 raise SilentError("an observation is outside its space")
             return
         found = found[0] if isinstance(found, tuple) else found

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 # Every optimiser imports it at its first step: once here, not in each process of cases.
 import torch._dynamo  # noqa: F401
@@ -27,7 +28,6 @@ class Part:
     case: Callable[[int, int, Path, Path], Outcome]
     count: int
     limit_s: float
-    case_in_own_process: bool = True
 
 
 PARTS = {
@@ -81,19 +81,19 @@ def run_part(
     indices = range(chosen.count if count is None else count) if only is None else [only]
     run_cases(case, indices, record, chosen.limit_s)
     outcomes = {i: o for i, o in recorded(record).items() if i in indices}
-    table = _table(part, outcomes, seed)
+    table = table_of(part, outcomes, seed)
     if only is None:
-        (out / f"{part}-{seed}.json").write_text(json.dumps(table, indent=1) + "\n")
-        (out / f"{part}-{seed}.txt").write_text(_text(table))
+        (out / f"{part}-{seed}.json").writetext_of(json.dumps(table, indent=1) + "\n")
+        (out / f"{part}-{seed}.txt").writetext_of(text_of(table))
     else:
-        table["cases"] = [vars(outcome) for outcome in outcomes.values()]
-        print(json.dumps(table["cases"], indent=1))
-    print(_text(table), flush=True)
+        print(json.dumps([vars(outcome) for outcome in outcomes.values()], indent=1))
+    print(text_of(table), flush=True)
     shutil.rmtree(scratch, ignore_errors=True)
     return sum(table["counts"].get(kind, 0) for kind in FAULTS)
 
 
-def _table(part: str, outcomes: dict[int, Outcome], seed: int) -> dict:
+def table_of(part: str, outcomes: dict[int, Outcome], seed: int) -> dict[str, Any]:
+    """Counts of outcomes by kind, and the faults of one cause as one entry."""
     groups: dict[tuple[str, str], list[int]] = {}
     for index, outcome in sorted(outcomes.items()):
         if outcome.kind in FAULTS:
@@ -114,8 +114,9 @@ def _table(part: str, outcomes: dict[int, Outcome], seed: int) -> dict:
     }  # fmt: skip
 
 
-def _text(table: dict) -> str:
-    lines = [f"{table['part']}: {len(table['cases']) if isinstance(table['cases'], list) else table['cases']} cases, seed {table['seed']}"]  # noqa: E501
+def text_of(table: dict[str, Any]) -> str:
+    """The table for people."""
+    lines = [f"{table['part']}: {table['cases']} cases, seed {table['seed']}"]
     for kind, meaning in {**GOOD, **FAULTS}.items():
         if (number := table["counts"].get(kind, 0)) or kind in FAULTS:
             lines.append(f"  {kind:12} {number:6}  {meaning}")

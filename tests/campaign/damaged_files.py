@@ -15,7 +15,7 @@ from .outcomes import HangError, Outcome, captured, judged
 from .specimens import SPECIMENS, found_by
 from .worker import in_child
 
-LIMIT_S = 120.0
+LIMIT_S = 100.0
 
 
 def prepare(shelf: Path) -> None:
@@ -76,7 +76,7 @@ def damaged_file(index: int, seed: int, shelf: Path, scratch: Path) -> Outcome:
         try:
             signal.setitimer(signal.ITIMER_REAL, specimen.limit_s)
             found = found_by(specimen, reader, folder, shelf, place)
-        except (Exception, HangError, SystemExit) as error:  # noqa: BLE001
+        except (Exception, HangError, SystemExit) as error:
             return judged(error, about, names)
         said = errors.getvalue()
     if found == wanted:

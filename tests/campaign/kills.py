@@ -97,7 +97,7 @@ def killed_command(index: int, seed: int, shelf: Path, scratch: Path) -> Outcome
         try:
             perform(name, shelf)
             found = contents(place)
-        except (Exception, HangError) as error:  # noqa: BLE001
+        except (Exception, HangError) as error:
             outcome = judged(error, about, ())
             # Whatever it says: the same command again must do it.
             return Outcome("wrong bytes" if outcome.kind == "unclear" else outcome.kind, about,

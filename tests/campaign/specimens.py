@@ -281,7 +281,9 @@ SPECIMENS: dict[str, Specimen] = {
     "adaptation": Specimen(
         _killed("adapt", "out/checkpoint.json"), {"again": _goes_on("adapt")}, 2, "out"
     ),
-    "fitting": Specimen(_killed("fit", "out/checkpoint.json"), {"again": _goes_on("fit")}, 2, "out"),
+    "fitting": Specimen(
+        _killed("fit", "out/checkpoint.json"), {"again": _goes_on("fit")}, 2, "out"
+    ),
     "online": Specimen(
         _killed("mappo", "out/checkpoint.json"), {"again": _goes_on("mappo")}, 1, "out"
     ),

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from .outcomes import HangError, Outcome
@@ -64,7 +65,7 @@ def recorded(record: Path) -> dict[int, Outcome]:
         try:
             entry = json.loads(line)
         except ValueError:
-            continue
+            continue  # blank or torn
         index = entry.pop("index")
         found[index] = Outcome(**entry)
     return found
@@ -85,8 +86,9 @@ def run_cases(case: Case, indices: Sequence[int], record: Path, limit_s: float) 
         if not left:
             return
         chunk = left[:_CASES_PER_PROCESS]
-        child = in_child(lambda todo=chunk: _run(case, todo, record, limit_s), record.with_suffix(".log"))  # noqa: E501
-        end = _watch(child, record, 3 * limit_s + 30)
+        work = partial(_run, case, chunk, record, limit_s)
+        child = in_child(work, record.with_suffix(".log"))
+        end = _watch(child, record, limit_s + 10)
         if end is not None:
             done = recorded(record)
             index = next((index for index in chunk if index not in done), None)
@@ -112,8 +114,10 @@ def _run(case: Case, indices: Sequence[int], record: Path, limit_s: float) -> No
 
 
 def _write(record: Path, index: int, outcome: Outcome) -> None:
+    line = json.dumps({"index": index, **dataclasses.asdict(outcome)})
     with record.open("a") as file:
-        file.write(json.dumps({"index": index, **dataclasses.asdict(outcome)}) + "\n")
+        # A line before it may be torn.
+        file.write(f"\n{line}\n")
 
 
 def _watch(child: int, record: Path, patience_s: float) -> str | None:
