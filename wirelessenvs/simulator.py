@@ -131,8 +131,9 @@ class Simulator(abc.ABC, Generic[C]):
         """Returns one seed or None per environment; raises for anything else."""
         if seeds is None:
             return [None] * self.num_envs
-        listed = isinstance(seeds, Sequence) and not isinstance(seeds, (str, bytes, bytearray))
-        if listed or (isinstance(seeds, np.ndarray) and seeds.ndim == 1):
+        other = isinstance(seeds, np.ndarray) and seeds.ndim != 1
+        other = other or isinstance(seeds, (str, bytes, bytearray))
+        if isinstance(seeds, (Sequence, np.ndarray)) and not other:
             if len(seeds) != self.num_envs:
                 raise ValueError(f"seed must hold {self.num_envs} entries, got {len(seeds)}.")
             return [
