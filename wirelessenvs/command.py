@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import math
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = [
     "Progress",
@@ -111,10 +117,13 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """As `whole_file`, unchecked: whatever is in the way is an `OSError`."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-", suffix=target.suffix)
-    os.close(handle)
-    partial = Path(name)
+    """As `whole_file`, unchecked: whatever is in the way is an `OSError`.
+
+    What killed writers of the same file left behind goes.
+    """
+    mark = f".partial-{hashlib.sha256(target.name.encode()).hexdigest()[:8]}-"
+    _delete_abandoned(target.parent, mark)
+    handle, partial = _locked_file(target.parent, mark, target.suffix)
     try:
         yield partial
         # Before the rename: after a power cut a file of that name is whole, too.
@@ -125,7 +134,32 @@ def replacing(target: Path) -> Iterator[Path]:
         partial.chmod(0o666 & ~umask)
         partial.replace(target)
     finally:
+        os.close(handle)
         partial.unlink(missing_ok=True)
+
+
+def _locked_file(folder: Path, mark: str, suffix: str) -> tuple[int, Path]:
+    """A new file that is locked while this process lives, where the system has such locks."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=folder, prefix=mark, suffix=suffix)
+        if fcntl is not None:
+            with suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.path.exists(name):
+            return handle, Path(name)
+        os.close(handle)  # before it was locked, another process took it for abandoned
+
+
+def _delete_abandoned(folder: Path, mark: str) -> None:
+    """Deletes partial files whose writer is dead."""
+    for path in folder.glob(f"{mark}*") if fcntl is not None else ():
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(handle)
 
 
 class Progress:

@@ -27,11 +27,11 @@ _EXPERIMENT = "--preset smoke --tasks rb --methods bc networld --tiers expert --
 LINES: dict[str, tuple[str, str]] = {
     "collect": (
         "networld_agent.collect",
-        "--env rb-v0 --set num_nodes=4 --episodes 40 --steps 300 --num-envs 3 --out out",
+        "--env rb-v0 --set num_nodes=4 --episodes 20 --steps 120 --num-envs 3 --out out",
     ),
     "collect-processes": (
         "networld_agent.collect",
-        "--env rb-v0 --set num_nodes=4 --episodes 40 --steps 300 --num-envs 3 --jobs 2 --out out",
+        "--env rb-v0 --set num_nodes=4 --episodes 20 --steps 120 --num-envs 3 --jobs 2 --out out",
     ),
     "pretrain": (
         "networld_agent.pretrain",
@@ -62,7 +62,7 @@ LINES: dict[str, tuple[str, str]] = {
     ),
     "dima": (
         "benchmarks.baselines.dima.train",
-        f"{_ONLINE} --preset tiny --steps 60 --out out",
+        f"{_ONLINE} --preset tiny --steps 40 --out out",
     ),
     "dima-fit": (
         "benchmarks.baselines.dima.fit",

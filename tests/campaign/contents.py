@@ -1,4 +1,4 @@
-"""What is compared between a damaged and an undamaged run: contents of folders but for times."""
+"""What is compared between two runs: contents of folders but for times and versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-_TIME = re.compile(r"seconds|^time$|^ms|_ms$|_ms_|memory|attempts|^pid$|^machine$")
+_TIME = re.compile(
+    r"seconds|^time$|^ms|_ms$|_ms_|memory|attempts|^pid$|^machine$|^versions$|^git_revision$"
+)
 #: Notes about runs, not their results: what one more attempt adds to.
 _NOTES = re.compile(r"^(attempt-\d+\.json|log\.txt|\.lock|.*\.lock)$")
 
@@ -26,7 +28,7 @@ def contents(folder: Path) -> dict[str, str]:
     files = [folder] if folder.is_file() else sorted(folder.rglob("*"))
     found = {}
     for path in files:
-        if path.is_file() and not _NOTES.match(path.name):
+        if path.is_file() and not _NOTES.match(path.name) and not path.name.startswith(".partial"):
             name = path.relative_to(folder).as_posix() if path != folder else path.name
             found[name] = _hashed(path)
     return found

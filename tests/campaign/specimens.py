@@ -289,7 +289,7 @@ SPECIMENS: dict[str, Specimen] = {
     ),
     "collection": Specimen(
         _killed("collect", ".out.partial/journal.jsonl"), {"again": _goes_on("collect")}, 2,
-        ".out.partial",
+        ".out.partial", 30.0,
     ),
     "minari": Specimen(_exported, {"import": _imported}, 3),
     "experiment": Specimen(
@@ -300,7 +300,9 @@ SPECIMENS: dict[str, Specimen] = {
     "stopped-experiment": Specimen(
         _stopped_experiment, {"again": _run_again}, 0.4, "out", 90.0
     ),
-    "speed": Specimen(_speed, {"read": lambda f, s: read_documents(f), "plan": _plan}, 1),
+    "speed": Specimen(
+        _speed, {"read": lambda f, s: read_documents(f), "plan": _plan}, 0.5, limit_s=60.0
+    ),
     "remembered": Specimen(_remember, {"read": _remembered}, 1),
 }  # fmt: skip
 
