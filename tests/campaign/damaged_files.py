@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .damages import copy_of, damage
-from .outcomes import HangError, Outcome, captured, judged
+from .outcomes import HangError, Outcome, captured, judged, named
 from .specimens import SPECIMENS, found_by
 from .worker import in_child
 
@@ -20,8 +21,6 @@ LIMIT_S = 100.0
 
 def prepare(shelf: Path) -> None:
     """Makes the specimens that the shelf lacks, and what each reader finds in them undamaged."""
-    import os
-
     shelf.mkdir(parents=True, exist_ok=True)
     for name in SPECIMENS:
         if not (shelf / f"{name}.json").exists():
@@ -81,7 +80,7 @@ def damaged_file(index: int, seed: int, shelf: Path, scratch: Path) -> Outcome:
         said = errors.getvalue()
     if found == wanted:
         return Outcome("harmless", about)
-    if any(word in said for word in names):
+    if named(said, names):
         return Outcome("clear", about, "", said[-400:])
     if forged:
         return Outcome("forged", about)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import traceback
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -71,19 +72,20 @@ def judged(error: BaseException, about: str, names: Collection[str]) -> Outcome:
         if "Traceback (most recent" in text:
             kind = "traceback"
         else:
-            kind = "clear" if len(said) == 1 and _named(said[0], names) else "unclear"
+            kind = "clear" if len(said) == 1 and named(said[0], names) else "unclear"
     elif isinstance(error, UnicodeError) or not isinstance(
         error, (ValueError, TypeError, OSError, ImportError)
     ):
         kind = "traceback"
     else:
-        kind = "clear" if "\n" not in text and _named(text, names) else "unclear"
+        kind = "clear" if "\n" not in text and named(text, names) else "unclear"
     group = "" if kind == "clear" else _place(error)
     return Outcome(kind, about, group, text[-400:])
 
 
-def _named(text: str, names: Collection[str]) -> bool:
-    return any(name in text for name in names)
+def named(text: str, names: Collection[str]) -> bool:
+    """Whether one of the names stands in a text as a word of its own."""
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in names)
 
 
 def _place(error: BaseException) -> str:
