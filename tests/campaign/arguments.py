@@ -185,7 +185,9 @@ class _Trial:
                 self.rng.choice(("reset_mask", "x")): junk(self.rng)
             }  # fmt: skip
             self.doing = f"reset with options {told(value)}"
-            self._refuse(lambda: self._reset(3, options=value), {"options", "mask"}, must=False)
+            self._refuse(
+                lambda: self._reset(3, options=value), {"options", "mask", "reset_mask"}, must=False
+            )
 
     def _play(self, junked: bool) -> list[Any]:
         if junked:
@@ -203,7 +205,9 @@ class _Trial:
             if junked and self.rng.random() < 0.7:
                 wrong, words = self._illegal(actions)
                 self.doing = f"step with {words}"
-                self._refuse(lambda wrong=wrong: self.env.step(wrong), {"action", "agent"})
+                self._refuse(
+                    lambda wrong=wrong: self.env.step(wrong), {"action", "actions", "agent"}
+                )
             self.doing = "legal step"
             if self.facade in _BY_AGENT and not self.env.agents:
                 break
@@ -279,7 +283,7 @@ class _Trial:
             for agent in agents:
                 self.env.step(actions.get(agent, legal[agent]))
 
-        self._refuse(cycle, {"action", "agent"}, must=bad)
+        self._refuse(cycle, {"action", "actions", "agent"}, must=bad)
 
     def _check(self, found: Any) -> None:
         """Observations are finite numbers of the space."""

@@ -83,8 +83,8 @@ def run_part(
     outcomes = {i: o for i, o in recorded(record).items() if i in indices}
     table = table_of(part, outcomes, seed)
     if only is None:
-        (out / f"{part}-{seed}.json").writetext_of(json.dumps(table, indent=1) + "\n")
-        (out / f"{part}-{seed}.txt").writetext_of(text_of(table))
+        (out / f"{part}-{seed}.json").write_text(json.dumps(table, indent=1) + "\n")
+        (out / f"{part}-{seed}.txt").write_text(text_of(table))
     else:
         print(json.dumps([vars(outcome) for outcome in outcomes.values()], indent=1))
     print(text_of(table), flush=True)

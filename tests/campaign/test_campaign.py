@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from . import __main__ as command
 from . import campaign, outcomes, worker
 from .campaign import PARTS, run_part
 from .outcomes import FAULTS, Outcome
@@ -25,6 +26,17 @@ def out(tmp_path_factory):
 def test_no_case_ends_in_a_fault(part, out, capsys):
     faults = run_part(part, out, SHARE[part], seed=1)
     assert faults == 0, capsys.readouterr().out
+
+
+def test_a_share_small_enough_for_every_day(tmp_path, capsys):
+    """The whole path from the command to its table; what it finds, if anything, is real."""
+    arguments = ["arguments", "--count", "35", "--out", str(tmp_path)]
+    assert command.main(arguments) == 0
+    assert capsys.readouterr().out.startswith("arguments: 35 cases, seed 0\n")
+    (table,) = tmp_path.glob("*/arguments-0.json")
+    assert sum(json.loads(table.read_text())["counts"].values()) == 35
+    assert command.main([*arguments, "--only", "3"]) == 0
+    assert '"kind": "' in capsys.readouterr().out
 
 
 def ending(index):
