@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from .worker import recorded, run_cases
 class Part:
     """One part: what it needs before, its cases, how many, and seconds for each."""
 
-    prepare: Callable[[Path], None]
+    prepare: Callable[[Path, Sequence[int]], None]
     case: Callable[[int, int, Path, Path], Outcome]
     count: int
     limit_s: float
@@ -35,7 +35,10 @@ PARTS = {
         damaged_files.prepare, damaged_files.damaged_file, 10_000, damaged_files.LIMIT_S
     ),
     "arguments": Part(
-        lambda shelf: None, arguments.random_arguments, 2_000 * len(arguments.FACADES), 20.0
+        lambda shelf, indices: None,
+        arguments.random_arguments,
+        2_000 * len(arguments.FACADES),
+        20.0,
     ),
     "kills": Part(kills.prepare, kills.killed_command, 100, kills.LIMIT_S),
 }  # fmt: skip
@@ -72,13 +75,13 @@ def run_part(
     out = out / source_digest("*.py")
     scratch = out / f"scratch-{part}"
     scratch.mkdir(parents=True, exist_ok=True)
-    chosen.prepare(shelf)
+    indices = range(chosen.count if count is None else count) if only is None else [only]
+    chosen.prepare(shelf, indices)
     case = partial(chosen.case, seed=seed, shelf=shelf, scratch=scratch)
     record = out / f"{part}-{seed}.jsonl"
     if only is not None:
         record = out / "replayed.jsonl"
         record.unlink(missing_ok=True)
-    indices = range(chosen.count if count is None else count) if only is None else [only]
     run_cases(case, indices, record, chosen.limit_s)
     outcomes = {i: o for i, o in recorded(record).items() if i in indices}
     table = table_of(part, outcomes, seed)

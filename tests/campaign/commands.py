@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 
 from .outcomes import run_command
@@ -103,3 +104,9 @@ def perform(name: str, shelf: Path, *more: object) -> str:
             del arguments[place : place + 2]
         arguments += [str(option), str(value)]
     return run_command(importlib.import_module(module).main, *arguments)
+
+
+def inputs(name: str) -> set[str]:
+    """Names of the specimens that a command reads, and of those that these are made from."""
+    given = set(re.findall(r"\{shelf\}/([a-z]+)", LINES[name][1]))
+    return given | {"rb", "cbf"} | ({"slicing"} if "model" in given else set())

@@ -7,6 +7,8 @@ import os
 import random
 import shutil
 import signal
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +21,20 @@ from .worker import in_child
 LIMIT_S = 100.0
 
 
-def prepare(shelf: Path) -> None:
-    """Makes the specimens that the shelf lacks, and what each reader finds in them undamaged."""
+def prepare(shelf: Path, indices: Sequence[int]) -> None:
+    """Makes all specimens."""
+    make(shelf, SPECIMENS)
+
+
+def make(shelf: Path, names: Iterable[str]) -> None:
+    """Makes specimens that the shelf lacks, and what each reader finds in them undamaged."""
     shelf.mkdir(parents=True, exist_ok=True)
     for name in SPECIMENS:
-        if not (shelf / f"{name}.json").exists():
-            process = in_child(lambda name=name: _make(name, shelf), shelf / "prepared.log")
-            if os.waitpid(process, 0)[1] != 0:
-                raise RuntimeError(f"specimen {name} was not made: see {shelf / 'prepared.log'}")
+        if name not in names or (shelf / f"{name}.json").exists():
+            continue
+        process = in_child(partial(_make, name, shelf), shelf / "prepared.log")
+        if os.waitpid(process, 0)[1] != 0:
+            raise RuntimeError(f"specimen {name} was not made: see {shelf / 'prepared.log'}")
 
 
 def _make(name: str, shelf: Path) -> None:

@@ -8,10 +8,11 @@ import random
 import shutil
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import damaged_files
-from .commands import LINES, line, perform
+from .commands import LINES, inputs, line, perform
 from .contents import contents, partial_files
 from .outcomes import HangError, Outcome, captured, judged
 from .worker import in_child
@@ -19,18 +20,22 @@ from .worker import in_child
 LIMIT_S = 300.0
 
 
-def prepare(shelf: Path) -> None:
-    """Runs every command undisturbed, twice: what it writes, and when."""
-    damaged_files.prepare(shelf)
-    for name in LINES:
+def prepare(shelf: Path, indices: Sequence[int]) -> None:
+    """Runs the commands of these cases undisturbed, twice: what they write, and when."""
+    for name in {_command(index): None for index in indices}:
         target = shelf / f"whole-{name}.json"
         if target.exists():
             continue
+        damaged_files.make(shelf, inputs(name))
         found = [_undisturbed(name, shelf, shelf / f".whole-{name}") for _ in range(2)]
         if found[0]["contents"] != found[1]["contents"]:
             one, two = (set(entry["contents"].items()) for entry in found)
             raise RuntimeError(f"{name} writes something else each time: {sorted(one ^ two)}")
         target.write_text(json.dumps(found[1]))
+
+
+def _command(index: int) -> str:
+    return list(LINES)[index % len(LINES)]
 
 
 def _start(name: str, shelf: Path, place: Path) -> int:
@@ -77,7 +82,7 @@ def _is_done(place: Path, whole: dict) -> bool:
 def killed_command(index: int, seed: int, shelf: Path, scratch: Path) -> Outcome:
     """One case: a command is killed up to three times, then runs to its end."""
     rng = random.Random(f"kills:{seed}:{index}")
-    name = list(LINES)[index % len(LINES)]
+    name = _command(index)
     whole = json.loads((shelf / f"whole-{name}.json").read_text())
     place = scratch / "kill"
     shutil.rmtree(place, ignore_errors=True)

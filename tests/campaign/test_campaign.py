@@ -13,7 +13,7 @@ from .campaign import PARTS, run_part
 from .outcomes import FAULTS, Outcome
 
 #: Cases of each part: minutes.
-SHARE = {"damage": 300, "arguments": 2_000, "kills": 15}
+SHARE = {"damage": 200, "arguments": 1_400, "kills": 15}
 
 
 @pytest.fixture(scope="module")
