@@ -44,7 +44,7 @@ with imports_of(__name__):
     from benchmarks.experiment.presets import PRESETS
     from benchmarks.experiment.protocol import Protocol, check_known
     from networld_agent.collecting.run import available_cores
-    from networld_agent.locks import locked
+    from wirelessenvs.locks import locked
 
 __all__ = ["main", "run_protocol"]
 

@@ -161,3 +161,60 @@ def test_reset_masks_are_one_boolean_per_environment(mask):
     with pytest.raises((ValueError, TypeError), match="mask"):
         env.reset(options={"reset_mask": mask})
     same_arrays(env.simulator, before)
+
+
+@pytest.mark.parametrize("mask", [[[True], [True, False]], [[1], [1, 2]]])
+def test_a_ragged_mask_is_named(mask):
+    env = wirelessenvs.make_vec("rb-v0", 2)
+    with pytest.raises(ValueError, match=r"^mask must be 2 booleans, got a ragged list\.$"):
+        env.simulator.reset(0, mask)
+
+
+@pytest.mark.parametrize("seed", [np.array(3), np.zeros((2, 1), int), b"xy", bytearray(2)])
+def test_what_only_looks_like_a_list_of_seeds_is_refused(seed):
+    env = wirelessenvs.make_vec("rb-v0", 2)
+    with pytest.raises(TypeError, match=r"^seed must be an integer, got .*\.$"):
+        env.reset(seed=seed)
+
+
+@pytest.mark.parametrize("array", [np.ones((3, 3)), np.full((2, 2), np.nan)])
+def test_arrays_in_the_wrong_place_are_told_on_one_line(array):
+    shown = r"got an array of float64 and shape \(., .\)\.$"
+    for factory in (wirelessenvs.make, wirelessenvs.make_vec):
+        with pytest.raises(TypeError, match=shown):
+            factory("rb-v0", frame_ms=array)
+        with pytest.raises(ValueError, match=shown):
+            factory("rb-v0", traffic=array)
+        with pytest.raises(TypeError, match="options must be a dictionary or None, " + shown):
+            factory("rb-v0").reset(options=array)
+    with pytest.raises(ValueError, match="autoreset_mode must be one of .*" + shown):
+        wirelessenvs.make_vec("rb-v0", 2, autoreset_mode=array)
+
+
+@pytest.mark.parametrize(
+    ("task_id", "arguments"),
+    [
+        ("slicing-v0", {"preset": "small", "slots_per_window": 20, "history": 2}),
+        ("cbf-v0", {"num_cells": 7, "num_paths": 3, "warm_up_slots": 100}),
+        ("rb-v0", {"num_nodes": 4, "queue_capacity": 100, "num_slots": 100}),
+    ],
+)
+def test_small_integers_of_numpy_count_as_pythons(task_id, arguments):
+    """Sums and products of an int8 overflow: spaces had bounds below zero."""
+    small = {k: np.int8(v) if isinstance(v, int) else v for k, v in arguments.items()}
+    played = []
+    for given_arguments in (arguments, small):
+        env = wirelessenvs.make_vec(task_id, 2, **given_arguments)
+        observations, _ = env.reset(seed=0)
+        space = env.single_action_space
+        space.seed(0)
+        steps = [env.step(np.stack([space.sample(), space.sample()]))[:2] for _ in range(3)]
+        played.append((env.observation_space, env.simulator.config, observations, steps))
+    assert played[0][:2] == played[1][:2]
+    np.testing.assert_equal(played[0][2:], played[1][2:])
+
+
+def test_minus_zero_is_zero():
+    env = wirelessenvs.make("cbf-v0", num_cells=7, shadowing_db=-0.0)
+    env.reset(seed=0)
+    assert np.copysign(1.0, env.simulator.config.shadowing_db) == 1.0

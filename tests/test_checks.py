@@ -120,3 +120,22 @@ def test_fields_are_checked_by_their_types():
 def test_a_field_of_another_type_or_bound_is_named(field, value, error, sentence):
     with pytest.raises(error, match=sentence):
         TypedConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("rb-8", "'rb-8'"),
+        (np.eye(3), "an array of float64 and shape (3, 3)"),
+        ([np.zeros((2, 2))], "[array([[0., 0.], [0., 0.]])]"),
+        ("x" * 1000, "'" + "x" * 116 + "..."),
+        (10**5000, "a value of type int that is too long to be shown"),
+    ],
+    ids=["word", "array", "nested", "long", "huge"],
+)
+def test_values_in_sentences_are_one_line(value, words):
+    assert checks.shown(value) == words
+    for check in (checks.check_real, checks.check_flag):
+        with pytest.raises((TypeError, ValueError)) as fault:
+            check("x", value)
+        assert str(fault.value).endswith(f"got {words}.")

@@ -1,6 +1,8 @@
 """Command lines: whole files, sentences for faults, exit status."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from PIL import Image
@@ -104,6 +106,40 @@ def test_overrides_are_python_values_or_words():
         "e": (1, 2),
         "f": "x=y",
     }
+
+
+HALF = """
+import sys, time
+from wirelessenvs.command import whole_file
+with whole_file(sys.argv[1]) as partial:
+    partial.write_text("half")
+    print("there", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_and_what_a_living_one_writes_stays(tmp_path):
+    target = tmp_path / "result.json"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", HALF, str(target)], stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for writer in writers:
+        assert writer.stdout.readline() == b"there\n"
+    writers[0].kill()
+    writers[0].communicate()
+    (tmp_path / ".partial-of-another-file").write_text("half")
+    with whole_file(target) as partial:
+        partial.write_text("whole")
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert len(left) == 3  # the result, the living writer's and another file's
+    writers[1].kill()
+    writers[1].communicate()
+    with whole_file(target) as partial:
+        partial.write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".partial-of-another-file", "result.json",
+    ]  # fmt: skip
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):

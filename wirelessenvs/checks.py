@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, get_type_hints
 
@@ -19,9 +20,29 @@ __all__ = [
     "check_names",
     "check_real",
     "check_vector",
+    "shown",
 ]
 
 T = TypeVar("T")
+
+#: Characters of a value in a sentence.
+_MOST_SHOWN = 120
+
+
+def shown(value: object) -> str:
+    """A value as a sentence can hold it: on one line, and cut if it is long.
+
+    Example:
+        >>> shown("rb-8"), shown(np.zeros((2, 3)))
+        ("'rb-8'", 'an array of float64 and shape (2, 3)')
+    """
+    if isinstance(value, np.ndarray) and value.ndim > 0:
+        return f"an array of {value.dtype} and shape {value.shape}"
+    try:
+        text = re.sub(r"\s*\n\s*", " ", repr(value))
+    except ValueError:  # Python refuses to write integers of thousands of digits
+        return f"a value of type {type(value).__name__} that is too long to be shown"
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
 
 
 def _bounds(low: float | None, high: float | None, low_open: bool = False) -> str:
@@ -42,10 +63,10 @@ def check_int(name: str, value: object, low: int | None = None, high: int | None
         ValueError: if it lies outside `low`..`high`.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r}.")
+        raise TypeError(f"{name} must be an integer, got {shown(value)}.")
     number = int(value)
     if (low is not None and number < low) or (high is not None and number > high):
-        raise ValueError(f"{name} must be {_bounds(low, high)}, got {number}.")
+        raise ValueError(f"{name} must be {_bounds(low, high)}, got {shown(number)}.")
     return number
 
 
@@ -64,13 +85,13 @@ def check_real(
         ValueError: if it is not finite or outside the bounds.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {value!r}.")
+        raise TypeError(f"{name} must be a number, got {shown(value)}.")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite, got {value!r}.")
+        raise ValueError(f"{name} must be finite, got {shown(value)}.")
     too_low = low is not None and (number <= low if low_open else number < low)
     if too_low or (high is not None and number > high):
         raise ValueError(f"{name} must be {_bounds(low, high, low_open)}, got {number:g}.")
@@ -80,7 +101,7 @@ def check_real(
 def check_flag(name: str, value: object) -> bool:
     """Returns `value` as a bool; raises `TypeError` for anything that is not one."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}.")
+        raise TypeError(f"{name} must be True or False, got {shown(value)}.")
     return bool(value)
 
 
@@ -93,7 +114,7 @@ def check_choice(name: str, value: T, choices: Iterable[T]) -> T:
         known = False
     if not known:
         listed = ", ".join(repr(choice) for choice in allowed)
-        raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
+        raise ValueError(f"{name} must be one of {listed}, got {shown(value)}.")
     return value
 
 
@@ -145,7 +166,7 @@ def check_fields(
             number = check_real(name, value, low, low_open=positive and name not in zero)
             object.__setattr__(config, name, number)
         elif kind is str and not isinstance(value, str):
-            raise TypeError(f"{name} must be a word, got {value!r}.")
+            raise TypeError(f"{name} must be a word, got {shown(value)}.")
 
 
 def _array(
@@ -154,7 +175,7 @@ def _array(
     try:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{name} must be an array of numbers, got {value!r}.") from None
+        raise TypeError(f"{name} must be an array of numbers, got {shown(value)}.") from None
     if array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}.")
     if not np.isfinite(array).all():

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import math
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from wirelessenvs.faults import fault_sentence, write_error
+from wirelessenvs.locks import try_lock
 
 __all__ = [
     "Progress",
@@ -154,16 +156,16 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """As `whole_file`, unchecked.
+    """As `whole_file`, unchecked. What killed writers of the same file left behind goes.
 
     Raises:
         WriteError: naming the target and whatever is in the way.
     """
-    partial: Path | None = None
+    mark = f".partial-{hashlib.sha256(target.name.encode()).hexdigest()[:8]}-"
+    handle, partial = -1, None
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-", suffix=target.suffix)
-        os.close(handle)
-        partial = Path(name)
+        _delete_abandoned(target.parent, mark)
+        handle, partial = _locked_file(target.parent, mark, target.suffix)
         yield partial
         # Before the rename: after a power cut a file of that name is whole, too.
         with partial.open("rb") as file:
@@ -178,8 +180,33 @@ def replacing(target: Path) -> Iterator[Path]:
             raise
         raise write_error(target, error) from None
     finally:
+        if handle >= 0:
+            os.close(handle)
         if partial is not None:
             partial.unlink(missing_ok=True)
+
+
+def _locked_file(folder: Path, mark: str, suffix: str) -> tuple[int, Path]:
+    """A new file that is locked while this process lives, where the system has such locks."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=folder, prefix=mark, suffix=suffix)
+        with suppress(OSError):
+            try_lock(handle)
+        if os.path.exists(name):
+            return handle, Path(name)
+        os.close(handle)  # before it was locked, another process took it for abandoned
+
+
+def _delete_abandoned(folder: Path, mark: str) -> None:
+    """Deletes partial files whose writer is dead, where the system has such locks."""
+    for path in folder.glob(f"{mark}*"):
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+            try:
+                if try_lock(handle):
+                    path.unlink()
+            finally:
+                os.close(handle)
 
 
 class Progress:

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
 from wirelessenvs.checks import check_choice, check_int
 
 __all__ = ["TaskConfig"]
@@ -27,6 +29,14 @@ class TaskConfig:
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.generic):
+                # Sums and products of a NumPy int8 overflow; those of a Python integer do not.
+                value = value.item()
+            if isinstance(value, float):
+                value += 0.0  # -0.0 is no scale of NumPy's generators, 0.0 is one
+            object.__setattr__(self, field.name, value)
         check_int("max_steps", self.max_steps, 1)
 
     @classmethod

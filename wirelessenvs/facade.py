@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wirelessenvs.checks import check_choice
+from wirelessenvs.checks import check_choice, shown
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.simulator import Simulator
@@ -48,7 +48,7 @@ class SimulatorFacade:
         elif preset is not None or overrides:
             raise TypeError("config excludes preset and single arguments: give one or the other.")
         elif not isinstance(config, task.config):
-            raise TypeError(f"config must be a {task.config.__name__}, got {config!r}.")
+            raise TypeError(f"config must be a {task.config.__name__}, got {shown(config)}.")
         self.task = task
         self.simulator = task.simulator(config, num_envs)
         self.render_mode = render_mode
@@ -69,12 +69,12 @@ class SimulatorFacade:
         if options is None:
             return
         if not isinstance(options, Mapping):
-            raise TypeError(f"options must be a dictionary or None, got {options!r}.")
+            raise TypeError(f"options must be a dictionary or None, got {shown(options)}.")
         for name in options:
             if name not in known:
                 accepted = ", ".join(known) if known else "none"
                 warnings.warn(
-                    f"reset ignores the unknown option {name!r} (known: {accepted}).",
+                    f"reset ignores the unknown option {shown(name)} (known: {accepted}).",
                     stacklevel=3,
                 )
 

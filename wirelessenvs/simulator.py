@@ -131,7 +131,9 @@ class Simulator(abc.ABC, Generic[C]):
         """Returns one seed or None per environment; raises for anything else."""
         if seeds is None:
             return [None] * self.num_envs
-        if isinstance(seeds, (Sequence, np.ndarray)) and not isinstance(seeds, str):
+        other = isinstance(seeds, np.ndarray) and seeds.ndim != 1
+        other = other or isinstance(seeds, (str, bytes, bytearray))
+        if isinstance(seeds, (Sequence, np.ndarray)) and not other:
             if len(seeds) != self.num_envs:
                 raise ValueError(f"seed must hold {self.num_envs} entries, got {len(seeds)}.")
             return [
@@ -144,7 +146,10 @@ class Simulator(abc.ABC, Generic[C]):
     def _check_mask(self, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
         if mask is None:
             return np.ones(self.num_envs, np.bool_)
-        chosen = np.asarray(mask)
+        try:
+            chosen = np.asarray(mask)
+        except ValueError:
+            raise ValueError(f"mask must be {self.num_envs} booleans, got a ragged list.") from None
         if chosen.dtype != np.bool_ or chosen.shape != (self.num_envs,):
             raise ValueError(
                 f"mask must be {self.num_envs} booleans, got {chosen.dtype} of shape "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from wirelessenvs.checks import check_choice
+from wirelessenvs.checks import check_choice, shown
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.loading import load_policy
 from wirelessenvs.policy import Policy, PolicySpec
@@ -161,7 +161,7 @@ def make_policy(name: str, source: Any, *, seed: int = 0) -> Policy:
     if simulator is None and hasattr(source, "unwrapped"):
         simulator = getattr(source.unwrapped, "simulator", None)
     if not isinstance(simulator, Simulator):
-        raise TypeError(f"source must be a simulator or an environment, got {source!r}.")
+        raise TypeError(f"source must be a simulator or an environment, got {shown(source)}.")
     spec: PolicySpec = simulator.spec
     return policy_class(get_task(simulator.task), name)(spec, simulator.num_envs, seed)
 

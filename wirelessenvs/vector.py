@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from wirelessenvs.checks import shown
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.facade import RENDER_FPS, RENDER_MODES, SimulatorFacade
 from wirelessenvs.joint import joint_action_space, joint_observation_space
@@ -65,7 +66,7 @@ class WirelessVectorEnv(SimulatorFacade, gymnasium.vector.VectorEnv):
         except ValueError:
             modes = ", ".join(repr(mode.value) for mode in AutoresetMode)
             raise ValueError(
-                f"autoreset_mode must be one of {modes}, got {autoreset_mode!r}."
+                f"autoreset_mode must be one of {modes}, got {shown(autoreset_mode)}."
             ) from None
         self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
         self.num_envs = self.simulator.num_envs

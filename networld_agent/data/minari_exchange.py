@@ -32,8 +32,8 @@ from networld_agent.data.fields import read_json
 from networld_agent.data.metadata import ActionInfo, Description
 from networld_agent.data.subset import description_of
 from networld_agent.data.writer import write_episodes
-from networld_agent.locks import locked
 from wirelessenvs.json_values import canonical_json
+from wirelessenvs.locks import locked
 from wirelessenvs.tasks import TASKS
 
 __all__ = ["export_minari", "import_minari"]

@@ -27,10 +27,10 @@ from networld_agent.data.fields import Fields, read_json
 from networld_agent.data.files import ArrayFiles, Chunk, storage_fault
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.statistics import summarise
-from networld_agent.locks import try_lock
 from wirelessenvs.command import replacing
 from wirelessenvs.files import read_regular
 from wirelessenvs.json_values import canonical_json
+from wirelessenvs.locks import try_lock
 
 __all__ = ["DatasetWriter", "first_difference", "partial_folder", "write_episodes"]
 

@@ -17,10 +17,10 @@ import torch
 from networld_agent import __version__
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import WindowSource
-from networld_agent.locks import sole_user
 from networld_agent.storage import check_weights, write_whole
 from networld_agent.training.config import TrainingConfig
 from wirelessenvs.files import read_regular
+from wirelessenvs.locks import sole_user
 
 __all__ = ["check_finished", "describe_source", "git_revision", "run_folder"]
 

@@ -28,6 +28,7 @@ BAD_VALUES = [
     ("cell_radius_m", 0),
     ("cell_radius_m", math.nan),
     ("min_distance_m", 201),
+    ("min_distance_m", 0.5),
     ("path_loss_intercept_db", -1),
     ("path_loss_slope_db", math.inf),
     ("shadowing_db", 21),
@@ -125,3 +126,8 @@ def test_rho_follows_doppler_and_slot_when_either_is_given():
     assert CBFConfig(doppler_hz=0.0).rho == 1.0
     assert CBFConfig(doppler_hz=0.0).innovation_scale == 0.0
     assert CBFConfig(correlation=0.3).rho == 0.3
+
+
+def test_a_cell_too_small_for_the_distances_is_named_with_its_radius():
+    with pytest.raises(ValueError, match=r"min_distance_m must be at most cell_radius_m \(5\)"):
+        CBFConfig(cell_radius_m=5)

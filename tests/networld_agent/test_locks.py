@@ -14,9 +14,9 @@ from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Setting
 from networld_agent.config import get_preset
 from networld_agent.data import TrajectoryDataset
-from networld_agent.locks import locked, sole_user, try_lock
 from networld_agent.training import pretrain
 from networld_agent.training.run_folder import run_folder
+from wirelessenvs.locks import locked, sole_user, try_lock
 
 
 def holding(code):
@@ -31,7 +31,7 @@ def holding(code):
 HOLDER = """
     import sys, time
     from pathlib import Path
-    from networld_agent.locks import sole_user
+    from wirelessenvs.locks import sole_user
     with sole_user(Path({folder!r})):
         print("held", flush=True)
         time.sleep(60)
@@ -134,7 +134,7 @@ def test_without_file_locks_everything_can_be_imported():
         sys.modules["fcntl"] = sys.modules["resource"] = None
         import benchmarks.run, benchmarks.report, benchmarks.baselines.fit
         import networld_agent.collect, networld_agent.diagnose, networld_agent.evaluate
-        from networld_agent.locks import try_lock
+        from wirelessenvs.locks import try_lock
         try:
             try_lock(0)
         except OSError as error:

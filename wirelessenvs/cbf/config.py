@@ -116,7 +116,11 @@ class CBFConfig(TaskConfig):
         check_int("num_interferers", self.num_interferers, 1, self.num_cells - 1)
         check_int("warm_up_slots", self.warm_up_slots, 2, 10_000)
         check_real("cell_radius_m", self.cell_radius_m, 0, 1e5, low_open=True)
-        check_real("min_distance_m", self.min_distance_m, 1, self.cell_radius_m)
+        if check_real("min_distance_m", self.min_distance_m, 1) > self.cell_radius_m:
+            raise ValueError(
+                f"min_distance_m must be at most cell_radius_m ({self.cell_radius_m:g}), "
+                f"got {self.min_distance_m:g}."
+            )
         check_real("path_loss_intercept_db", self.path_loss_intercept_db, 0, 300)
         check_real("path_loss_slope_db", self.path_loss_slope_db, 0, 100)
         check_real("shadowing_db", self.shadowing_db, 0, 20)

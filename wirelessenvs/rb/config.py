@@ -17,6 +17,7 @@ from wirelessenvs.checks import (
     check_matrix,
     check_real,
     check_vector,
+    shown,
 )
 from wirelessenvs.config import TaskConfig
 
@@ -143,7 +144,7 @@ class RBConfig(TaskConfig):
         if self.num_nodes > self.num_rbs and self.conflicts is None:
             raise ValueError(
                 f"num_nodes must be at most num_slots * num_frequencies = {self.num_rbs}, "
-                f"got {self.num_nodes}."
+                f"got {shown(self.num_nodes)}."
             )
         check_real("frame_ms", self.frame_ms, 0, low_open=True)
         self._check_traffic()

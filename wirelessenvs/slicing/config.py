@@ -204,10 +204,14 @@ class SlicingConfig(TaskConfig):
         check_real("bandwidth_hz", self.bandwidth_hz, 1.0, 1e12)
         if self.bandwidth_hz / self.rb_hz > 10_000:
             raise ValueError(
-                f"bandwidth_hz must be at most 10000 resource blocks of {self.rb_hz:g} Hz, "
+                f"bandwidth_hz must be at most 10000 times rb_hz ({self.rb_hz:g}), "
                 f"got {self.bandwidth_hz:g}."
             )
-        check_real("unit_hz", self.unit_hz, 1.0, self.bandwidth_hz / 3 * (1 + 1e-9))
+        if check_real("unit_hz", self.unit_hz, 1.0) > self.bandwidth_hz / 3 * (1 + 1e-9):
+            raise ValueError(
+                f"unit_hz must be at most a third of bandwidth_hz ({self.bandwidth_hz:g}), "
+                f"got {self.unit_hz:g}."
+            )
         units = self.bandwidth_hz / self.unit_hz
         if abs(units - round(units)) > 1e-9 * units:
             raise ValueError(

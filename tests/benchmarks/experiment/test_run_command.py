@@ -13,7 +13,7 @@ from benchmarks.experiment.jobs.job import with_inputs
 from benchmarks.experiment.jobs.store import RESULT_FILE, Store
 from benchmarks.report import main as report
 from benchmarks.run import FailedJobsError, main, run_protocol
-from networld_agent.locks import locked
+from wirelessenvs.locks import locked
 
 
 @pytest.fixture(scope="module")

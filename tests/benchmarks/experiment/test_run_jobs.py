@@ -24,7 +24,7 @@ from benchmarks.experiment.jobs.scheduler import (
 from benchmarks.experiment.jobs.sources import ROOT, fingerprint, source_files
 from benchmarks.experiment.jobs.store import RESULT_FILE, ResultError, Store, write_document
 from benchmarks.imports import PACKAGES, module_files
-from networld_agent.locks import locked
+from wirelessenvs.locks import locked
 from wirelessenvs.tasks import TASKS
 
 

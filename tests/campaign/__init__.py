@@ -1,0 +1,1 @@
+"""Fuzz and fault campaign: damaged files, random arguments, kills; see CONTRIBUTING.md."""
