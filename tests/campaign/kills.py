@@ -71,6 +71,11 @@ def _undisturbed(name: str, shelf: Path, place: Path) -> dict:
     return found
 
 
+def _empty(place: Path) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+
+
 def _is_done(place: Path, whole: dict) -> bool:
     """Whether the last kill came after the last of the work."""
     try:
@@ -85,24 +90,29 @@ def killed_command(index: int, seed: int, shelf: Path, scratch: Path) -> Outcome
     name = _command(index)
     whole = json.loads((shelf / f"whole-{name}.json").read_text())
     place = scratch / "kill"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    moments, landed = [], 0
-    for _ in range(rng.choice((1, 1, 2, 3))):
+    moments: list[str] = []
+    kills, latest = rng.choice((1, 1, 2, 3)), whole["seconds"]
+    _empty(place)
+    for _ in range(kills + 8):
         # Most of the moments when there is something to break.
-        begin = 0.8 * whole["first"] if rng.random() < 0.9 else 0.0
-        moment, group = rng.uniform(begin, whole["seconds"]), rng.random() < 0.5
+        begin = 0.8 * min(whole["first"], latest) if rng.random() < 0.9 else 0.0
+        moment, group = rng.uniform(begin, latest), rng.random() < 0.5
         process = _start(name, shelf, place)
         time.sleep(moment)
-        ended, _ = os.waitpid(process, os.WNOHANG)
-        if ended:
-            break
+        if os.waitpid(process, os.WNOHANG)[0]:
+            if moments:
+                break
+            # It was quicker this time: anew, and sooner.
+            latest = 0.9 * moment
+            _empty(place)
+            continue
         (os.killpg if group else os.kill)(process, signal.SIGKILL)
         os.waitpid(process, 0)
-        landed += 1
         moments.append(f"{'all of it ' if group else ''}at {moment:.3f} s")
+        if len(moments) == kills:
+            break
     about = f"{name} of {whole['seconds']:.2f} s killed {', '.join(moments) or 'too late'}"
-    if not landed:
+    if not moments:
         return Outcome("late", about)
     os.chdir(place)
     if _is_done(place, whole):
