@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from networld_agent import __version__
-from networld_agent.data.fields import Fields
 from networld_agent.errors import ModelError
+from networld_agent.fields import Fields
 from wirelessenvs.command import replacing
 from wirelessenvs.files import check_regular, read_regular
 from wirelessenvs.json_values import canonical_json, finite_or_null

@@ -4,6 +4,7 @@ All are decentralised: the agents of a task share one network, and each sees its
 DIMA, which trains centrally, has the same interface, and so have methods of other packages.
 
 Example:
+    >>> from benchmarks.baselines import OfflineData, make_baseline
     >>> from networld_agent.data import TrajectoryDataset
     >>> data = OfflineData(TrajectoryDataset.open("data/rb-expert"), 10)  # doctest: +SKIP
     >>> method = make_baseline("iql")

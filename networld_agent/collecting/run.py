@@ -12,9 +12,9 @@ from networld_agent.collecting.processes import play_in_processes
 from networld_agent.collecting.settings import CollectionSettings
 from networld_agent.collecting.sources import EpisodeSource
 from networld_agent.data.dataset import TrajectoryDataset
-from networld_agent.data.errors import DatasetError
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.writer import DatasetWriter, first_difference
+from networld_agent.errors import DatasetError
 from wirelessenvs.checks import check_int
 
 __all__ = ["Reporter", "available_cores", "collect", "on_line"]

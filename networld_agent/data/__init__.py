@@ -4,8 +4,8 @@ Windows are read by `networld_agent.data.windows`, which needs PyTorch; the rest
 """
 
 from networld_agent.data.dataset import TrajectoryDataset
-from networld_agent.data.errors import DatasetError
 from networld_agent.data.metadata import FORMAT_VERSION, Description, Metadata
+from networld_agent.errors import DatasetError
 
 __all__ = [
     "FORMAT_VERSION",

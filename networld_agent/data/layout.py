@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from networld_agent.data.errors import DatasetError
+from networld_agent.errors import DatasetError
 from wirelessenvs.files import open_regular
 
 __all__ = ["ArrayLayout", "header_bytes", "map_array", "read_header"]

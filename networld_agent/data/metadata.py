@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from networld_agent.data.errors import DatasetError
-from networld_agent.data.fields import Fields, read_json
 from networld_agent.data.layout import ArrayLayout
+from networld_agent.errors import DatasetError
+from networld_agent.fields import Fields, read_json
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.json_values import canonical_json
 from wirelessenvs.tasks import TASKS

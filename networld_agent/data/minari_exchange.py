@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from networld_agent.data.dataset import TrajectoryDataset
-from networld_agent.data.errors import DatasetError
-from networld_agent.data.fields import read_json
 from networld_agent.data.metadata import ActionInfo, Description
 from networld_agent.data.subset import description_of
 from networld_agent.data.writer import write_episodes
+from networld_agent.errors import DatasetError
+from networld_agent.fields import read_json
 from wirelessenvs.json_values import canonical_json
 from wirelessenvs.locks import locked
 from wirelessenvs.tasks import TASKS

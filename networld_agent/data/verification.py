@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from networld_agent.data.errors import DatasetError
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.statistics import rows_of_file
+from networld_agent.errors import DatasetError
 from networld_agent.verified import VerifiedFiles
 from wirelessenvs.tasks import TASKS
 

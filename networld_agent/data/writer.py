@@ -22,11 +22,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from networld_agent.data.dataset import TrajectoryDataset
-from networld_agent.data.errors import DatasetError
-from networld_agent.data.fields import Fields, read_json
 from networld_agent.data.files import ArrayFiles, Chunk, storage_fault
 from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.statistics import summarise
+from networld_agent.errors import DatasetError
+from networld_agent.fields import Fields, read_json
 from wirelessenvs.command import replacing
 from wirelessenvs.files import read_regular
 from wirelessenvs.json_values import canonical_json

@@ -14,7 +14,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from networld_agent.data.fields import Fields
+from networld_agent.fields import Fields
 from networld_agent.storage import (
     WeightsFormat,
     fields_of,

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend
-from networld_agent.data.fields import Fields
+from networld_agent.fields import Fields
 from networld_agent.model.batch import Batch
 from networld_agent.model.world_model import WorldModel
 from networld_agent.training.batches import BatchSampler, Share

@@ -362,7 +362,7 @@ def test_reference_rows_need_no_model(capsys):
     (["--model", "nothing"], "no such folder"),
     (["--steps", "0"], "--steps must be at least 1"),
     (["--seed", "5"], "may be in the data"),
-    (["--policies", "best"], "--policy must be one of"),
+    (["--policies", "best"], "--policies must be one of"),
     (["--plan", "sampler=euler"], "sampler must be one of"),
     (["--plan", "stpes=4"], "--plan knows sampler, steps"),
     (["--model", "nothing", "--sweep", "steps"], "--sweep takes NAME=VALUE"),

@@ -16,7 +16,7 @@ from networld_agent.collect import main as collect_main
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.__main__ import main as data_main
-from networld_agent.data.errors import DatasetError
+from networld_agent.errors import DatasetError
 from networld_agent.evaluate import main as evaluate_main
 from networld_agent.evaluation.episodes import play
 from networld_agent.evaluation.players import PolicyPlayer

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from networld_agent.data import DatasetError, TrajectoryDataset
-from networld_agent.data.fields import read_json
 from networld_agent.data.metadata import Description
 from networld_agent.errors import ModelError
+from networld_agent.fields import read_json
 from networld_agent.storage import check_weights
 from networld_agent.training.checkpoints import load_checkpoint
 from networld_agent.verified import VerifiedFiles

@@ -9,8 +9,8 @@ from typing import Any
 from benchmarks.experiment.jobs.job import Job
 from benchmarks.experiment.jobs.outputs import output_fault
 from networld_agent import storage
-from networld_agent.data.fields import Fields
 from networld_agent.errors import ModelError
+from networld_agent.fields import Fields
 from networld_agent.storage import fields_of, read_document
 from wirelessenvs.json_values import finite_or_null
 

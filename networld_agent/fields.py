@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from networld_agent.data.errors import DatasetError
+from networld_agent.errors import DatasetError
 from wirelessenvs.files import read_regular
 
 __all__ = ["Fields", "read_json"]
