@@ -57,7 +57,10 @@ def peer_data(data: ControlData, seed: int, unit: float = 1.0) -> tuple[Any, Any
     Raises:
         ImportError: if d3rlpy is not installed.
     """
-    import d3rlpy  # type: ignore[import-not-found, unused-ignore]
+    try:
+        import d3rlpy  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        raise ImportError("d3rlpy is not installed: pip install d3rlpy.") from None
 
     d3rlpy.seed(seed)
     torch.manual_seed(seed)

@@ -91,6 +91,7 @@ class PointMassTrajectories:
             task="point-mass",
             observation=SimpleNamespace(size=2),
             action=SimpleNamespace(kind="box", bounds=lambda: bounds),
+            terminations=False,
         )
 
     @property
