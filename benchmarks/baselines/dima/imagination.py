@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.dima.memory import Start
+from benchmarks.baselines.dima.policy_config import ImaginationConfig
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.advantages import lambda_returns
 from benchmarks.baselines.mappo.ppo import Experience, TeamPPO
@@ -16,9 +17,11 @@ from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 __all__ = ["Imagined", "critic_size", "imagine", "improve"]
 
 
-def critic_size(model: WorldModel) -> int:
-    """Entries of what the critic sees: the scaled state, then the last joint action."""
+def critic_size(model: WorldModel, config: ImaginationConfig) -> int:
+    """Entries of what the critic sees: the scaled state, then the last joint action if at all."""
     spec = model.spec
+    if not config.critic_actions:
+        return spec.state_size
     return spec.state_size + spec.num_agents * (spec.num_choices or spec.action_size)
 
 
@@ -64,7 +67,14 @@ def imagine(
     """
     model.begin(start.context)
     observations = start.observations
-    seen = [_shown(model, start.context.states[:, -1], _last_action(model, start))]
+    assert isinstance(ppo.config, ImaginationConfig)
+    with_actions = ppo.config.critic_actions
+
+    def shown(states: Tensor, actions: Tensor) -> Tensor:
+        scaled = model.scaled_states(states)
+        return torch.cat([scaled, actions], -1) if with_actions else scaled
+
+    seen = [shown(start.context.states[:, -1], _last_action(model, start))]
     columns: list[tuple[Tensor, ...]] = []
     for _ in range(horizon):
         inputs = scaling(observations)
@@ -73,7 +83,7 @@ def imagine(
         taken = actions if model.spec.discrete else actions.clamp(-1, 1)
         step = model.step(taken)
         observations = step.observations
-        seen.append(_shown(model, step.state, _flat(model, taken)))
+        seen.append(shown(step.state, _flat(model, taken)))
         columns.append((inputs, actions, log_probs, step.reward, step.termination > 0.5))
     inputs, actions, log_probs, rewards, terminated = map(torch.stack, zip(*columns, strict=True))
     return Imagined(inputs, actions, log_probs, torch.stack(seen), rewards, terminated)
@@ -98,10 +108,6 @@ def improve(ppo: TeamPPO, imagined: Imagined) -> dict[str, Tensor]:
     )
     reward = imagined.rewards[alive].mean()
     return {"imagined_reward": reward, **ppo.update(experience)}
-
-
-def _shown(model: WorldModel, states: Tensor, actions: Tensor) -> Tensor:
-    return torch.cat([model.scaled_states(states), actions], -1)
 
 
 def _flat(model: WorldModel, actions: Tensor) -> Tensor:

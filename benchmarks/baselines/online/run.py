@@ -54,7 +54,7 @@ def train_run(
         ValueError: if the folder is of another run, or training diverges.
         KeyboardInterrupt: if stopped by a signal, after the checkpoint is written.
     """
-    identity = {"method": method, "config": config.identity(), "setting": asdict(setting)}
+    identity = {"method": method, "setting": asdict(setting), "config": config.identity()}
     with run_folder(folder, identity):
         if not (folder / "policy" / "policy.json").exists():
             _train(make, method, config, folder, progress)
