@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from benchmarks.baselines.mappo.config import PpoConfig
 from benchmarks.baselines.mappo.critic import Critic
 from benchmarks.baselines.mappo.value_normaliser import ValueNormaliser
+from benchmarks.baselines.shared.gradients import clip_gradients
 
 __all__ = ["Experience", "TeamPPO", "Values", "clipped_objective", "means"]
 
@@ -150,7 +151,7 @@ class TeamPPO(nn.Module):
     def _descend(self, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), self.config.max_gradient)
+        clip_gradients(network.parameters(), self.config.max_gradient)
         optimizer.step()
 
 
