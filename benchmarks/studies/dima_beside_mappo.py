@@ -23,7 +23,7 @@ from benchmarks.baselines.online.options import add_evaluation, evaluation_of
 from benchmarks.baselines.online.run import evaluate_run, report
 from benchmarks.command import run_command
 from benchmarks.records import remembered, write_figures
-from benchmarks.studies.online_pieces import costs, train_piece
+from benchmarks.studies.online_pieces import train_piece
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import parse_overrides
 from wirelessenvs.machine import machine_lines
@@ -76,7 +76,7 @@ def _row(
     trained, played = {"config": config.to_json()}, {"evaluation": vars(evaluation)}
 
     def make() -> dict[str, Any]:
-        train_piece(setting, config, folder)
+        spent = train_piece(setting, config, folder)
         references = remembered(
             options.out / f"{env}-references.json",
             played,
@@ -85,7 +85,7 @@ def _row(
         scores = evaluate_run(folder, setting, evaluation, references)
         print(report(method, folder, scores), flush=True)
         return {
-            "method": method, "env": env, "seed": seed, **costs(config, folder),
+            "method": method, "env": env, "seed": seed, **spent,
             "score": scores["score"], "interval": scores["interval"], "reward": scores["reward"],
             "curve": scores["curve"],
         }  # fmt: skip

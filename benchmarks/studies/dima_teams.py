@@ -33,7 +33,7 @@ from benchmarks.baselines.online.run import evaluate_run, report
 from benchmarks.command import run_command
 from benchmarks.markdown import table_lines
 from benchmarks.records import remembered
-from benchmarks.studies.online_pieces import costs, train_piece
+from benchmarks.studies.online_pieces import train_piece
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import check_targets, parse_overrides, whole_file
 from wirelessenvs.machine import machine_lines
@@ -84,7 +84,7 @@ def _piece(team: str, method: str, seed: int, options: argparse.Namespace) -> di
     folder = options.out / name
 
     def make() -> dict[str, Any]:
-        train_piece(setting, config, folder)
+        spent = train_piece(setting, config, folder)
         references = remembered(
             options.out / f"{team}-references.json",
             {"episodes": options.episodes},
@@ -95,7 +95,7 @@ def _piece(team: str, method: str, seed: int, options: argparse.Namespace) -> di
         curve = snapshot_curve(folder, setting, Evaluation(min(_CURVE_EPISODES, options.episodes)))
         random = references["random"]
         return {
-            **costs(config, folder), "return": scores["return"], "interval": scores["interval"],
+            **spent, "return": scores["return"], "interval": scores["interval"],
             "random": sum(random) / len(random), "curve": curve, "command": options.command,
             "machine": machine_lines(("torch", "numpy", "mujoco", "gymnasium-robotics")),
         }  # fmt: skip

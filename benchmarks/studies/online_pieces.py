@@ -13,14 +13,41 @@ from benchmarks.baselines.mappo.config import MappoConfig
 from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Setting
 from benchmarks.baselines.online.run import last_metrics
+from benchmarks.records import remembered
 from networld_agent.storage import write_json
 
-__all__ = ["costs", "train_piece"]
+__all__ = ["train_piece"]
 
 
-def train_piece(setting: Setting, config: MappoConfig | OnlineConfig, folder: Path) -> None:
-    """Trains a run, or goes on with it; processor time is kept in a file beside the folder."""
-    file = _file(folder)
+def train_piece(
+    setting: Setting, config: MappoConfig | OnlineConfig, folder: Path
+) -> dict[str, Any]:
+    """Trains a run, or goes on with it; steps, updates per step and processor seconds by name.
+
+    The seconds are those of all processes that took part; null where one was killed outright.
+    """
+    # A file of its own: other test episodes do not tell again what training took.
+    seconds = remembered(
+        folder / "training.json",
+        {"config": config.to_json()},
+        lambda: {"cpu_seconds": _train(setting, config, folder)},
+    )["cpu_seconds"]
+    last = last_metrics(folder)
+    # MAPPO updates its policy once per rollout of every environment.
+    own = 0.0
+    if isinstance(config, MappoConfig):
+        own = 1 / (config.rollout * config.num_envs)
+    return {
+        "steps": last["step"],
+        "model_updates_per_step": last.get("model_updates_per_step", 0.0),
+        "policy_updates_per_step": last.get("policy_updates_per_step", own),
+        "cpu_seconds": seconds,
+    }
+
+
+def _train(setting: Setting, config: MappoConfig | OnlineConfig, folder: Path) -> float | None:
+    """Processor seconds, added up in a file beside the folder."""
+    file = folder.with_name(f"{folder.name}.cpu.json")
     before = json.loads(file.read_bytes()) if file.exists() else {"seconds": 0.0, "whole": True}
     # A process that is killed outright cannot say what it has used: the file is left open.
     write_json(file, {**before, "whole": False})
@@ -33,25 +60,4 @@ def train_piece(setting: Setting, config: MappoConfig | OnlineConfig, folder: Pa
     finally:
         seconds = before["seconds"] + time.process_time() - start
         write_json(file, {"seconds": seconds, "whole": before["whole"]})
-
-
-def costs(config: MappoConfig | OnlineConfig, folder: Path) -> dict[str, Any]:
-    """Steps, updates per step and processor seconds of a finished run, by name.
-
-    The seconds are null where a process that took part in it was killed outright.
-    """
-    last, spent = last_metrics(folder), json.loads(_file(folder).read_bytes())
-    # MAPPO updates its policy once per rollout of every environment.
-    own = 0.0
-    if isinstance(config, MappoConfig):
-        own = 1 / (config.rollout * config.num_envs)
-    return {
-        "steps": last["step"],
-        "model_updates_per_step": last.get("model_updates_per_step", 0.0),
-        "policy_updates_per_step": last.get("policy_updates_per_step", own),
-        "cpu_seconds": round(spent["seconds"], 1) if spent["whole"] else None,
-    }
-
-
-def _file(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.cpu.json")
+    return round(seconds, 1) if before["whole"] else None
