@@ -120,7 +120,8 @@ def _config(kind: str, options: argparse.Namespace) -> DimaConfig:
 
 def _persistence(data: Recording, held_out: Recording, options: argparse.Namespace) -> list[float]:
     """Of saying that nothing changes."""
-    scale, present = StateNormaliser(data.states.shape[-1], 10.0), []
+    present: list[Tensor] = []
+    scale = StateNormaliser(data.states.shape[-1], 10.0)
     scale.update(data.states[:, :-1])
 
     def begin(context: Context) -> None:

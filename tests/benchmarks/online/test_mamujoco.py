@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from benchmarks.baselines.online.teams import make_team
 SIZES = {"ant": (105, 8), "halfcheetah": (17, 6), "walker2d": (17, 6)}
 #: Of a random policy: the walker falls within a few dozen steps, the cheetah never.
 FALLS = ("walker2d-2x3", "walker2d-3x2")
+#: Of the agents over the denoising steps.
+ORDERS = ("random", "descending", "ascending")
 
 
 def sizes(team):
@@ -103,8 +106,8 @@ class TestBodies:
             assert step.reward[0] == pytest.approx(reward, abs=1e-6)
             assert step.terminated[0] == fallen
 
-    @pytest.mark.parametrize("name", DIVIDED)
-    def test_every_team_is_trained_and_scored(self, name, tmp_path, capsys):
+    @pytest.mark.parametrize(("name", "order"), list(zip(DIVIDED, cycle(ORDERS), strict=False)))
+    def test_every_team_is_trained_and_scored(self, name, order, tmp_path, capsys):
         """DIMA sequential at preset tiny: it learns from episodes that end, and from whole ones."""
         pytest.importorskip("vector_quantize_pytorch")
         out = tmp_path / "run"
@@ -112,7 +115,8 @@ class TestBodies:
             "--env", name, "--preset", "tiny", "--steps", "240", "--episodes", "1",
             "--set", "num_envs=2", "--set", "train_every=80", "--set", "prefill=160",
             "--set", "model_updates=2", "--set", "policy_updates=1", "--set", "starts=8",
-            "--set", "horizon=3", "--set", "hidden_size=8", "--out", str(out),
+            "--set", "horizon=3", "--set", "hidden_size=8", "--set", f"denoiser_order={order}",
+            "--out", str(out),
         ]  # fmt: skip
         assert train_dima.main(arguments) == 0
         scores = json.loads((out / "evaluation.json").read_text())
