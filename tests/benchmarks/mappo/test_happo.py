@@ -86,6 +86,49 @@ def test_an_agents_advantages_carry_the_ratios_of_those_before_it(monkeypatch):
         wanted = wanted * torch.exp(now - steps.log_probs[:, agent])[:, None]
 
 
+def test_an_update_is_that_of_the_authors_release():
+    """Beside HARL (`pip install harl-aht`): equal actors and steps, three agents in one order."""
+    harl = pytest.importorskip("harl.algorithms.actors.happo")
+    config = HappoConfig(
+        hidden_size=8, batch_size=30, epochs=3, learning_rate=3e-2, max_gradient=0.5
+    )
+    ppo, steps = policies(3, config), experience(3, 30)
+    theirs = copy.deepcopy(ppo.actor)
+    advantages = steps.advantages - steps.advantages.mean()
+    advantages = advantages / (steps.advantages.std(correction=0) + 1e-8)
+    torch.manual_seed(5)
+    ppo.update(steps)
+    torch.manual_seed(5)
+    factor = torch.ones(30, 1)
+    for agent in torch.randperm(3).tolist():
+        actor = theirs[agent]
+        obs, taken, old = (t[:, agent] for t in (steps.inputs, steps.actions, steps.log_probs))
+
+        def evaluated(obs, rnn, taken, *_, actor=actor):
+            log_probs, entropy = actor.evaluate(obs, taken)
+            return log_probs[:, None], entropy.mean(), None
+
+        # Without its own networks: only its update is compared.
+        method = harl.HAPPO.__new__(harl.HAPPO)
+        vars(method).update(
+            actor=actor, clip_param=config.clip, entropy_coef=config.entropy,
+            use_max_grad_norm=True, max_grad_norm=config.max_gradient, action_aggregation="prod",
+            use_policy_active_masks=False, tpdv={"dtype": torch.float32, "device": "cpu"},
+            evaluate_actions=evaluated,
+            actor_optimizer=torch.optim.Adam(actor.parameters(), config.learning_rate, eps=1e-5),
+        )  # fmt: skip
+        ones = torch.ones(30, 1)
+        for _ in range(config.epochs):
+            given = (ones, old[:, None], advantages, None, factor)
+            method.update((obs, None, taken, None, *(
+                None if part is None else part.numpy() for part in given
+            )))  # fmt: skip
+        with torch.no_grad():
+            factor = factor * torch.exp(evaluated(obs, None, taken)[0] - old[:, None])
+    for one, two in zip(ppo.actor.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, two, atol=1e-6, rtol=1e-5)
+
+
 def test_a_turn_moves_its_agent_alone():
     ppo, steps = policies(2, HappoConfig(hidden_size=8, epochs=1)), experience(2, 30)
     before = copy.deepcopy(ppo.actor.state_dict())
