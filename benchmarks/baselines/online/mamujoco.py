@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any, Final
 
 import gymnasium
@@ -132,8 +133,8 @@ def make_divided(team: str) -> FullObservation:
     """
     body = DIVIDED[check_choice("team", team, tuple(DIVIDED))]
     try:
-        with warnings.catch_warnings():
-            # About other environments of that package.
+        with warnings.catch_warnings(), redirect_stderr(StringIO()):
+            # It warns, and prints, about other environments of that package.
             warnings.simplefilter("ignore")
             import mujoco  # noqa: F401  gymnasium has an error of its own where it is missing
             from gymnasium_robotics import mamujoco_v1

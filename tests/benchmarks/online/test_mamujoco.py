@@ -1,8 +1,10 @@
 """The seven divided bodies of MuJoCo: what agents see, whose joints they move, training on each."""
 
 import json
+import subprocess
 import sys
 from itertools import cycle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from benchmarks.baselines.online.mamujoco import DIVIDED, make_divided, quiet_mu
 from benchmarks.baselines.online.team_env import episode_seed
 from benchmarks.baselines.online.teams import make_team
 
+ROOT = Path(__file__).parents[3]
 #: Entries of the state; joints.
 SIZES = {"ant": (105, 8), "halfcheetah": (17, 6), "walker2d": (17, 6)}
 #: Of a random policy: the walker falls within a few dozen steps, the cheetah never.
@@ -62,6 +65,19 @@ class TestBodies:
         monkeypatch.chdir(folder)
         yield
         assert not list(folder.iterdir()), "a log was left in the working folder"
+
+    def test_in_a_process_of_its_own_a_refusal_is_one_sentence(self, tmp_path):
+        """gymnasium-robotics says something about other environments when it is imported."""
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "letter.txt").write_text("mine")
+        arguments = ["--env", "walker2d-2x3", "--out", str(tmp_path / "run")]
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.baselines.mappo.train", *arguments],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert "is no training run" in done.stderr
 
     @pytest.mark.parametrize("name", DIVIDED)
     def test_agents_see_the_standardised_state_and_who_they_are(self, name):
