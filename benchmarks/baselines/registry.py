@@ -87,6 +87,7 @@ ROWS: Final = {
         Method("dd", "MA-DD", "baseline", f"{_PACKAGE}.dd.method:DecisionDiffuser", "#CC79A7", "X"),
         Method("dima", "DIMA", "central", f"{_PACKAGE}.dima.offline:Dima", "#882255", "*"),
         Method("mappo", "MAPPO", "online", f"{_PACKAGE}.mappo.policy:MappoPolicy"),
+        Method("happo", "HAPPO", "online", f"{_PACKAGE}.mappo.happo:HappoPolicy"),
         Method("dima-online", "DIMA, online", "online", f"{_PACKAGE}.dima.online:OnlineDimaPolicy"),
     )
 }  # fmt: skip

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -25,13 +24,12 @@ from wirelessenvs.tasks import TASKS
 
 with imports_of(__name__):
     from benchmarks.baselines.dima.policy_config import OnlineConfig
-    from benchmarks.baselines.dima.train import train_dima
     from benchmarks.baselines.mappo.config import MappoConfig
-    from benchmarks.baselines.mappo.train import train_mappo
     from benchmarks.baselines.online.evaluation import Evaluation, Setting, play_references
     from benchmarks.baselines.online.options import add_evaluation, evaluation_of
-    from benchmarks.baselines.online.run import evaluate_run, last_metrics, report
+    from benchmarks.baselines.online.run import evaluate_run, report
     from benchmarks.records import remembered, write_figures
+    from benchmarks.studies.online_pieces import train_piece
 
 __all__ = ["main"]
 
@@ -72,17 +70,6 @@ def _config(
     return OnlineConfig.from_json({**common, **_DIMA, **_DIMA_OF.get(env, {}), **options})
 
 
-def _train(setting: Setting, config: MappoConfig | OnlineConfig, folder: Path) -> float | None:
-    """Trains one run; its CPU seconds, None if an earlier process began it."""
-    begun = (folder / "checkpoint.json").exists()
-    start = time.process_time()
-    if isinstance(config, MappoConfig):
-        train_mappo(setting, config, folder)
-    else:
-        train_dima(setting, config, folder)
-    return None if begun else time.process_time() - start
-
-
 def _row(
     method: str, env: str, seed: int, options: argparse.Namespace, evaluation: Evaluation
 ) -> dict[str, Any]:
@@ -91,12 +78,7 @@ def _row(
     trained, played = {"config": config.to_json()}, {"evaluation": vars(evaluation)}
 
     def make() -> dict[str, Any]:
-        # A file of its own: other test episodes do not tell again what training took.
-        seconds = remembered(
-            folder / "training.json",
-            trained,
-            lambda: {"cpu_seconds": _train(setting, config, folder)},
-        )["cpu_seconds"]
+        spent = train_piece(setting, config, folder)
         references = remembered(
             options.out / f"{env}-references.json",
             played,
@@ -104,17 +86,10 @@ def _row(
         )["references"]
         scores = evaluate_run(folder, setting, evaluation, references)
         print(report(method, folder, scores), flush=True)
-        last = last_metrics(folder)
-        # MAPPO updates its policy once per rollout of every environment.
-        own = 0.0
-        if isinstance(config, MappoConfig):
-            own = 1 / (config.rollout * config.num_envs)
         return {
-            "method": method, "env": env, "seed": seed, "steps": last["step"],
+            "method": method, "env": env, "seed": seed, **spent,
             "score": scores["score"], "interval": scores["interval"], "reward": scores["reward"],
-            "curve": scores["curve"], "cpu_seconds": seconds,
-            "model_updates_per_step": last.get("model_updates_per_step", 0.0),
-            "policy_updates_per_step": last.get("policy_updates_per_step", own),
+            "curve": scores["curve"],
         }  # fmt: skip
 
     return remembered(folder / "row.json", {**trained, **played}, make)

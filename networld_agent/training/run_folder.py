@@ -131,7 +131,8 @@ def _content(settings: Any) -> Any:
 
 def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
     if isinstance(found, dict) and isinstance(wanted, dict):
-        for key in wanted.keys() | found.keys():
+        # In the order of the settings: a sentence names the first, not one by chance.
+        for key in {**wanted, **found}:
             inner = f"{name}.{key}" if name else key
             difference = _first_difference(found.get(key), wanted.get(key), inner)
             if difference is not None:

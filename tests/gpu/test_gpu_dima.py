@@ -32,6 +32,7 @@ from benchmarks.baselines.dima.policy_config import ImaginationConfig, OnlineCon
 from benchmarks.baselines.dima.sequences import Context
 from benchmarks.baselines.dima.state_normaliser import StateNormaliser
 from benchmarks.baselines.dima.world_model import WorldModel
+from benchmarks.baselines.mappo.actor import TeamActor
 from benchmarks.baselines.mappo.ppo import TeamPPO
 from benchmarks.baselines.online.worlds_team import WorldsTeam
 from benchmarks.baselines.shared.action_codec import ActionCodec
@@ -187,8 +188,8 @@ def test_policy_steps_in_imagination(other, kind):
     def work(device):
         model = world(device, spec)
         config = ImaginationConfig(hidden_size=16, batch_size=30, epochs=2, model=PRESETS["tiny"])
-        ppo = TeamPPO(spec.observation_size, critic_size(model), ActionCodec(action), config)
-        ppo = ppo.to(device)
+        actor = TeamActor.of(spec.observation_size, ActionCodec(action), config)
+        ppo = TeamPPO(actor, critic_size(model, config), config).to(device)
         ppo.make_optimizers()
         scaling, before = ObservationScaling(spec.observation_size).to(device), state_of(ppo)
         values = []

@@ -10,6 +10,7 @@ import torch
 from learner_cases import assert_updates_agree, moved, on_cpu, state_of
 from parity import CPU, assert_parity
 
+from benchmarks.baselines.mappo.actor import TeamActor
 from benchmarks.baselines.mappo.advantages import generalised_advantages
 from benchmarks.baselines.mappo.config import MappoConfig
 from benchmarks.baselines.mappo.learner import MappoLearner
@@ -37,7 +38,7 @@ def test_policy_update(other, kind, normalise):
     config = MappoConfig(hidden_size=32, batch_size=16, epochs=2, normalise_inputs=normalise)
 
     def work(device):
-        ppo = TeamPPO(5, 9, codec, config).to(device)
+        ppo = TeamPPO(TeamActor.of(5, codec, config), 9, config).to(device)
         ppo.make_optimizers()
         before = state_of(ppo)
         inputs = torch.randn(40, 3, 5).to(device)

@@ -22,6 +22,7 @@ _CHOICES: Final = {
     "conditioning": ("sequential", "joint"),
     "order": ("random", "descending", "ascending"),
     "action_encoder": ("mlp", "perceiver"),
+    "loss": ("l1", "mse"),
 }
 
 
@@ -237,6 +238,8 @@ class StateConfig(_Checked):
         batch_size: states per update.
         learning_rate: of AdamW.
         clip: greatest norm of the gradient.
+        loss: "l1", mean absolute error of the observations, as in the released code; or "mse", mean
+            square error.
         read: whether observations are read off a state that begins with them. Where none does, or
             without it, they pass through the codes, as published.
     """
@@ -247,6 +250,7 @@ class StateConfig(_Checked):
     batch_size: int = 256
     learning_rate: float = 3e-4
     clip: float = 10.0
+    loss: str = "l1"
     read: bool = False
 
     def __post_init__(self) -> None:

@@ -8,17 +8,21 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.dima.memory import Start
+from benchmarks.baselines.dima.policy_config import ImaginationConfig
+from benchmarks.baselines.dima.sequences import WorldSpec
 from benchmarks.baselines.dima.world_model import WorldModel
 from benchmarks.baselines.mappo.advantages import lambda_returns
 from benchmarks.baselines.mappo.ppo import Experience, TeamPPO
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 
-__all__ = ["Imagined", "critic_size", "imagine", "improve"]
+__all__ = ["Imagined", "critic_size", "flat_actions", "imagine", "improve"]
 
 
-def critic_size(model: WorldModel) -> int:
-    """Entries of what the critic sees: the scaled state, then the last joint action."""
+def critic_size(model: WorldModel, config: ImaginationConfig) -> int:
+    """Entries of what the critic sees: the scaled state, then the last joint action if at all."""
     spec = model.spec
+    if not config.critic_actions:
+        return spec.state_size
     return spec.state_size + spec.num_agents * (spec.num_choices or spec.action_size)
 
 
@@ -64,7 +68,14 @@ def imagine(
     """
     model.begin(start.context)
     observations = start.observations
-    seen = [_shown(model, start.context.states[:, -1], _last_action(model, start))]
+    assert isinstance(ppo.config, ImaginationConfig)
+    with_actions = ppo.config.critic_actions
+
+    def shown(states: Tensor, actions: Tensor) -> Tensor:
+        scaled = model.scaled_states(states)
+        return torch.cat([scaled, actions], -1) if with_actions else scaled
+
+    seen = [shown(start.context.states[:, -1], _last_action(model, start))]
     columns: list[tuple[Tensor, ...]] = []
     for _ in range(horizon):
         inputs = scaling(observations)
@@ -73,7 +84,7 @@ def imagine(
         taken = actions if model.spec.discrete else actions.clamp(-1, 1)
         step = model.step(taken)
         observations = step.observations
-        seen.append(_shown(model, step.state, _flat(model, taken)))
+        seen.append(shown(step.state, flat_actions(model.spec, taken)))
         columns.append((inputs, actions, log_probs, step.reward, step.termination > 0.5))
     inputs, actions, log_probs, rewards, terminated = map(torch.stack, zip(*columns, strict=True))
     return Imagined(inputs, actions, log_probs, torch.stack(seen), rewards, terminated)
@@ -100,18 +111,14 @@ def improve(ppo: TeamPPO, imagined: Imagined) -> dict[str, Tensor]:
     return {"imagined_reward": reward, **ppo.update(experience)}
 
 
-def _shown(model: WorldModel, states: Tensor, actions: Tensor) -> Tensor:
-    return torch.cat([model.scaled_states(states), actions], -1)
-
-
-def _flat(model: WorldModel, actions: Tensor) -> Tensor:
+def flat_actions(spec: WorldSpec, actions: Tensor) -> Tensor:
     """Joint actions `(B, n[, A])` as `(B, n K)` with a 1 per choice, or `(B, n A)`."""
-    if model.spec.discrete:
-        return nn.functional.one_hot(actions, model.spec.num_choices).flatten(1).float()
+    if spec.discrete:
+        return nn.functional.one_hot(actions, spec.num_choices).flatten(1).float()
     return actions.flatten(1)
 
 
 def _last_action(model: WorldModel, start: Start) -> Tensor:
     """Zero where the episode has just begun."""
     known = start.context.valid[:, -2, None]
-    return _flat(model, start.context.actions[:, -1]) * known
+    return flat_actions(model.spec, start.context.actions[:, -1]) * known

@@ -16,6 +16,7 @@ from benchmarks.baselines.dima.memory import Start
 from benchmarks.baselines.dima.policy_config import ImaginationConfig
 from benchmarks.baselines.dima.sequences import Sequences, WorldSpec
 from benchmarks.baselines.dima.world_model import WorldModel
+from benchmarks.baselines.mappo.actor import TeamActor
 from benchmarks.baselines.mappo.policy import TeamPolicy
 from benchmarks.baselines.mappo.ppo import TeamPPO
 from benchmarks.baselines.shared.action_codec import ActionCodec
@@ -87,7 +88,8 @@ class DimaLearner(Learner):
         )  # fmt: skip
         self._model = WorldModel(spec, config.model).to(self._device)
         self._model.observe(*(t.to(self._device) for t in self._memory.sample(_MOST_ROWS)))
-        self._ppo = TeamPPO(scaling.input_size, critic_size(self._model), codec, config)
+        actor = TeamActor.of(scaling.input_size, codec, config)
+        self._ppo = TeamPPO(actor, critic_size(self._model, config), config)
         self._ppo.to(self._device)
         self._scaling = ObservationScaling(data.observation_size).to(self._device)
         self._scaling.load_state_dict(scaling.state_dict())

@@ -15,6 +15,7 @@ from benchmarks.baselines.dima.policy_config import OnlineConfig
 from benchmarks.baselines.dima.replay import Replay
 from benchmarks.baselines.dima.sequences import WorldSpec
 from benchmarks.baselines.dima.world_model import WorldModel
+from benchmarks.baselines.mappo.actor import TeamActor
 from benchmarks.baselines.mappo.policy import TeamPolicy
 from benchmarks.baselines.mappo.ppo import TeamPPO
 from benchmarks.baselines.online.collector import Collector, Rollout
@@ -63,7 +64,8 @@ class DimaLearner(OnlineLearner):
         self._replay = Replay(env, config.newest, config.favour)
         torch.manual_seed(config.seed)
         self.model = WorldModel(world_spec(env), config.model).to(self._device)
-        self.ppo = TeamPPO(env.observation_size, critic_size(self.model), env.codec, config)
+        actor = TeamActor.of(env.observation_size, env.codec, config)
+        self.ppo = TeamPPO(actor, critic_size(self.model, config), config)
         self.ppo.to(self._device)
         self.scaling = RunningScaling(env.observation_size).to(self._device)
         self.module = nn.ModuleDict({"model": self.model, "ppo": self.ppo, "scaling": self.scaling})

@@ -22,6 +22,8 @@ class ImaginationConfig(PpoConfig):
             options by part and name: `{"model": "wireless", "reward_width": 64}`.
         starts: imagined episodes per policy update.
         horizon: H, steps of each.
+        critic_actions: whether the critic sees the last joint action beside the state, as in the
+            released code.
         batch_size: imagined steps per batch of a policy update.
     """
 
@@ -33,6 +35,7 @@ class ImaginationConfig(PpoConfig):
     model: DimaConfig = PRESETS["paper"]
     starts: int = 600
     horizon: int = 15
+    critic_actions: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

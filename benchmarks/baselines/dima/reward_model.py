@@ -8,11 +8,7 @@ from torch import Tensor, nn
 from benchmarks.baselines.dima.action_embedding import JointActions
 from benchmarks.baselines.dima.config import RewardConfig
 from benchmarks.baselines.dima.sequences import WorldSpec
-from benchmarks.baselines.shared.causal_transformer import (
-    CausalTransformer,
-    KeyValueCache,
-    rotation,
-)
+from benchmarks.baselines.shared.causal_transformer import CausalTransformer, KeyValueCache
 
 __all__ = ["RewardModel", "episode_mask"]
 
@@ -92,12 +88,7 @@ class RewardModel(nn.Module):
         """
         x = self._tokens(states, actions)
         mask = episode_mask(valid, self.config.context)
-        steps = torch.arange(x.shape[1], device=x.device) // _PER_STEP
-        turn = rotation(steps, self.config.width // self.config.heads)
-        # The trunk's own `forward` has one mask for all rows; episodes end where they like.
-        for block in self.trunk.blocks:
-            x = block(x, turn, mask)
-        return self._read(self.trunk.norm(x[:, 1::_PER_STEP]))
+        return self._read(self.trunk(x, mask))
 
     def loss(
         self, states: Tensor, actions: Tensor, rewards: Tensor, terminated: Tensor, valid: Tensor

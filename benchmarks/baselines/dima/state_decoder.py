@@ -45,6 +45,7 @@ class StateDecoder(nn.Module):
 
     def __init__(self, spec: WorldSpec, config: StateConfig) -> None:
         super().__init__()
+        self._absolute = config.loss == "l1"
         self._shape = (spec.num_agents, spec.observation_size)
         self._code = (config.codes, len(config.levels) or _FREE_SIZE)
         code_size = self._code[0] * self._code[1]
@@ -63,7 +64,8 @@ class StateDecoder(nn.Module):
         return out
 
     def loss(self, states: Tensor, observations: Tensor, valid: Tensor) -> Tensor:
-        """Mean absolute error over real states `(B,)`."""
-        errors = (self(states) - observations).abs().mean((1, 2))
+        """Mean absolute or square error over real states `(B,)`."""
+        apart = self(states) - observations
+        errors = (apart.abs() if self._absolute else apart.square()).mean((1, 2))
         real = valid.to(errors.dtype)
         return (errors * real).sum() / real.sum().clamp(min=1)

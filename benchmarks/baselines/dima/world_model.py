@@ -26,6 +26,7 @@ from benchmarks.baselines.dima.sequences import Context, Sequences, WorldSpec
 from benchmarks.baselines.dima.state_decoder import StateDecoder
 from benchmarks.baselines.dima.state_normaliser import StateNormaliser
 from benchmarks.baselines.shared.causal_transformer import KeyValueCache
+from benchmarks.baselines.shared.gradients import clip_gradients
 from networld_agent.storage import load_weights
 from wirelessenvs.checks import check_names
 
@@ -166,7 +167,7 @@ class WorldModel(nn.Module):
         optimizer = self.optimizers[part]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        gradient = nn.utils.clip_grad_norm_(getattr(self, part).parameters(), options.clip)
+        gradient = clip_gradients(getattr(self, part).parameters(), options.clip)
         self.updates[number] += 1
         warm_up = getattr(options, "warm_up", 0)
         if warm_up:

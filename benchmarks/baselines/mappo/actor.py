@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, Self
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
+from benchmarks.baselines.mappo.config import PpoConfig
 from benchmarks.baselines.shared.action_codec import ActionCodec
 
 __all__ = ["TeamActor", "trunk"]
@@ -67,6 +68,11 @@ class TeamActor(nn.Module):
         nn.init.zeros_(self.head.bias)
         if not self.discrete:
             self.log_std = nn.Parameter(torch.full((codec.size,), math.log(first_std)))
+
+    @classmethod
+    def of(cls, inputs: int, codec: ActionCodec, config: PpoConfig) -> Self:
+        """An actor of the configuration's sizes."""
+        return cls(inputs, config.hidden_size, codec, config.normalise_inputs, config.first_std)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """`(..., k)` to logits `(..., K)` or means `(..., A)`."""

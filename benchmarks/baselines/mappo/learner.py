@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from benchmarks.baselines.mappo.actor import TeamActor
 from benchmarks.baselines.mappo.advantages import generalised_advantages
 from benchmarks.baselines.mappo.config import MappoConfig
 from benchmarks.baselines.mappo.policy import MappoPolicy
@@ -37,7 +38,7 @@ class MappoLearner(OnlineLearner):
         self._collector = Collector(env, config.seed)
         torch.manual_seed(config.seed)
         seen = env.observation_size if config.independent else env.state_size
-        self.ppo = TeamPPO(env.observation_size, seen, env.codec, config)
+        self.ppo = self.make_ppo(seen)
         self.scaling, self.critic_scaling = (
             RunningScaling(env.observation_size),
             RunningScaling(seen),
@@ -47,6 +48,11 @@ class MappoLearner(OnlineLearner):
         )
         self.module.to(self._device)
         self.optimizers = self.ppo.make_optimizers()
+
+    def make_ppo(self, seen: int) -> TeamPPO:
+        """Networks with random weights, for a critic that is shown so many entries."""
+        actor = TeamActor.of(self.env.observation_size, self.env.codec, self.config)
+        return TeamPPO(actor, seen, self.config)
 
     def start(self, at: Counters, memory: Mapping[str, Tensor] | None) -> None:
         """Starts the environments, or goes to where they were."""

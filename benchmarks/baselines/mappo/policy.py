@@ -23,13 +23,7 @@ class TeamPolicy(BaselinePolicy):
         """An actor with the configuration's sizes."""
         config = self.spec.config
         assert isinstance(config, PpoConfig)
-        return TeamActor(
-            self.scaling.input_size,
-            config.hidden_size,
-            self.codec,
-            config.normalise_inputs,
-            config.first_std,
-        )
+        return TeamActor.of(self.scaling.input_size, self.codec, config)
 
     def decide(self, inputs: Tensor) -> Tensor:
         """`(B, N, k)` to encoded actions."""

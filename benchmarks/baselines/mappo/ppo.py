@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.baselines.mappo.actor import TeamActor
 from benchmarks.baselines.mappo.config import PpoConfig
 from benchmarks.baselines.mappo.critic import Critic
 from benchmarks.baselines.mappo.value_normaliser import ValueNormaliser
-from benchmarks.baselines.shared.action_codec import ActionCodec
+from benchmarks.baselines.shared.gradients import clip_gradients
 
-__all__ = ["Experience", "TeamPPO", "clipped_objective"]
+__all__ = ["Experience", "TeamPPO", "Values", "clipped_objective", "means"]
+
+
+#: Scalars for the log, by name.
+Values = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -63,20 +68,16 @@ class TeamPPO(nn.Module):
     """Actor, critic and the statistics of returns, with their updates.
 
     Args:
-        inputs: k, entries of a scaled observation.
+        actor: of all agents, with `sample`, `evaluate` and `best` as `TeamActor` has them.
         critic_inputs: c, entries of what the critic sees.
-        codec: of the actions.
         config: of the method.
     """
 
-    def __init__(
-        self, inputs: int, critic_inputs: int, codec: ActionCodec, config: PpoConfig
-    ) -> None:
+    def __init__(self, actor: Any, critic_inputs: int, config: PpoConfig) -> None:
         super().__init__()
         self.config = config
-        hidden, normalise = config.hidden_size, config.normalise_inputs
-        self.actor = TeamActor(inputs, hidden, codec, normalise, config.first_std)
-        self.critic = Critic(critic_inputs, hidden, normalise)
+        self.actor = actor
+        self.critic = Critic(critic_inputs, config.hidden_size, config.normalise_inputs)
         self.normaliser = ValueNormaliser(config.value_decay)
 
     def make_optimizers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
@@ -93,47 +94,71 @@ class TeamPPO(nn.Module):
         """`(..., c)` to returns `(...)` that the critic expects."""
         return self.normaliser.denormalise(self.critic(critic_inputs))
 
-    def update(self, experience: Experience) -> dict[str, Tensor]:
+    def update(self, experience: Experience) -> Values:
         """One policy update: several passes in shuffled batches; scalars for the log."""
+        return self.passes(self.prepared(experience), self.actor)
+
+    def prepared(self, experience: Experience) -> Experience:
+        """Takes in the returns, and standardises the advantages."""
         self.normaliser.update(experience.returns)
         advantages = experience.advantages
         scale = advantages.std(correction=0) + 1e-8
-        experience = dataclasses.replace(
-            experience, advantages=(advantages - advantages.mean()) / scale
-        )
+        return dataclasses.replace(experience, advantages=(advantages - advantages.mean()) / scale)
+
+    def passes(self, experience: Experience, actor: nn.Module, critic: bool = True) -> Values:
+        """All passes over prepared steps; scalars for the log.
+
+        Args:
+            experience: of the actor's agents.
+            actor: that learns, `self.actor` or a part of it.
+            critic: whether the critic learns beside it.
+        """
         count = len(experience)
         size = min(self.config.batch_size, count)
-        sums: dict[str, Tensor] = {}
-        batches = 0
+        found: list[Values] = []
         for _ in range(self.config.epochs):
             order = torch.randperm(count, device=experience.returns.device)
             for index in order.split(size):
-                values = self._step(experience.rows(index))
-                sums = {name: sums.get(name, 0) + value for name, value in values.items()}
-                batches += 1
-        return {name: total / batches for name, total in sums.items()}
+                batch = experience.rows(index)
+                found.append(self._improve_actor(batch, actor))
+                if critic:
+                    found.append(self._improve_critic(batch))
+        return means(found)
 
-    def _step(self, batch: Experience) -> dict[str, Tensor]:
+    def _improve_actor(self, batch: Experience, actor: Any) -> Values:
         config = self.config
-        log_probs, entropy = self.actor.evaluate(batch.inputs, batch.actions)
+        log_probs, entropy = actor.evaluate(batch.inputs, batch.actions)
         ratio = torch.exp(log_probs - batch.log_probs)
         gain = clipped_objective(ratio, batch.advantages, config.clip).mean()
-        targets = self.normaliser.normalise(batch.returns)
-        value_loss = nn.functional.huber_loss(
-            self.critic(batch.critic_inputs), targets, delta=config.huber
-        )
-        actor_loss = -gain - config.entropy * entropy.mean()
-        pairs = ((actor_loss, self.actor), (value_loss, self.critic))
-        for (loss, network), optimizer in zip(pairs, self._optimizers, strict=True):
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), config.max_gradient)
-            optimizer.step()
+        loss = -gain - config.entropy * entropy.mean()
+        self._descend(loss, actor, self._optimizers[0])
         with torch.no_grad():
             clipped = ((ratio - 1).abs() > config.clip).float().mean()
         return {
-            "actor_loss": actor_loss.detach(),
-            "value_loss": value_loss.detach(),
+            "actor_loss": loss.detach(),
             "entropy": entropy.detach().mean(),
             "clipped": clipped,
         }
+
+    def _improve_critic(self, batch: Experience) -> Values:
+        targets = self.normaliser.normalise(batch.returns)
+        loss = nn.functional.huber_loss(
+            self.critic(batch.critic_inputs), targets, delta=self.config.huber
+        )
+        self._descend(loss, self.critic, self._optimizers[1])
+        return {"value_loss": loss.detach()}
+
+    def _descend(self, loss: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        clip_gradients(network.parameters(), self.config.max_gradient)
+        optimizer.step()
+
+
+def means(found: Iterable[Values]) -> Values:
+    """Mean of every scalar over those that have it."""
+    columns: dict[str, list[Tensor]] = {}
+    for values in found:
+        for name, value in values.items():
+            columns.setdefault(name, []).append(value)
+    return {name: torch.stack(column).mean() for name, column in columns.items()}

@@ -1,4 +1,4 @@
-"""Trains MAPPO or IPPO in a team's environment, then scores it on episodes never seen.
+"""Trains MAPPO, IPPO or HAPPO in a team's environment, then scores it on episodes never seen.
 
 python -m benchmarks.baselines.mappo.train --env rb-v0 --steps 20000 --out runs/rb-mappo
 """
@@ -14,6 +14,7 @@ from wirelessenvs.command import imports_of, run
 
 with imports_of(__name__):
     from benchmarks.baselines.mappo.config import MappoConfig
+    from benchmarks.baselines.mappo.happo import HappoConfig, HappoLearner
     from benchmarks.baselines.mappo.learner import MappoLearner
     from benchmarks.baselines.online.evaluation import Setting
     from benchmarks.baselines.online.options import (
@@ -31,13 +32,15 @@ __all__ = ["main", "train_mappo"]
 
 
 def train_mappo(setting: Setting, config: MappoConfig, folder: Path) -> BaselinePolicy:
-    """Trains MAPPO, or IPPO if the options say so, into a run's folder as `train_run` does."""
+    """Trains MAPPO, IPPO or HAPPO, as the options say, into a run's folder as `train_run` does."""
     team = make_team(setting.env, config.num_envs, setting.preset, setting.overrides)
-    return train_run(lambda: MappoLearner(team, config), config.method, setting, config, folder)
+    learner = HappoLearner if isinstance(config, HappoConfig) else MappoLearner
+    return train_run(lambda: learner(team, config), config.method, setting, config, folder)
 
 
 def _train(options: argparse.Namespace) -> None:
-    config = config_of(MappoConfig, options, independent=options.independent)
+    kind = HappoConfig if options.happo else MappoConfig
+    config = config_of(kind, options, independent=options.independent)
     setting, evaluation = setting_of(options), evaluation_of(options)
     train_mappo(setting, config, options.out)
     print(report(config.method, options.out, evaluate_run(options.out, setting, evaluation)))
@@ -51,9 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add_environment(parser)
     add_training(parser, "environment steps (default: 20000)")
-    parser.add_argument(
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
         "--independent", action="store_true",
         help="IPPO: the critic sees an agent's own observation, not the state",
+    )  # fmt: skip
+    kinds.add_argument(
+        "--happo", action="store_true",
+        help="HAPPO: an actor per agent, improved one after the other",
     )  # fmt: skip
     add_evaluation(parser)
     return run(_train, parser.parse_args(arguments))

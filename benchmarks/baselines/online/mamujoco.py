@@ -1,4 +1,4 @@
-"""HalfCheetah with its joints divided among agents, observed as in published results.
+"""Bodies of MuJoCo with their joints divided among agents, observed as in published results.
 
 Environment: multi-agent MuJoCo (B. Peng et al., NeurIPS 2021, arXiv 2003.06709) of
 gymnasium-robotics: `pip install 'wirelessenvs[mamujoco]'`.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from io import StringIO
 from typing import Any, Final
 
 import gymnasium
@@ -16,15 +18,59 @@ import numpy as np
 from numpy.typing import NDArray
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
-__all__ = ["DIVISIONS", "JOINTS", "FullObservation", "make_halfcheetah", "quiet_mujoco"]
+from wirelessenvs.checks import check_choice
 
-#: In the order of the undivided environment's actions.
-JOINTS: Final = ("bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot")
-#: Joints of each agent. 3x2 is not shipped; its agents are those of the HAPPO authors' release.
-DIVISIONS: Final = {
-    "2x3": (("bfoot", "bshin", "bthigh"), ("ffoot", "fshin", "fthigh")),
-    "6x1": tuple((joint,) for joint in JOINTS),
-    "3x2": (("bfoot", "bshin"), ("bthigh", "ffoot"), ("fshin", "fthigh")),
+__all__ = ["DIVIDED", "DividedBody", "FullObservation", "make_divided", "quiet_mujoco"]
+
+
+@dataclass(frozen=True)
+class DividedBody:
+    """A body, and which joints each agent moves.
+
+    Args:
+        scenario: the body, as gymnasium-robotics names it.
+        shipped: a division of that package that has every joint, from which these are taken.
+        agents: joints of each.
+    """
+
+    scenario: str
+    shipped: str
+    agents: tuple[tuple[str, ...], ...]
+
+    @property
+    def undivided(self) -> str:
+        """Id of the environment of one agent."""
+        return f"{self.scenario}-v5"
+
+
+def _each(*joints: str) -> tuple[tuple[str, ...], ...]:
+    return tuple((joint,) for joint in joints)
+
+
+def _paired(*joints: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(zip(joints[::2], joints[1::2], strict=True))
+
+
+_CHEETAH: Final = ("bfoot", "bshin", "bthigh", "ffoot", "fshin", "fthigh")
+_WALKER: Final = (
+    "foot_joint", "leg_joint", "thigh_joint",
+    "foot_left_joint", "leg_left_joint", "thigh_left_joint",
+)  # fmt: skip
+_ANT: Final = ("hip1", "ankle1", "hip2", "ankle2", "hip3", "ankle3", "hip4", "ankle4")
+#: The seven teams of the published results, agents x joints of each; those that
+#: gymnasium-robotics does not ship are divided as in the HAPPO authors' release.
+DIVIDED: Final = {
+    "ant-2x4": DividedBody("Ant", "4x2", (_ANT[:4], _ANT[4:])),
+    "ant-4x2": DividedBody("Ant", "4x2", _paired(*_ANT)),
+    "halfcheetah-2x3": DividedBody("HalfCheetah", "6x1", (_CHEETAH[:3], _CHEETAH[3:])),
+    "halfcheetah-3x2": DividedBody(
+        "HalfCheetah", "6x1", (("bfoot", "bshin"), ("bthigh", "ffoot"), ("fshin", "fthigh"))
+    ),
+    "halfcheetah-6x1": DividedBody(
+        "HalfCheetah", "6x1", _each("bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot")
+    ),
+    "walker2d-2x3": DividedBody("Walker2d", "2x3", (_WALKER[:3], _WALKER[3:])),
+    "walker2d-3x2": DividedBody("Walker2d", "2x3", _paired(*_WALKER)),
 }
 
 
@@ -75,42 +121,45 @@ class FullObservation(BaseParallelWrapper):
         return dict(zip(self.possible_agents, rows.astype(np.float32), strict=True))
 
 
-def make_halfcheetah(division: str) -> FullObservation:
-    """HalfCheetah, its six joints divided among agents.
+def make_divided(team: str) -> FullObservation:
+    """A body of MuJoCo, its joints divided among agents.
 
     Args:
-        division: in `DIVISIONS`, agents x joints of each.
+        team: in `DIVIDED`.
 
     Raises:
-        ValueError: for an unknown division.
-        ImportError: without gymnasium-robotics.
+        ValueError: for an unknown team.
+        ImportError: without gymnasium-robotics or MuJoCo.
     """
-    if division not in DIVISIONS:
-        raise ValueError(
-            f"halfcheetah is divided as {', '.join(DIVISIONS)}, got halfcheetah-{division}."
-        )
+    body = DIVIDED[check_choice("team", team, tuple(DIVIDED))]
     try:
-        with warnings.catch_warnings():
-            # About other environments of that package.
+        with warnings.catch_warnings(), redirect_stderr(StringIO()):
+            # It warns, and prints, about other environments of that package.
             warnings.simplefilter("ignore")
+            import mujoco  # noqa: F401  gymnasium has an error of its own where it is missing
             from gymnasium_robotics import mamujoco_v1
             from gymnasium_robotics.envs.multiagent_mujoco.obsk import get_parts_and_edges
-    except ImportError:
+    except ImportError as error:
         raise ImportError(
-            "gymnasium-robotics is not installed: pip install 'wirelessenvs[mamujoco]'."
+            f"{team} needs {_package(error)}: pip install 'wirelessenvs[mamujoco]'."
         ) from None
-    parts, edges, shared = get_parts_and_edges("HalfCheetah", "6x1")
-    nodes = {node.label: node for (node,) in parts}
+    parts, edges, shared = get_parts_and_edges(body.scenario, body.shipped)
+    nodes = {node.label: node for agent in parts for node in agent}
     factorization = {
-        "partition": [tuple(nodes[joint] for joint in joints) for joints in DIVISIONS[division]],
+        "partition": [tuple(nodes[joint] for joint in joints) for joints in body.agents],
         "edges": edges,
         "globals": shared,
     }
     with quiet_mujoco():
         env = mamujoco_v1.parallel_env(
-            "HalfCheetah", division, agent_obsk=0, agent_factorization=factorization
+            body.scenario, body.shipped, agent_obsk=0, agent_factorization=factorization
         )
     return FullObservation(env)
+
+
+def _package(error: ImportError) -> str:
+    missing = (error.name or "gymnasium_robotics").partition(".")[0]
+    return missing.replace("_", "-")
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def train_run(
         ValueError: if the folder is of another run or a damaged one, or training diverges.
         KeyboardInterrupt: if stopped by a signal, after the checkpoint is written.
     """
-    identity = {"method": method, "config": config.identity(), "setting": asdict(setting)}
+    identity = {"method": method, "setting": asdict(setting), "config": config.identity()}
     with run_folder(folder, identity):
         if (folder / "policy" / "policy.json").exists():
             check_finished(folder, ["policy/policy.json", *models])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchmarks.baselines.online.mamujoco import DIVISIONS, make_halfcheetah
+from benchmarks.baselines.online.mamujoco import DIVIDED, make_divided
 from benchmarks.baselines.online.team_env import TeamEnv
 from benchmarks.baselines.online.worlds_team import WorldsTeam
 from networld_agent.worlds.make import make_worlds
@@ -14,9 +14,8 @@ from wirelessenvs.tasks import TASKS
 
 __all__ = ["TEAMS", "is_wireless", "make_team"]
 
-_CHEETAH: Final = "halfcheetah-"
 #: Names of team environments; any `module:factory` of a PettingZoo parallel one is another.
-TEAMS: Final = (*TASKS, *(_CHEETAH + division for division in DIVISIONS))
+TEAMS: Final = (*TASKS, *DIVIDED)
 
 
 def is_wireless(env: str) -> bool:
@@ -54,5 +53,4 @@ def make_team(
     check_choice("--env", env, TEAMS)
     if options:
         raise ValueError(f"{env} takes no options, got {', '.join(options)}.")
-    division = env.removeprefix(_CHEETAH)
-    return WorldsTeam(PettingZooWorlds(env, lambda: make_halfcheetah(division), batch))
+    return WorldsTeam(PettingZooWorlds(env, lambda: make_divided(env), batch))

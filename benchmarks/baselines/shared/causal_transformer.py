@@ -156,7 +156,7 @@ class Block(nn.Module):
         Args:
             x: `(R, L, W)`.
             turn: rotary positions of the L tokens, from `rotation`.
-            mask: `(L, L)`, or `(L, slots)` with a memory; what a token attends to.
+            mask: what a token attends to: `(L, L)`, `(R, 1, L, L)`, or `(L, slots)` with a memory.
             chosen: the `C` tokens that go on; all by default.
             memory: keys and values of earlier tokens, which those of `x` join.
 
@@ -168,7 +168,7 @@ class Block(nn.Module):
         if memory is not None:
             k, v = memory.join(k, v)
         if chosen is not None:
-            x, mask = x[:, chosen], mask[chosen]
+            x, mask = x[:, chosen], mask[..., chosen, :]
         x = x + self.dropout(self.mix(self._attend(q, k, v, mask).transpose(1, 2).flatten(2)))
         out: Tensor = x + self.dropout(self.down(torch.relu(self.up(self.feed_norm(x)))))
         return out
@@ -192,9 +192,10 @@ class Block(nn.Module):
         return _rotated(self._split(q), turn_chosen), _rotated(self._split(k), turn), self._split(v)
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-        if not self.dropout.active:
+        learns = q.requires_grad and q.device.type == "cpu"
+        if not (self.dropout.active or learns):
             return nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        # The fused kernel has no dropout on a CPU; over 60 tokens it would gain nothing.
+        # The fused kernel has no dropout on a CPU, and over 60 tokens its gradient is slower.
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
         weights = scores.masked_fill(~mask, float("-inf")).softmax(-1)
         out: Tensor = self.dropout(weights) @ v
@@ -241,7 +242,8 @@ class CausalTransformer(nn.Module):
 
         Args:
             tokens: `(R, T per_step, W)`.
-            mask: `(T per_step, T per_step)` which tokens attend to which; causal by default.
+            mask: `(T per_step, T per_step)`, or one per row `(R, 1, ...)`, which tokens attend to
+                which; causal by default.
         """
         indices = torch.arange(tokens.shape[1], device=tokens.device)
         if mask is None:

@@ -11,6 +11,7 @@ from benchmarks.baselines.dima.memory import Start
 from benchmarks.baselines.dima.policy_config import ImaginationConfig
 from benchmarks.baselines.dima.sequences import Context, WorldSpec
 from benchmarks.baselines.dima.world_model import ImaginedStep
+from benchmarks.baselines.mappo.actor import TeamActor
 from benchmarks.baselines.mappo.ppo import TeamPPO
 from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
@@ -62,7 +63,8 @@ def learner(model, **options):
         else ActionSpec("box", low=(-1.0,), high=(1.0,))
     )
     config = ImaginationConfig(hidden_size=32, **options)
-    ppo = TeamPPO(2, critic_size(model), ActionCodec(action), config)
+    actor = TeamActor.of(2, ActionCodec(action), config)
+    ppo = TeamPPO(actor, critic_size(model, config), config)
     ppo.make_optimizers()
     return ppo, ObservationScaling(2)
 
@@ -93,6 +95,15 @@ def test_imagined_steps_are_those_of_the_model(choices):
         )
         torch.testing.assert_close(found.critic_inputs[t + 1, :, 1:], shown)
     assert found.alive.all()
+
+
+def test_the_critic_can_be_shown_the_state_alone():
+    model = Exact()
+    ppo, scaling = learner(model, critic_actions=False)
+    found = imagine(model, ppo, scaling, starts(5), 4)
+    assert found.critic_inputs.shape == (5, 5, 1)
+    torch.testing.assert_close(found.rewards, -found.critic_inputs[1:, :, 0].square())
+    assert torch.isfinite(improve(ppo, found)["value_loss"])
 
 
 def test_what_follows_an_end_is_not_learnt_from():

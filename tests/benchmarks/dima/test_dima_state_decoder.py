@@ -26,11 +26,12 @@ def test_gradients_pass_the_quantiser():
     assert decoder.encoder[0].weight.grad.abs().max() > 0
 
 
-def test_loss_is_the_mean_absolute_error_of_real_states():
-    decoder = StateDecoder(REAL, tiny().state)
+@pytest.mark.parametrize(("loss", "error"), [("l1", torch.abs), ("mse", torch.square)])
+def test_loss_is_the_mean_error_of_real_states(loss, error):
+    decoder = StateDecoder(REAL, tiny(state_loss=loss).state)
     states, seen = torch.randn(8, REAL.state_size), torch.randn(8, 2, 4)
     valid = torch.arange(8) < 5
-    wanted = (decoder(states) - seen)[:5].abs().mean()
+    wanted = error(decoder(states) - seen)[:5].mean()
     seen[5:] = 99
     torch.testing.assert_close(decoder.loss(states, seen, valid), wanted)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from team_cases import Countdown, Stateless
 
+from benchmarks.baselines.online.mamujoco import DIVIDED
 from benchmarks.baselines.online.team_env import episode_seed
 from benchmarks.baselines.online.teams import make_team
 from benchmarks.baselines.online.worlds_team import WorldsTeam
@@ -169,6 +170,7 @@ def test_an_agent_that_leaves_early_and_actions_of_another_shape_are_refused():
     ("arguments", "sentence"),
     [
         (("tennis", 1), "--env must be one of"),
+        (("ant-8x1", 1), f"{', '.join(map(repr, DIVIDED))}, got 'ant-8x1'"),
         (("rb-v0", 1, "rb-800"), "rb-800"),
         (("halfcheetah-2x3", 1, "rb-8"), "--preset is for the wireless tasks"),
         (("halfcheetah-2x3", 1, None, {"speed": 1}), "takes no options, got speed"),
@@ -178,52 +180,3 @@ def test_an_agent_that_leaves_early_and_actions_of_another_shape_are_refused():
 def test_unknown_names_are_one_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         make_team(*arguments)
-
-
-class TestHalfCheetah:
-    @pytest.fixture(autouse=True)
-    def _in_its_own_folder(self, tmp_path, monkeypatch):
-        pytest.importorskip("gymnasium_robotics")
-        monkeypatch.chdir(tmp_path)
-        yield
-        assert not list(tmp_path.iterdir()), "a log was left in the working folder"
-
-    @pytest.mark.parametrize(("division", "agents"), [("2x3", 2), ("6x1", 6), ("3x2", 3)])
-    def test_agents_see_the_standardised_state_and_who_they_are(self, division, agents):
-        team = make_team(f"halfcheetah-{division}", 2)
-        observations, state = team.reset(5)
-        assert (team.num_agents, team.action.num_components) == (agents, 6 // agents)
-        assert state.dtype == np.float32
-        assert state.shape == (2, 17)
-        for agent in range(agents):
-            row = np.concatenate([state[1].astype(np.float64), np.eye(agents)[agent]])
-            wanted = (row - row.mean()) / row.std()
-            np.testing.assert_allclose(observations[1, agent], wanted, atol=1e-5)
-
-    @pytest.mark.parametrize("division", ["2x3", "6x1", "3x2"])
-    def test_every_division_moves_the_same_body(self, division):
-        """Joint by joint the same torques: the states are those of the undivided environment."""
-        import gymnasium
-
-        from benchmarks.baselines.online.mamujoco import DIVISIONS, JOINTS, quiet_mujoco
-
-        team = make_team(f"halfcheetah-{division}", 1)
-        team.reset(0)
-        with quiet_mujoco():
-            single = gymnasium.make("HalfCheetah-v5")
-        single.reset(seed=episode_seed(0, 0, 0))
-        rng = np.random.default_rng(0)
-        joints = [joint for group in DIVISIONS[division] for joint in group]
-        for _ in range(5):
-            torques = dict(zip(JOINTS, rng.uniform(-1, 1, 6).astype(np.float32), strict=True))
-            seen, reward, *_ = single.step(np.array([torques[joint] for joint in JOINTS]))
-            rows = np.array([torques[joint] for joint in joints], np.float32)
-            step = team.step(rows.reshape(1, team.num_agents, -1))
-            np.testing.assert_allclose(step.state[0], seen, atol=1e-4, rtol=1e-5)
-            assert step.reward[0] == pytest.approx(reward, abs=1e-6)
-
-    def test_an_unknown_division_is_refused(self):
-        from benchmarks.baselines.online.mamujoco import make_halfcheetah
-
-        with pytest.raises(ValueError, match="divided as 2x3, 6x1, 3x2, got halfcheetah-4x4"):
-            make_halfcheetah("4x4")

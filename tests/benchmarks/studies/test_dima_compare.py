@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks.studies import dima_beside_mappo as compare
+from benchmarks.studies import online_pieces
 
 pytest.importorskip("vector_quantize_pytorch")
 
@@ -39,7 +40,7 @@ def test_other_episodes_are_played_with_the_policies_that_are_there(rows, monkey
         raise AssertionError("a finished run is trained again")
 
     for name in ("train_mappo", "train_dima"):
-        monkeypatch.setattr(compare, name, untouched)
+        monkeypatch.setattr(online_pieces, name, untouched)
     more = rows("--episodes", "3")
     assert [row["evaluation"]["episodes"] for row in more] == [3, 3]
     # Shown nowhere else: the mean of three worlds is not that of two.
@@ -73,17 +74,30 @@ def test_runs_of_other_settings_are_refused(more, sentence, rows, tmp_path, caps
     assert rows(), "and the earlier ones are still there"
 
 
-def test_a_run_that_an_earlier_process_began_has_no_time(rows, tmp_path, monkeypatch):
+@pytest.mark.parametrize("killed", [False, True])
+def test_time_is_that_of_all_processes_of_a_run(killed, rows, tmp_path, monkeypatch):
+    """One stops in the middle of training; killed outright, it could not say what it has used."""
+    real = online_pieces.train_mappo
+
+    def stopped(*given):
+        real(*given)
+        raise KeyboardInterrupt
+
+    file = tmp_path / "out" / "rb-v0-mappo-0.cpu.json"
     with monkeypatch.context() as patched:
-        patched.setattr(compare, "evaluate_run", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
+        patched.setattr(online_pieces, "train_mappo", stopped)
+        with pytest.raises(AssertionError):
             rows()
-    folder = tmp_path / "out" / "rb-v0-mappo-0"
-    assert (folder / "policy").exists()
-    (folder / "training.json").unlink()
+    first = json.loads(file.read_text())
+    assert first["seconds"] > 0
+    assert first["whole"]
+    file.write_text(json.dumps({"seconds": 100.0, "whole": not killed}))
     mappo, dima = rows()
-    assert mappo["cpu_seconds"] is None
     assert dima["cpu_seconds"] > 0
+    if killed:
+        assert mappo["cpu_seconds"] is None
+    else:
+        assert 100 <= mappo["cpu_seconds"] < 101
 
 
 @pytest.mark.parametrize("env", ["rb-v0", "cbf-v0", "slicing-v0"])
