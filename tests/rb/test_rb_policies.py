@@ -43,7 +43,8 @@ def greedy(queues, rates, prices=(1.1, 0.0), num_slots=10, num_frequencies=4):
     conflicts = ~np.eye(len(queues), dtype=bool)
     newsvendor(
         np.asarray(queues)[None],
-        np.asarray(rates, float)[None],
+        np.asarray(rates, float)[None, None],
+        np.ones((1, 1, len(queues))),
         np.array(prices),
         num_slots,
         num_frequencies,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from wirelessenvs.policy import Information, Policy, PolicySpec
 from wirelessenvs.rb.allocation import (
     colors,
+    filter_modes,
     longest_first,
     max_weight,
     maximal_independent_sets,
@@ -221,11 +222,16 @@ class _Controller(_RBPolicy):
         self._single = config.conflicts is None
         self._prices = np.array([config.served_reward + config.delay_cost, config.waste_cost])
 
-    def _newsvendor(self, queues: Counts, rates: Reals) -> Counts:
+    def _newsvendor(self, queues: Counts, rates: Reals, weights: Reals | None = None) -> Counts:
+        """Counts for `(B, N)` rates, or for `(B, M, N)` rates of modes with their weights."""
+        if weights is None:
+            rates = rates[:, None]
+            weights = np.ones(rates.shape)
         counts = np.empty_like(queues)
         newsvendor(
             queues,
             rates,
+            weights,
             self._prices,
             self.config.num_slots,
             self.config.num_frequencies,
@@ -255,6 +261,46 @@ class Expert(_Controller):
         rates = self._rates.update(privileged.generated, self._fresh)
         self._fresh[:] = False
         return self._newsvendor(privileged.queues, rates)
+
+
+class Bayes(_Controller):
+    """Newsvendor-greedy on all that can be known of the coming frame's arrivals.
+
+    Like `expert`, but with the exact law instead of an average: the forward recursion of each
+    node's hidden traffic mode gives the mode's distribution for the frame to come, and G_i is the
+    mixture of both modes' Poisson laws. With traffic of one mode that law never changes. It knows
+    the parameters of the traffic, as a genie's filter would; the modes themselves it must infer.
+    """
+
+    name: ClassVar[str] = "bayes"
+    information: ClassVar[Information] = Information.CENTRAL
+
+    def __init__(self, spec: PolicySpec, num_envs: int = 1, seed: int = 0) -> None:
+        super().__init__(spec, num_envs, seed)
+        if self.config.traffic not in ("mmpp", "poisson"):
+            raise ValueError(
+                f"policy 'bayes' needs traffic 'mmpp' or 'poisson', got {self.config.traffic!r}."
+            )
+        self._rates = self.config.mode_rates
+        # The chain is symmetric: both modes are equally likely before the first frame.
+        self._high = np.full((num_envs, spec.num_agents), 0.5)
+
+    @property
+    def beliefs(self) -> Reals:
+        """`(B, N)` probability that a node's traffic is in its high mode in the coming frame."""
+        return self._high.copy()
+
+    def _act(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
+        weights = np.ones((self.num_envs, *self._rates.shape))
+        if len(self._rates) == 2:
+            filter_modes(
+                self._high, privileged.generated, self._rates, self.config.switch_probability
+            )
+            self._high[self._fresh] = 0.5
+            weights[:, 0], weights[:, 1] = 1 - self._high, self._high
+        self._fresh[:] = False
+        rates = np.broadcast_to(self._rates, weights.shape)
+        return self._newsvendor(privileged.queues, np.ascontiguousarray(rates), weights)
 
 
 class Genie(_Controller):
@@ -350,6 +396,7 @@ POLICIES: dict[str, type[Policy]] = {
         MaxWeight,
         ProportionalFair,
         Expert,
+        Bayes,
         Genie,
         Clairvoyant,
     )

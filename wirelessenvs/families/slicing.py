@@ -1,0 +1,70 @@
+"""The family of sliced cellular networks: sizes, densities, users and services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from wirelessenvs.families.deployment import Family
+
+__all__ = ["SLICING"]
+
+
+@dataclass(frozen=True)
+class SlicingLaw:
+    """Ranges of what is drawn; numbers are uniform.
+
+    Args:
+        num_cells: sizes, all as likely.
+        users_per_cell: subscribers in the area over cells.
+        mix: least and greatest share of each class (VoLTE, video, URLLC) among the subscribers
+            before shares are normalised to 1.
+        urllc_bytes: size of URLLC packets.
+        speed: factor on the classes' speeds of 1, 4 and 8 m/s.
+    """
+
+    num_cells: tuple[int, ...] = (7, 19)
+    users_per_cell: tuple[float, float] = (50.0, 160.0)
+    mix: tuple[tuple[float, float], ...] = ((0.1, 0.4), (0.2, 0.5), (0.3, 0.6))
+    urllc_bytes: tuple[float, float] = (0.1e6, 0.5e6)
+    speed: tuple[float, float] = (0.5, 2.0)
+
+
+def _draw(law: SlicingLaw, key: int, rng: np.random.Generator) -> dict[str, Any]:  # noqa: ARG001
+    cells = int(rng.choice(law.num_cells))
+    users = round(cells * rng.uniform(*law.users_per_cell))
+    shares = np.array([rng.uniform(*bounds) for bounds in law.mix])
+    size = rng.uniform(*law.urllc_bytes)
+    speed = rng.uniform(*law.speed)
+    return {
+        "num_cells": cells,
+        "num_users": users,
+        "user_mix": tuple((shares / shares.sum()).tolist()),
+        "urllc_packets": (size,),
+        "speeds_mps": (speed, 4 * speed, 8 * speed),
+    }
+
+
+_LAW = SlicingLaw()
+
+SLICING = Family(
+    name="slicing",
+    version=0,
+    task_id="slicing-v0",
+    splits={
+        "train": _LAW,
+        "validation": _LAW,
+        "test": _LAW,
+        "beyond-size": replace(_LAW, num_cells=(37,)),
+        "beyond-volte": replace(_LAW, mix=((0.7, 0.8), (0.1, 0.2), (0.1, 0.2))),
+        "beyond-video": replace(_LAW, mix=((0.1, 0.2), (0.7, 0.8), (0.1, 0.2))),
+        "beyond-urllc": replace(_LAW, mix=((0.1, 0.2), (0.1, 0.2), (0.7, 0.8))),
+    },
+    draw=_draw,
+    common={"reward": "lstm-a2c"},
+    rules=("random", "hard", "users", "packets", "bits", "static"),
+    expert="expert",
+    bound="oracle",
+)
