@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from wirelessenvs.checks import check_choice, check_int
+from wirelessenvs.checks import check_choice, check_flag, check_int
 
 __all__ = ["TaskConfig"]
 
@@ -19,15 +19,18 @@ class TaskConfig:
 
     Args:
         max_steps: steps after which an episode is truncated; no task here terminates.
+        context: append the task's context, public numbers of the network, to each observation.
     """
 
     max_steps: int = 1000
+    context: bool = False
 
     #: Presets by name, each a dictionary of the fields that differ from the defaults.
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def __post_init__(self) -> None:
         check_int("max_steps", self.max_steps, 1)
+        check_flag("context", self.context)
 
     @classmethod
     def from_preset(cls: type[C], preset: str | None = None, **overrides: Any) -> C:
