@@ -120,7 +120,7 @@ def table(results: Sequence[Anchors]) -> str:
 
 
 #: Environments and steps per deployment.
-DEFAULT_SIZE = {"rb": (8, 1000), "cbf": (2, 50), "slicing": (1, 25)}
+DEFAULT_SIZE = {"rb": (8, 1000), "cbf": (2, 50), "slicing": (1, 12)}
 
 
 def _anchors(options: argparse.Namespace) -> None:

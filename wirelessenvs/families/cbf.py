@@ -17,19 +17,19 @@ class CBFLaw:
     """Ranges of what is drawn beside the layout; real numbers are uniform.
 
     Args:
-        num_cells: sizes, all as likely.
+        sizes: numbers of cells, all as likely.
         correlation: of the fading between slots.
         shadowing_db: standard deviation.
     """
 
-    num_cells: tuple[int, ...] = (19, 37)
+    sizes: tuple[int, ...] = (19, 37)
     correlation: tuple[float, float] = (0.4, 0.9)
     shadowing_db: tuple[float, float] = (4.0, 10.0)
 
 
 def _draw(law: CBFLaw, key: int, rng: np.random.Generator) -> dict[str, Any]:
     return {
-        "num_cells": int(rng.choice(law.num_cells)),
+        "num_cells": int(rng.choice(law.sizes)),
         # The key itself: no two deployments of the family share a layout.
         "layout_seed": key,
         "correlation": rng.uniform(*law.correlation),
@@ -47,8 +47,8 @@ CBF = Family(
         "train": _LAW,
         "validation": _LAW,
         "test": _LAW,
-        "beyond-small": replace(_LAW, num_cells=(7,)),
-        "beyond-size": replace(_LAW, num_cells=(61, 127, 271)),
+        "beyond-small": replace(_LAW, sizes=(7,)),
+        "beyond-size": replace(_LAW, sizes=(61, 127, 271)),
         "beyond-shadowing": replace(_LAW, shadowing_db=(12.0, 12.0)),
         "beyond-slow-fading": replace(_LAW, correlation=(0.95, 0.95)),
         "beyond-fast-fading": replace(_LAW, correlation=(0.3, 0.3)),

@@ -36,8 +36,9 @@ class Family:
         name: "rb", "cbf", "slicing".
         version: raised whenever a deployment of some (split, index) changes.
         task_id: of the task that its deployments configure.
-        splits: name of each split and the law behind it. New ones go to the end: the position is
-            part of what a deployment is drawn from.
+        splits: name of each split and the law behind it, whose `sizes` are the numbers of agents
+            that it draws from. New ones go to the end: the position is part of what a deployment
+            is drawn from.
         draw: `draw(law, key, rng)` gives the fields that one deployment fixes; `key` is an integer
             that no other deployment of the family has.
         common: fields of the configuration that all its deployments share by default.
@@ -62,7 +63,7 @@ class Family:
         return get_task(self.task_id)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Deployment:
     """A task with one draw of everything that a site has for good.
 
@@ -81,10 +82,13 @@ class Deployment:
         True
     """
 
-    family: Family = field(repr=False, hash=False)
+    family: Family = field(hash=False)
     split: str
     index: int
-    fields: Mapping[str, Any] = field(repr=False, hash=False)
+    fields: Mapping[str, Any] = field(hash=False)
+
+    def __repr__(self) -> str:
+        return f"Deployment({self.name!r})"
 
     @property
     def name(self) -> str:

@@ -21,7 +21,7 @@ class RBLaw:
     """Ranges of what is drawn; real numbers are uniform.
 
     Args:
-        num_nodes: sizes, all as likely.
+        sizes: numbers of nodes, all as likely.
         load: mean packets over RBs per frame.
         uneven: share of deployments whose nodes have unequal rates.
         unevenness: standard deviation of the logarithm of these rates.
@@ -30,7 +30,7 @@ class RBLaw:
             queues fill up, and then no rule and no expert is better than `demand`.
     """
 
-    num_nodes: tuple[int, ...] = (5, 6, 7, 8, 9, 10, 11, 12)
+    sizes: tuple[int, ...] = (5, 6, 7, 8, 9, 10, 11, 12)
     load: tuple[float, float] = (0.6, 0.92)
     uneven: float = 0.5
     unevenness: tuple[float, float] = (0.2, 1.0)
@@ -39,7 +39,7 @@ class RBLaw:
 
 
 def _draw(law: RBLaw, key: int, rng: np.random.Generator) -> dict[str, Any]:  # noqa: ARG001
-    nodes = int(rng.choice(law.num_nodes))
+    nodes = int(rng.choice(law.sizes))
     load = rng.uniform(*law.load)
     spread = rng.uniform(*law.unevenness) * float(rng.random() < law.uneven)
     logarithm = rng.standard_normal(nodes)
@@ -68,7 +68,7 @@ RB = Family(
         "train": _LAW,
         "validation": _LAW,
         "test": _LAW,
-        "beyond-size": replace(_LAW, num_nodes=(16, 24, 40)),
+        "beyond-size": replace(_LAW, sizes=(16, 24, 40)),
         "beyond-load": replace(_LAW, load=(0.94, 0.96)),
         "beyond-unevenness": replace(_LAW, uneven=1.0, unevenness=(1.2, 2.0)),
     },

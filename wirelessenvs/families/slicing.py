@@ -17,7 +17,7 @@ class SlicingLaw:
     """Ranges of what is drawn; numbers are uniform.
 
     Args:
-        num_cells: sizes, all as likely.
+        sizes: numbers of cells, all as likely.
         users_per_cell: subscribers in the area over cells.
         mix: least and greatest share of each class (VoLTE, video, URLLC) among the subscribers
             before shares are normalised to 1.
@@ -25,7 +25,7 @@ class SlicingLaw:
         speed: factor on the classes' speeds of 1, 4 and 8 m/s.
     """
 
-    num_cells: tuple[int, ...] = (7, 19)
+    sizes: tuple[int, ...] = (7, 19)
     users_per_cell: tuple[float, float] = (50.0, 160.0)
     mix: tuple[tuple[float, float], ...] = ((0.1, 0.4), (0.2, 0.5), (0.3, 0.6))
     urllc_bytes: tuple[float, float] = (0.1e6, 0.5e6)
@@ -33,7 +33,7 @@ class SlicingLaw:
 
 
 def _draw(law: SlicingLaw, key: int, rng: np.random.Generator) -> dict[str, Any]:  # noqa: ARG001
-    cells = int(rng.choice(law.num_cells))
+    cells = int(rng.choice(law.sizes))
     users = round(cells * rng.uniform(*law.users_per_cell))
     shares = np.array([rng.uniform(*bounds) for bounds in law.mix])
     size = rng.uniform(*law.urllc_bytes)
@@ -57,7 +57,7 @@ SLICING = Family(
         "train": _LAW,
         "validation": _LAW,
         "test": _LAW,
-        "beyond-size": replace(_LAW, num_cells=(37,)),
+        "beyond-size": replace(_LAW, sizes=(37,)),
         "beyond-volte": replace(_LAW, mix=((0.7, 0.8), (0.1, 0.2), (0.1, 0.2))),
         "beyond-video": replace(_LAW, mix=((0.1, 0.2), (0.7, 0.8), (0.1, 0.2))),
         "beyond-urllc": replace(_LAW, mix=((0.1, 0.2), (0.1, 0.2), (0.7, 0.8))),
