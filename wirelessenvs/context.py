@@ -46,7 +46,7 @@ class Context:
 
     @cached_property
     def space(self) -> gymnasium.spaces.Box:
-        """Space of one agent's context, `(C,)`; without bounds, so that all deployments share it."""
+        """Space of one agent's context, `(C,)`, without bounds: one for all deployments."""
         return gymnasium.spaces.Box(-np.inf, np.inf, (len(self.names),), np.float32)
 
     def extend(self, space: gymnasium.spaces.Box) -> gymnasium.spaces.Box:

@@ -168,6 +168,7 @@ class WirelessParallelEnv(SingleFacade, ParallelEnv):
 
 
 def copy_space(space: gymnasium.Space[Any]) -> gymnasium.Space[Any]:
+    """An equal space with random numbers of its own."""
     if isinstance(space, gymnasium.spaces.Box):
         return gymnasium.spaces.Box(space.low, space.high, space.shape, space.dtype)
     if isinstance(space, gymnasium.spaces.Discrete):

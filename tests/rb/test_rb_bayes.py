@@ -135,7 +135,9 @@ def test_it_stands_between_expert_and_genie():
             assert ahead.mean() > 3 * ahead.std(ddof=1) / 8
 
 
-@pytest.mark.parametrize("fields", [{"traffic": "bernoulli"}, {"trace": [[1] * 8], "traffic": "trace"}])
+@pytest.mark.parametrize(
+    "fields", [{"traffic": "bernoulli"}, {"trace": [[1] * 8], "traffic": "trace"}]
+)
 def test_it_refuses_traffic_of_another_law(fields):
     simulator = RBSimulator(RBConfig(**fields))
     with pytest.raises(ValueError, match="policy 'bayes' needs traffic 'mmpp' or 'poisson', got"):

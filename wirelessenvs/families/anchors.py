@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from wirelessenvs.rollout import run_policy
 from wirelessenvs.seeds import EVALUATION_SEEDS
 from wirelessenvs.tasks import make_policy
 
-__all__ = ["Anchors", "main", "measure", "rewards"]
+__all__ = ["Anchors", "anchors_of", "main", "measure", "rewards"]
 
 
 def rewards(site: Deployment, policies: Sequence[str], episodes: int, steps: int) -> list[float]:
@@ -43,7 +43,7 @@ class Anchors:
         family: of the deployments.
         split: of the deployments.
         rewards: `(K, P)` mean reward per agent and step: deployments, then policies in the order
-            of `policies(family)`.
+            of `anchors_of(family)`.
     """
 
     family: Family
@@ -65,7 +65,7 @@ class Anchors:
 
     def of(self, policy: str) -> NDArray[np.float64]:
         """`(K,)` rewards of one policy."""
-        column: NDArray[np.float64] = self.rewards[:, policies(self.family).index(policy)]
+        column: NDArray[np.float64] = self.rewards[:, anchors_of(self.family).index(policy)]
         return column
 
     def margin(self, rule: str) -> tuple[float, float]:
@@ -73,11 +73,11 @@ class Anchors:
         ahead = self.of(self.family.expert) - self.of(rule)
         return float(ahead.mean()), float(ahead.std(ddof=1) / np.sqrt(len(ahead)))
 
-    def _best(self, names: Sequence[str] | object) -> str:
-        return max(names, key=lambda name: self.of(name).mean())  # type: ignore[call-overload, no-any-return]
+    def _best(self, names: Iterable[str]) -> str:
+        return max(names, key=lambda name: float(self.of(name).mean()))
 
 
-def policies(family: Family) -> tuple[str, ...]:
+def anchors_of(family: Family) -> tuple[str, ...]:
     """Rules, expert and bound of a family."""
     return (*family.rules, family.expert, family.bound)
 
@@ -89,7 +89,7 @@ def measure(
     report = progress.counter(f"{family.name} {split}", count)
     rows = []
     for site in deployments(family.name, split)[:count]:
-        rows.append(rewards(site, policies(family), episodes, steps))
+        rows.append(rewards(site, anchors_of(family), episodes, steps))
         report(len(rows))
     return Anchors(family, split, np.array(rows))
 
@@ -101,14 +101,14 @@ def table(results: Sequence[Anchors]) -> str:
         "| policy | knows | " + " | ".join(result.split for result in results) + " |",
         "|---|---|" + "---|" * len(results),
     ]
-    for name in policies(family):
+    for name in anchors_of(family):
         marks = {family.expert: " (expert)", family.bound: " (bound)"}
         cells = []
         for result in results:
             bold = "**" if name in (result.best_local_rule, result.best_rule) else ""
             cells.append(f"{bold}{result.of(name).mean():.2f}{bold}")
-        title = name + marks.get(name, "")
-        lines.append(f"| {title} | {family.task.policies[name].information} | {' | '.join(cells)} |")
+        row = [name + marks.get(name, ""), str(family.task.policies[name].information), *cells]
+        lines.append(f"| {' | '.join(row)} |")
     for title, rule_of in (
         ("ahead of best local rule", lambda result: result.best_local_rule),
         ("ahead of best rule", lambda result: result.best_rule),
@@ -119,8 +119,8 @@ def table(results: Sequence[Anchors]) -> str:
     return "\n".join(lines)
 
 
-#: Environments and steps per deployment.
-DEFAULT_SIZE = {"rb": (8, 1000), "cbf": (2, 50), "slicing": (1, 12)}
+#: Deployments per split, environments per deployment and steps of each.
+DEFAULT_SIZE = {"rb": (32, 4, 500), "cbf": (16, 1, 50), "slicing": (8, 1, 8)}
 
 
 def _anchors(options: argparse.Namespace) -> None:
@@ -128,17 +128,18 @@ def _anchors(options: argparse.Namespace) -> None:
     splits = options.split or list(family.splits)
     for split in splits:
         check_choice(f"split of family {family.name!r}", split, family.splits)
-    check_int("--deployments", options.deployments, 2)
-    episodes, steps = DEFAULT_SIZE[family.name]
-    episodes = check_int("--episodes", options.episodes or episodes, 1)
-    steps = check_int("--steps", options.steps or steps, 1)
+    count, episodes, steps = DEFAULT_SIZE[family.name]
+    if options.deployments is not None:
+        count = check_int("--deployments", options.deployments, 2)
+    if options.episodes is not None:
+        episodes = check_int("--episodes", options.episodes, 1)
+    if options.steps is not None:
+        steps = check_int("--steps", options.steps, 1)
     check_targets(options.json)
     print("\n".join(machine_lines()))
-    print(f"\n{options.deployments} deployments x {episodes} environments x {steps} steps\n")
+    print(f"\n{count} deployments x {episodes} environments x {steps} steps\n")
     progress = Progress("deployments")
-    results = [
-        measure(family, split, options.deployments, episodes, steps, progress) for split in splits
-    ]
+    results = [measure(family, split, count, episodes, steps, progress) for split in splits]
     progress.close()
     print(table(results))
     if options.json:
@@ -148,7 +149,7 @@ def _anchors(options: argparse.Namespace) -> None:
             "version": family.version,
             "episodes": episodes,
             "steps": steps,
-            "policies": policies(family),
+            "policies": anchors_of(family),
             "rewards": {result.split: result.rewards.tolist() for result in results},
         }
         with whole_file(options.json) as partial:
@@ -164,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("family", help=f"one of {', '.join(FAMILIES)}")
     parser.add_argument("--split", action="append", default=[], help="only this one; repeatable")
-    parser.add_argument("--deployments", type=int, default=16, help="per split (default: 16)")
+    parser.add_argument("--deployments", type=int, help="of each split, from the first on")
     parser.add_argument("--episodes", type=int, help="environments side by side, one seed each")
     parser.add_argument("--steps", type=int, help="steps per environment")
     parser.add_argument("--json", type=Path, help="write all rewards to a file as well")

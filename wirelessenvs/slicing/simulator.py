@@ -174,7 +174,10 @@ class SlicingSimulator(Simulator[SlicingConfig]):
                 num_cells=("cells", n),
                 neighbors=("cells", self.graph.degrees),
                 users_per_cell=("users", u / n),
-                **{f"share_{s}": ("of users", share) for s, share in zip(SLICES, shares, strict=True)},
+                **{
+                    f"share_{s}": ("of users", share)
+                    for s, share in zip(SLICES, shares, strict=True)
+                },
                 urllc_packet=("kB", np.mean(config.urllc_bits) / 8e3),
             )
         )
