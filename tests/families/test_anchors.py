@@ -23,7 +23,7 @@ def test_the_expert_is_above_every_rule_in_every_split(name, split):
     family = FAMILIES[name]
     _, episodes, steps = anchors.DEFAULT_SIZE[name]
     # The largest cells take most of the time and have the clearest margin.
-    count = 32 if name == "rb" else 8
+    count = 16 if name == "rb" else 8
     result = measure(family, split, count, episodes, steps, quiet())
     for rule in family.rules:
         ahead, error = result.margin(rule)

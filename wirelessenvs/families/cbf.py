@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from wirelessenvs.cbf.config import CBFConfig
 from wirelessenvs.families.deployment import Family
 
 __all__ = ["CBF"]
@@ -37,6 +38,14 @@ def _draw(law: CBFLaw, key: int, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+def _quantities(config: CBFConfig) -> dict[str, float]:
+    return {
+        "cells": config.num_cells,
+        "correlation": config.correlation,
+        "shadowing (dB)": config.shadowing_db,
+    }
+
+
 _LAW = CBFLaw()
 
 CBF = Family(
@@ -54,6 +63,7 @@ CBF = Family(
         "beyond-fast-fading": replace(_LAW, correlation=(0.3, 0.3)),
     },
     draw=_draw,
+    quantities=_quantities,
     common={"observation": "sweep"},
     rules=("random", "sweep", "fp-causal", "fp-causal-warm"),
     expert="expert",

@@ -41,6 +41,8 @@ class Family:
             is drawn from.
         draw: `draw(law, key, rng)` gives the fields that one deployment fixes; `key` is an integer
             that no other deployment of the family has.
+        quantities: `quantities(config)` names the numbers by which deployments are told apart in
+            pictures and reports; the first is the number of agents.
         common: fields of the configuration that all its deployments share by default.
         rules: policies without learning or hindsight that an expert is compared with.
         expert: policy that data sets are made with and that scores call 100.
@@ -52,6 +54,7 @@ class Family:
     task_id: str
     splits: Mapping[str, Any]
     draw: Callable[[Any, int, np.random.Generator], dict[str, Any]]
+    quantities: Callable[[Any], dict[str, float]]
     common: Mapping[str, Any]
     rules: tuple[str, ...]
     expert: str
@@ -99,6 +102,11 @@ class Deployment:
     def config(self) -> TaskConfig:
         """The task's configuration at this site."""
         return self.configure()
+
+    @property
+    def quantities(self) -> dict[str, float]:
+        """The numbers that tell this deployment from others of its family."""
+        return self.family.quantities(self.config)
 
     @property
     def fingerprint(self) -> str:

@@ -8,10 +8,12 @@ from typing import Any, Final
 import numpy as np
 
 from wirelessenvs.families.deployment import Family
+from wirelessenvs.rb.config import RBConfig
 
 __all__ = ["RB"]
 
-#: Most packets per frame that a node brings on average; it can send 10.
+#: Most packets per frame that a node brings on average. It can send 10: beyond that its queue
+#: would fill up whatever anybody does.
 _HIGHEST_RATE: Final = 8.0
 _NUM_RBS: Final = 40
 
@@ -42,20 +44,26 @@ def _draw(law: RBLaw, key: int, rng: np.random.Generator) -> dict[str, Any]:  # 
     nodes = int(rng.choice(law.sizes))
     load = rng.uniform(*law.load)
     spread = rng.uniform(*law.unevenness) * float(rng.random() < law.uneven)
-    logarithm = rng.standard_normal(nodes)
-    while True:
-        rates = np.exp(spread * logarithm)
-        rates *= load * _NUM_RBS / rates.sum()
-        if rates.max() <= _HIGHEST_RATE or spread < 1e-3:
-            break
-        # A node beyond its radio's limit would fill its queue whatever anybody does.
-        spread *= 0.8
+    rates = np.exp(spread * rng.standard_normal(nodes))
+    # What a node at its limit cannot bring is shared out among the others.
+    for _ in range(200):
+        rates = np.minimum(rates * (load * _NUM_RBS / rates.sum()), _HIGHEST_RATE)
     return {
         "num_nodes": nodes,
         # Rounded: the last bit of an exponential differs between processors.
         "mean_rate": tuple(rates.round(6).tolist()),
         "modulation": rng.uniform(*law.modulation),
         "switch_probability": rng.uniform(*law.switch_probability),
+    }
+
+
+def _quantities(config: RBConfig) -> dict[str, float]:
+    return {
+        "nodes": config.num_nodes,
+        "load": config.offered_load,
+        "unevenness": float(config.node_rates.std() / config.node_rates.mean()),
+        "modulation": config.modulation,
+        "switch probability": config.switch_probability,
     }
 
 
@@ -71,9 +79,10 @@ RB = Family(
         "test": _LAW,
         "beyond-size": replace(_LAW, sizes=(16, 24, 40)),
         "beyond-load": replace(_LAW, load=(0.94, 0.96)),
-        "beyond-unevenness": replace(_LAW, uneven=1.0, unevenness=(1.2, 2.0)),
+        "beyond-unevenness": replace(_LAW, uneven=1.0, unevenness=(1.5, 2.5)),
     },
     draw=_draw,
+    quantities=_quantities,
     common={},
     rules=(
         "random", "round-robin", "demand", "demand-mean", "hysteresis", "mean-field", "maxweight",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from wirelessenvs.families.deployment import Family
+from wirelessenvs.slicing.config import SLICES, SlicingConfig
 
 __all__ = ["SLICING"]
 
@@ -47,6 +48,16 @@ def _draw(law: SlicingLaw, key: int, rng: np.random.Generator) -> dict[str, Any]
     }
 
 
+def _quantities(config: SlicingConfig) -> dict[str, float]:
+    return {
+        "cells": config.num_cells,
+        "users per cell": config.num_users / config.num_cells,
+        **{f"share of {name}": share for name, share in zip(SLICES, config.user_mix, strict=True)},
+        "URLLC packet (kB)": config.urllc_bits[0] / 8e3,
+        "speed factor": config.speeds_mps[0],
+    }
+
+
 _LAW = SlicingLaw()
 
 SLICING = Family(
@@ -63,6 +74,7 @@ SLICING = Family(
         "beyond-urllc": replace(_LAW, mix=((0.1, 0.2), (0.1, 0.2), (0.7, 0.8))),
     },
     draw=_draw,
+    quantities=_quantities,
     common={"reward": "lstm-a2c"},
     rules=("random", "hard", "users", "packets", "bits", "static"),
     expert="expert",
