@@ -257,7 +257,7 @@ class _Controller(_RBPolicy):
 
 
 class Expert(_Controller):
-    """Newsvendor-greedy on estimated rates: the best causal policy shipped.
+    """Newsvendor-greedy on estimated rates: what data sets are made with.
 
     RBs go one by one to the largest P(q_i + G_i >= n_i + 1) with G_i ~ Poisson(r_i), r_i the
     exponentially weighted mean (weight 0.2) of the node's arrivals. Optimal for one frame if the
