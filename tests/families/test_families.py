@@ -34,13 +34,13 @@ PINNED = {
     ("cbf", 0, "beyond-shadowing"): "b47537dc97a3179f",
     ("cbf", 0, "beyond-slow-fading"): "629ccd831da0fc33",
     ("cbf", 0, "beyond-fast-fading"): "28f2740fc990a205",
-    ("slicing", 0, "train"): "f9ae821e8e73cbff",
-    ("slicing", 0, "validation"): "b939d68b5889f958",
-    ("slicing", 0, "test"): "544d576e9f1a5e40",
-    ("slicing", 0, "beyond-size"): "cb187c67396253f4",
-    ("slicing", 0, "beyond-volte"): "9d7779c678538058",
-    ("slicing", 0, "beyond-video"): "7f7b3d1f00bdbaac",
-    ("slicing", 0, "beyond-urllc"): "f46ad4e5f8013c5a",
+    ("slicing", 0, "train"): "b04428eb0c352549",
+    ("slicing", 0, "validation"): "77a90ba2257da9f7",
+    ("slicing", 0, "test"): "1d6d650dfdb09c2b",
+    ("slicing", 0, "beyond-size"): "ca1e0f7acffa83a5",
+    ("slicing", 0, "beyond-volte"): "31c9d1dceb7b9abb",
+    ("slicing", 0, "beyond-video"): "cbb7e6c6318005fa",
+    ("slicing", 0, "beyond-urllc"): "daf381577052b089",
 }
 
 

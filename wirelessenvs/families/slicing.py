@@ -29,7 +29,7 @@ class SlicingLaw:
     sizes: tuple[int, ...] = (7, 19)
     users_per_cell: tuple[float, float] = (50.0, 160.0)
     mix: tuple[tuple[float, float], ...] = ((0.1, 0.4), (0.2, 0.5), (0.3, 0.6))
-    urllc_bytes: tuple[float, float] = (0.1e6, 0.5e6)
+    urllc_bytes: tuple[float, float] = (0.05e6, 0.3e6)
     speed: tuple[float, float] = (0.5, 2.0)
 
 
