@@ -10,6 +10,7 @@ import pytest
 
 import wirelessenvs
 from wirelessenvs.families import FAMILIES, Deployment, deployments, get_family
+from wirelessenvs.families.deployment import FACADES
 from wirelessenvs.joint import JointEnv
 from wirelessenvs.parallel import WirelessParallelEnv
 from wirelessenvs.simulator import Simulator
@@ -146,7 +147,10 @@ def test_every_facade_is_made_at_the_same_site(family):
     firsts = []
     for facade, kind in kinds.items():
         batch = {"num_envs": 2} if facade in ("vector", "simulator") else {}
-        made = site.make(facade, max_steps=5, context=True, **batch)
+        length = {"parallel": "max_cycles", "simulator": "max_steps"}.get(
+            facade, "max_episode_steps"
+        )
+        made = site.make(facade, context=True, **{length: 5}, **batch)
         assert isinstance(made, kind)
         simulator = getattr(made, "simulator", made)
         assert simulator.config == site.configure(max_steps=5, context=True)
@@ -195,8 +199,13 @@ def test_what_a_deployment_fixes_cannot_be_changed():
     site = deployments("rb", "test")[17]
     with pytest.raises(TypeError, match="num_nodes is fixed by deployment rb/test/17"):
         site.make(num_nodes=4)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'nodes'"):
-        site.make("simulator", nodes=4)
+    with pytest.raises(TypeError, match="preset is fixed by deployment rb/test/17"):
+        site.make("simulator", preset="rb-9")
+    for facade in FACADES:
+        with pytest.raises(TypeError, match="unexpected keyword argument 'nodes'"):
+            site.make(facade, nodes=4)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'num_envs'"):
+        site.make("joint", num_envs=4)
     with pytest.raises(ValueError, match="facade must be one of 'parallel', 'joint', 'vector', 's"):
         site.make("batch")
     with pytest.raises(ValueError, match="max_steps must be at least 1, got 0"):

@@ -23,7 +23,15 @@ from wirelessenvs.vector import WirelessVectorEnv
 
 __all__ = ["FACADES", "Deployment", "Deployments", "Family"]
 
-FACADES = ("parallel", "joint", "vector", "simulator")
+#: Every façade with its own arguments; others are fields of the task's configuration.
+FACADES = {
+    "parallel": ("render_mode", "dict_observation"),
+    "joint": ("render_mode",),
+    "vector": ("num_envs", "render_mode", "autoreset_mode"),
+    "simulator": ("num_envs",),
+}
+#: What PettingZoo and Gymnasium call `max_steps`.
+_LENGTHS = ("max_cycles", "max_episode_steps")
 #: Deployments of a split. Splits lie this far apart in the keys that everything is drawn from.
 SPLIT_SIZE = 2**24
 
@@ -121,7 +129,7 @@ class Deployment:
             ValueError: for a value out of bounds.
         """
         for name in overrides:
-            if name in self.fields:
+            if name in self.fields or name == "preset":
                 raise TypeError(f"{name} is fixed by deployment {self.name}: choose another one.")
         fields = {**self.family.common, **overrides, **self.fields}
         return self.family.task.config.from_preset(**fields)
@@ -150,20 +158,18 @@ class Deployment:
             TypeError: for an unknown argument, or a field that the deployment fixes.
         """
         check_choice("facade", facade, FACADES)
-        names = self.family.task.config.__dataclass_fields__
-        overrides = {name: arguments.pop(name) for name in tuple(arguments) if name in names}
-        if facade == "parallel" and "max_cycles" in arguments:
-            overrides["max_steps"] = arguments.pop("max_cycles")
-        config = self.configure(**overrides)
-        if facade == "simulator":
-            return self.family.task.simulator(config, **arguments)
-        arguments["config"] = config
-        task_id = self.family.task_id
+        own = {name: arguments.pop(name) for name in FACADES[facade] if name in arguments}
+        for name in _LENGTHS:
+            if name in arguments:
+                arguments["max_steps"] = arguments.pop(name)
+        config, task = self.configure(**arguments), self.family.task
         if facade == "parallel":
-            return make(task_id, **arguments)
+            return make(task.id, config=config, **own)
         if facade == "joint":
-            return JointEnv(task_id, **arguments)
-        return make_vec(task_id, **arguments)
+            return JointEnv(task.id, config=config, **own)
+        if facade == "vector":
+            return make_vec(task.id, config=config, **own)
+        return task.simulator(config, **own)
 
 
 class Deployments(Sequence[Deployment]):
