@@ -34,6 +34,8 @@ def _draw(law: CBFLaw, key: int, rng: np.random.Generator) -> dict[str, Any]:
         # The key itself: no two deployments of the family share a layout.
         "layout_seed": key,
         "correlation": rng.uniform(*law.correlation),
+        "doppler_hz": None,  # would set the correlation, and so would a slot
+        "slot_s": None,
         "shadowing_db": rng.uniform(*law.shadowing_db),
     }
 

@@ -52,6 +52,7 @@ def _draw(law: RBLaw, key: int, rng: np.random.Generator) -> dict[str, Any]:  # 
         "num_nodes": nodes,
         # Rounded: the last bit of an exponential differs between processors.
         "mean_rate": tuple(rates.round(6).tolist()),
+        "load": None,  # would scale the rates
         "modulation": rng.uniform(*law.modulation),
         "switch_probability": rng.uniform(*law.switch_probability),
     }
