@@ -1,6 +1,7 @@
 """An environment that changes its site at every reset passes what one that stays passes."""
 
 import numpy as np
+import pettingzoo
 import pytest
 from pettingzoo.test import (
     api_test,
@@ -117,6 +118,17 @@ def test_policies_play_the_deployment_of_the_episode():
         policy = make_policy("mean-field", env)
         actions = policy(np.stack([*observations.values()])[None])[0]
         env.step(dict(zip(env.agents, actions, strict=True)))
+
+
+def test_pettingzoo_makes_it_by_name():
+    if not hasattr(pettingzoo, "make"):
+        pytest.skip("this PettingZoo has no registry")
+    made = pettingzoo.make("parallel", "wirelessenvs/family-v0", family="slicing", split="test")
+    made.reset(seed=3)
+    env = family_v0.parallel_env("slicing", "test")
+    env.reset(seed=3)
+    assert made.unwrapped.deployment == env.deployment
+    assert isinstance(pettingzoo.make("aec", "wirelessenvs/family-v0"), pettingzoo.AECEnv)
 
 
 def test_only_the_first_deployments_are_played():
