@@ -120,7 +120,7 @@ def table(results: Sequence[Anchors]) -> str:
 
 
 #: Deployments per split, environments per deployment and steps of each.
-DEFAULT_SIZE = {"rb": (16, 4, 500), "cbf": (16, 1, 50), "slicing": (16, 1, 8)}
+DEFAULT_SIZE = {"rb": (16, 4, 500), "cbf": (16, 1, 50), "slicing": (8, 1, 8)}
 
 
 def _anchors(options: argparse.Namespace) -> None:
