@@ -39,7 +39,7 @@ PINNED = {
     ("slicing", 0, "validation"): "77a90ba2257da9f7",
     ("slicing", 0, "test"): "1d6d650dfdb09c2b",
     ("slicing", 0, "beyond-size"): "ca1e0f7acffa83a5",
-    ("slicing", 0, "beyond-volte"): "31c9d1dceb7b9abb",
+    ("slicing", 0, "beyond-volte"): "b44fb5653303250c",
     ("slicing", 0, "beyond-video"): "cbb7e6c6318005fa",
     ("slicing", 0, "beyond-urllc"): "daf381577052b089",
 }

@@ -69,7 +69,7 @@ SLICING = Family(
         "validation": _LAW,
         "test": _LAW,
         "beyond-size": replace(_LAW, sizes=(37,)),
-        "beyond-volte": replace(_LAW, mix=((0.7, 0.8), (0.1, 0.2), (0.1, 0.2))),
+        "beyond-volte": replace(_LAW, mix=((0.5, 0.6), (0.15, 0.25), (0.15, 0.25))),
         "beyond-video": replace(_LAW, mix=((0.1, 0.2), (0.7, 0.8), (0.1, 0.2))),
         "beyond-urllc": replace(_LAW, mix=((0.1, 0.2), (0.1, 0.2), (0.7, 0.8))),
     },
