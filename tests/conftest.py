@@ -11,6 +11,10 @@ from contextlib import contextmanager
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
+# What experts learn is kept between tests, and away from the user's own cache.
+os.environ.setdefault(
+    "WIRELESSENVS_CACHE", os.path.join(tempfile.gettempdir(), "wirelessenvs-tests")
+)
 
 import hypothesis
 import pytest

@@ -79,7 +79,9 @@ def test_presets_override_defaults_and_arguments_override_presets():
 def test_unknown_presets_and_arguments_list_what_exists():
     with pytest.raises(ValueError, match="preset must be one of 'thin', 'wide', got 'broad'"):
         ToyConfig.from_preset("broad")
-    with pytest.raises(TypeError, match="unexpected keyword argument 'height'; known: max_steps"):
+    with pytest.raises(
+        TypeError, match="unexpected keyword argument 'height'; known: context, max"
+    ):
         ToyConfig.from_preset(height=2)
 
 

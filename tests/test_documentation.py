@@ -18,7 +18,10 @@ README = (ROOT / "README.md").read_text()
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 BLOCKS = [
     block
-    for text in (README, (DOCS / "getting-started.md").read_text())
+    for text in (
+        README,
+        *((DOCS / page).read_text() for page in ("getting-started.md", "deployments.md")),
+    )
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 ]
 # Found by their text: what has no example may need packages that are optional.

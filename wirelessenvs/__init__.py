@@ -9,6 +9,7 @@ Example:
 """
 
 from wirelessenvs.actions import check_actions
+from wirelessenvs.families import deployments
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.policy import Information, Policy, PolicySpec, Privileged
 from wirelessenvs.registration import make, make_vec, register_all
@@ -28,6 +29,7 @@ __all__ = [
     "Simulator",
     "Step",
     "check_actions",
+    "deployments",
     "make",
     "make_policy",
     "make_simulator",

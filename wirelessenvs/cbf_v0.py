@@ -82,6 +82,7 @@ class CBFParallelEnv(WirelessParallelEnv):
     |---|---|---|
     | `preset` | "paper" | "paper", "general" (random layouts, sweep), "cells-7", "cells-37", "cells-61" |
     | `max_steps`, `max_cycles` | 1000 | slots per episode |
+    | `context` | False | append `env.context` to each observation: cells, neighbours, correlation of the fading, shadowing in dB |
     | `num_cells` | 19 | K, a full hexagonal grid: 7, 19, 37, 61, ... |
     | `layout_seed` | 2019 | fixed layout of the published code; None: new layout per episode |
     | `num_antennas` | 3 | N, half-wavelength linear array |

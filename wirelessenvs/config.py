@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from wirelessenvs.checks import check_choice, check_int
+from wirelessenvs.checks import check_choice, check_flag, check_int
 
 __all__ = ["TaskConfig"]
 
@@ -21,9 +21,11 @@ class TaskConfig:
 
     Args:
         max_steps: steps after which an episode is truncated; no task here terminates.
+        context: append the task's context, public numbers of the network, to each observation.
     """
 
     max_steps: int = 1000
+    context: bool = False
 
     #: Presets by name, each a dictionary of the fields that differ from the defaults.
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
@@ -38,6 +40,7 @@ class TaskConfig:
                 value += 0.0  # -0.0 is no scale of NumPy's generators, 0.0 is one
             object.__setattr__(self, field.name, value)
         check_int("max_steps", self.max_steps, 1)
+        check_flag("context", self.context)
 
     @classmethod
     def from_preset(cls: type[C], preset: str | None = None, **overrides: Any) -> C:

@@ -6,11 +6,13 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
 from wirelessenvs.checks import check_choice, shown
 from wirelessenvs.config import TaskConfig
+from wirelessenvs.context import Context
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.simulator import Simulator
 from wirelessenvs.tasks import Task
@@ -63,6 +65,16 @@ class SimulatorFacade:
     def graph(self) -> NeighborGraph:
         """The 1-hop neighbour graph over the agents."""
         return self.simulator.graph
+
+    @property
+    def context(self) -> Context:
+        """Public static numbers of the network, with their names, units and space."""
+        return self.simulator.context
+
+    @property
+    def context_space(self) -> gymnasium.spaces.Box:
+        """Space of one agent's context, shared by all agents and all configurations of a task."""
+        return self.simulator.context.space
 
     @staticmethod
     def _check_options(options: Mapping[str, Any] | None, known: tuple[str, ...] = ()) -> None:

@@ -18,7 +18,7 @@ from wirelessenvs.config import TaskConfig
 from wirelessenvs.facade import RENDER_FPS, RENDER_MODES, SingleFacade
 from wirelessenvs.tasks import get_task
 
-__all__ = ["WirelessParallelEnv", "aec_env"]
+__all__ = ["WirelessParallelEnv", "aec_env", "copy_space"]
 
 
 class WirelessParallelEnv(SingleFacade, ParallelEnv):
@@ -72,8 +72,8 @@ class WirelessParallelEnv(SingleFacade, ParallelEnv):
                 }
             )
         # Each agent owns a copy: seeding one agent's space must not move another's samples.
-        self.observation_spaces = {a: _copy_space(single) for a in self.possible_agents}
-        self.action_spaces = {a: _copy_space(simulator.action_space) for a in self.possible_agents}
+        self.observation_spaces = {a: copy_space(single) for a in self.possible_agents}
+        self.action_spaces = {a: copy_space(simulator.action_space) for a in self.possible_agents}
         self.state_space = simulator.state_space
 
     def observation_space(self, agent: str) -> gymnasium.Space[Any]:
@@ -167,15 +167,16 @@ class WirelessParallelEnv(SingleFacade, ParallelEnv):
         }
 
 
-def _copy_space(space: gymnasium.Space[Any]) -> gymnasium.Space[Any]:
+def copy_space(space: gymnasium.Space[Any]) -> gymnasium.Space[Any]:
+    """An equal space with random numbers of its own."""
     if isinstance(space, gymnasium.spaces.Box):
         return gymnasium.spaces.Box(space.low, space.high, space.shape, space.dtype)
     if isinstance(space, gymnasium.spaces.Discrete):
         return gymnasium.spaces.Discrete(int(space.n), start=int(space.start))
     assert isinstance(space, gymnasium.spaces.Dict)
-    return gymnasium.spaces.Dict({name: _copy_space(part) for name, part in space.items()})
+    return gymnasium.spaces.Dict({name: copy_space(part) for name, part in space.items()})
 
 
-def aec_env(parallel: WirelessParallelEnv) -> AECEnv:
+def aec_env(parallel: ParallelEnv) -> AECEnv:
     """The same environment for PettingZoo's agent-environment-cycle API, call order checked."""
     return wrappers.OrderEnforcingWrapper(parallel_to_aec(parallel))

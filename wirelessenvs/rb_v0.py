@@ -32,9 +32,14 @@ class RBParallelEnv(WirelessParallelEnv):
     With `observation="paper"` only entries 0 and 1. Nothing is scaled. Under
     `arbitration="collision"` entry 2 counts the RBs that nobody else disturbed.
 
+    With `units="fair-share"` entries 0 to 2 are multiples of the node's fair share of the frame,
+    R / N in a cluster. With `context=True` the context follows: number of nodes, fair share in RBs,
+    number of neighbours, the node's mean rate in packets per frame.
+
     ## Action
     `Discrete(num_slots + 1)`: RBs asked for, 0..10. Real numbers are accepted, rounded half away
-    from zero and clipped.
+    from zero and clipped. With `units="fair-share"` a `Box` of one entry instead, 0..10 fair
+    shares: rounded half up to RBs, at most `num_slots`.
 
     ## Step order
     1. Requests a_i. 2. Grants: nodes in turn from node t mod N, n_i = min(a_i, RBs left) (or
@@ -67,6 +72,7 @@ class RBParallelEnv(WirelessParallelEnv):
     |---|---|---|
     | `preset` | "rb-8" | "rb-8", "rb-9", or "conflict" (six links, one channel) |
     | `max_steps`, `max_cycles` | 1000 | frames per episode |
+    | `context` | False | append `env.context` to each observation |
     | `num_nodes` | 8 | nodes N, 2..RBs per frame |
     | `num_slots`, `num_frequencies` | 10, 4 | frame; a node gets at most one RB per slot |
     | `frame_ms` | 25.0 | duration of a frame, for pictures |
@@ -81,6 +87,7 @@ class RBParallelEnv(WirelessParallelEnv):
     | `arbitration` | "rotating" | "rotating", "max-min", "collision" |
     | `conflicts` | None | `(N, N)` 0/1: nodes that cannot share an RB; None: one cluster |
     | `observation` | "full" | "full", "paper" |
+    | `units` | "natural" | "natural", "fair-share" |
     | `reward` | "own" | "own", "neighbors", "global" |
     | `served_reward`, `delay_cost`, `drop_cost`, `waste_cost` | 0.1, 1, 10, 0 | coefficients |
     | `graph` | "ring-2" | also "ring-1", "complete", "geometric", "conflict", "none", a matrix |
@@ -108,6 +115,7 @@ class RBParallelEnv(WirelessParallelEnv):
     | maxweight | central | -1.16 | -2.58 |
     | proportional-fair | central | -2.85 | -4.05 |
     | expert | central | -1.08 | -2.49 |
+    | bayes | central | -0.97 | -2.39 |
     | genie | genie | -0.50 | -1.79 |
     | clairvoyant | clairvoyant | 0.13 | -0.81 |
 

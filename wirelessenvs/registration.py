@@ -37,7 +37,7 @@ def make_vec(task_id: str, num_envs: int = 1, **kwargs: Any) -> WirelessVectorEn
 
 
 def register_all() -> None:
-    """Registers every task with Gymnasium, and with PettingZoo 1.26 or newer."""
+    """Registers every task with Gymnasium, and families, too, with PettingZoo 1.26 or newer."""
     for task in TASKS.values():
         if task.gymnasium_id not in gymnasium.registry:
             gymnasium.register(
@@ -50,9 +50,10 @@ def register_all() -> None:
         from pettingzoo import aec_registry, parallel_registry, register
     except ImportError:  # older PettingZoo has no registry
         return
-    for task in TASKS.values():
-        name = f"wirelessenvs/{task.id}"
+    modules = {task.id: task.module for task in TASKS.values()}
+    for env_id, module in (modules | {"family-v0": "wirelessenvs.family_v0"}).items():
+        name = f"wirelessenvs/{env_id}"
         if name not in parallel_registry:
-            register("parallel", name, f"{task.module}:parallel_env")
+            register("parallel", name, f"{module}:parallel_env")
         if name not in aec_registry:
-            register("aec", name, f"{task.module}:env")
+            register("aec", name, f"{module}:env")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from wirelessenvs.actions import check_actions
 from wirelessenvs.checks import check_int
 from wirelessenvs.config import TaskConfig
+from wirelessenvs.context import Context
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.policy import Information, PolicySpec, Privileged
 from wirelessenvs.streams import Streams, episode_streams
@@ -49,7 +50,7 @@ class Simulator(abc.ABC, Generic[C]):
 
     A subclass calls `super().__init__`, then sets `agents`, `graph`, `observation_space`,
     `action_space` and `state_space`, and implements `_reset_env`, `_observe`, `_advance`,
-    `_state` and `_privileged`.
+    `_state` and `_privileged`. If the task has a context, it ends with `_declare_context`.
     """
 
     #: Name of the task, as in the id of its environments.
@@ -66,6 +67,8 @@ class Simulator(abc.ABC, Generic[C]):
     action_space: gymnasium.spaces.Discrete | gymnasium.spaces.Box
     #: Space of one environment's global state.
     state_space: gymnasium.spaces.Box
+    #: Public static numbers of the network; in the observations if the configuration says so.
+    context: Context
 
     #: Whether real-valued actions for a `Discrete` space are rounded and clipped.
     rounds_real_actions: ClassVar[bool] = False
@@ -77,6 +80,12 @@ class Simulator(abc.ABC, Generic[C]):
         self.elapsed = np.zeros(self.num_envs, np.int64)
         self._entropy: list[int | None] = [None] * self.num_envs
         self._episode = np.zeros(self.num_envs, np.int64)
+
+    def _declare_context(self, context: Context) -> None:
+        """Sets the context, with its place in the observation."""
+        self.context = context
+        if self.config.context:
+            self.observation_space = context.extend(self.observation_space)
 
     @property
     def num_agents(self) -> int:
@@ -125,7 +134,7 @@ class Simulator(abc.ABC, Generic[C]):
             self._reset_env(int(env), episode_streams(running, int(self._episode[env])))
             self._episode[env] += 1
             self.elapsed[env] = 0
-        return self._observe()
+        return self._in_context(self._observe())
 
     def check_seeds(self, seeds: int | Sequence[int | None] | None) -> list[int | None]:
         """Returns one seed or None per environment; raises for anything else."""
@@ -178,7 +187,10 @@ class Simulator(abc.ABC, Generic[C]):
         self.elapsed += active
         observations, rewards, metrics = self._advance(checked, active)
         truncated = active & (self.elapsed >= self.config.max_steps)
-        return Step(observations, rewards, truncated, metrics)
+        return Step(self._in_context(observations), rewards, truncated, metrics)
+
+    def _in_context(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.context.append(observations) if self.config.context else observations
 
     def check_actions(self, actions: Any) -> NDArray[Any]:
         """Returns actions as `(B, N)` int64 or `(B, N, A)` float64; raises if one is illegal."""
@@ -207,7 +219,7 @@ class Simulator(abc.ABC, Generic[C]):
 
     @abc.abstractmethod
     def _observe(self) -> NDArray[np.float32]:
-        """`(B, N, D)` current observations, in a fresh array."""
+        """`(B, N, D)` current observations without the context, in a fresh array."""
 
     @abc.abstractmethod
     def _advance(

@@ -89,6 +89,7 @@ class SlicingParallelEnv(WirelessParallelEnv):
     | argument | default | meaning |
     |---|---|---|
     | `max_steps` | 1000 | windows per episode |
+    | `context` | False | append `env.context` to each observation: cells, neighbours, users per cell, share of each class, URLLC packet in kB |
     | `num_cells` | 19 | cells: 1, 7, 19, 37, 61, ... |
     | `num_users` | 2000 | subscribers in the area |
     | `cell_radius_m` | 40 | circumradius of a cell |

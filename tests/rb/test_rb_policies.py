@@ -38,12 +38,14 @@ def observe(queues, generated=0, granted=0):
 # ------------------------------------------------------------- allocation
 
 
-def greedy(queues, rates, prices=(1.1, 0.0), num_slots=10, num_frequencies=4):
+def greedy(queues, rates, prices=(1.1, 0.0), num_slots=10, num_frequencies=4, weights=None):
     counts = np.empty((1, len(queues)), np.int64)
+    rates = np.atleast_2d(np.asarray(rates, float))
     conflicts = ~np.eye(len(queues), dtype=bool)
     newsvendor(
         np.asarray(queues)[None],
-        np.asarray(rates, float)[None],
+        rates[None],
+        np.ones((1, *rates.shape)) if weights is None else weights[None],
         np.array(prices),
         num_slots,
         num_frequencies,

@@ -117,7 +117,8 @@ class Sweep(CBFPolicy):
             )
 
     def _act(self, observations: NDArray[np.float32], privileged: Any) -> NDArray[Any]:
-        gains = observations[..., self.config.num_official_features :]
+        first = self.config.num_official_features
+        gains = observations[..., first : first + self.config.num_beams]
         return self.at_full_power(gains.argmax(-1))
 
 

@@ -19,6 +19,7 @@ from wirelessenvs.cbf.layout import (
     random_layout,
 )
 from wirelessenvs.cbf.spaces import feature_scaling, observation_bounds
+from wirelessenvs.context import Context
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.policy import Information, PolicySpec, Privileged
 from wirelessenvs.simulator import Simulator
@@ -108,6 +109,15 @@ class CBFSimulator(Simulator[CBFConfig]):
             layout = published_layout(config)
             self.ue_positions[:] = layout.ue_positions
             self._factors[0] = fading_factors(layout, antennas)
+        self._declare_context(
+            Context.of(
+                cells,
+                num_cells=("cells", cells),
+                neighbors=("cells", self._hexagonal.degrees),
+                correlation=("", config.rho),
+                shadowing_db=("dB", config.shadowing_db),
+            )
+        )
 
     def _make_spaces(self) -> None:
         config = self.config

@@ -10,6 +10,7 @@ from wirelessenvs.rb.kernels import Flags, Ints, Reals, best_slot
 
 __all__ = [
     "colors",
+    "filter_modes",
     "longest_first",
     "max_weight",
     "maximal_independent_sets",
@@ -77,6 +78,7 @@ def _try_to_give(
 def newsvendor(
     queues: Ints,
     rates: Reals,
+    weights: Reals,
     prices: Reals,
     slots: int,
     frequencies: int,
@@ -86,13 +88,15 @@ def newsvendor(
 ) -> None:
     """Gives RBs one by one to the node most likely to use one more.
 
-    The k-th RB of node i is used with probability P(q_i + G_i >= k), G_i ~ Poisson(rate_i), which
-    falls with k: giving RBs in the order of these marginals maximises the expected packets served
-    in the frame. Ties go to the longer queue, then to the lower index.
+    The k-th RB of node i is used with probability P(q_i + G_i >= k), which falls with k: giving RBs
+    in the order of these marginals maximises the expected packets served in the frame. G_i is
+    Poisson with the rate of one of M modes, each with its probability. Ties go to the longer queue,
+    then to the lower index.
 
     Args:
         queues: `(B, N)` int64 packets known to be there.
-        rates: `(B, N)` float64 expected arrivals; 0 where nothing more can come.
+        rates: `(B, M, N)` float64 expected arrivals in each mode; 0 where nothing more can come.
+        weights: `(B, M, N)` float64 probabilities of the modes.
         prices: [gain per packet served, loss per RB wasted]: an RB that loses more than it gains
             stays free.
         slots: S, most RBs of a node.
@@ -102,7 +106,8 @@ def newsvendor(
         counts: `(B, N)` int64 output.
     """
     batch, n = queues.shape
-    pmf = np.empty(n)
+    modes = rates.shape[1]
+    pmf = np.empty((modes, n))  # weighted by the modes' probabilities
     tail = np.empty(n)  # P(q_i + G_i >= next RB); negative once node i can take no more
     beyond = np.empty(n, np.int64)  # next RB minus queue: arrivals that must come for it
     placed = np.empty((0 if single else n, slots), np.int64)
@@ -111,9 +116,10 @@ def newsvendor(
         placed[:] = -1
         left = slots * frequencies
         for i in range(n):
-            pmf[i] = np.exp(-rates[b, i])
+            for m in range(modes):
+                pmf[m, i] = weights[b, m, i] * np.exp(-rates[b, m, i])
             beyond[i] = 1 - queues[b, i]
-            tail[i] = 1.0 if beyond[i] <= 0 else 1.0 - pmf[i]
+            tail[i] = 1.0 if beyond[i] <= 0 else 1.0 - pmf[:, i].sum()
         while True:
             best = 0
             for i in range(1, n):
@@ -134,11 +140,46 @@ def newsvendor(
             if counts[b, best] == slots:
                 tail[best] = -1.0
             elif beyond[best] == 1:
-                tail[best] = 1.0 - pmf[best]
+                tail[best] = 1.0 - pmf[:, best].sum()
             elif beyond[best] > 1:
-                pmf[best] *= rates[b, best] / (beyond[best] - 1)
                 # The tail of the series cancels to within rounding; below that nothing is left.
-                tail[best] -= pmf[best]
+                for m in range(modes):
+                    pmf[m, best] *= rates[b, m, best] / (beyond[best] - 1)
+                    tail[best] -= pmf[m, best]
+
+
+@njit(nogil=True)
+def filter_modes(beliefs: Reals, generated: Ints, rates: Reals, switch_probability: float) -> None:
+    """One step of the forward recursion for each node's hidden two-state traffic mode.
+
+    By Bayes' rule on the Poisson count of a frame, then the chain's own step: the exact
+    distribution of the mode behind the next frame, given all counts so far.
+
+    Args:
+        beliefs: `(B, N)` probability of the high mode behind the frame that was played; holds that
+            of the next frame afterwards.
+        generated: `(B, N)` packets that arrived in the frame.
+        rates: `(2, N)` packets per frame in the low and the high mode.
+        switch_probability: per frame.
+    """
+    batch, n = beliefs.shape
+    for b in range(batch):
+        for i in range(n):
+            low, high, count = rates[0, i], rates[1, i], generated[b, i]
+            if high == 0.0:
+                odds = 1.0
+            elif low == 0.0:
+                # Log of 0 has no place in the ratio below: only the high mode makes packets.
+                odds = np.exp(-high) if count == 0 else np.inf
+            else:
+                odds = np.exp(count * np.log(high / low) - (high - low))
+            chance = beliefs[b, i]
+            if chance == 1.0 or odds == np.inf:
+                # In the limits the ratio below is 0 / 0 or inf / inf.
+                known = 1.0 if chance > 0.0 else 0.0
+            else:
+                known = chance * odds / (chance * odds + 1.0 - chance)
+            beliefs[b, i] = known + switch_probability * (1.0 - 2.0 * known)
 
 
 @njit(nogil=True)

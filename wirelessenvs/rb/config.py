@@ -21,11 +21,12 @@ from wirelessenvs.checks import (
 )
 from wirelessenvs.config import TaskConfig
 
-__all__ = ["ARBITRATIONS", "GRAPHS", "OBSERVATIONS", "REWARDS", "TRAFFICS", "RBConfig"]
+__all__ = ["ARBITRATIONS", "GRAPHS", "OBSERVATIONS", "REWARDS", "TRAFFICS", "UNITS", "RBConfig"]
 
 TRAFFICS = ("mmpp", "poisson", "bernoulli", "trace")
 ARBITRATIONS = ("rotating", "max-min", "collision")
 OBSERVATIONS = ("full", "paper")
+UNITS = ("natural", "fair-share")
 REWARDS = ("own", "neighbors", "global")
 GRAPHS = ("ring-2", "ring-1", "complete", "geometric", "conflict", "none")
 
@@ -81,6 +82,9 @@ class RBConfig(TaskConfig):
         conflicts: `(N, N)` symmetric 0/1 matrix of nodes that cannot share an RB, several clusters
             on the same frequencies. None: one cluster, nobody shares.
         observation: "full" (arrivals, queue, grant, age) or "paper" (arrivals, queue).
+        units: "natural" (packets and RBs), or "fair-share": observed packets and RBs, and the RBs
+            asked for, are multiples of the node's fair share of the frame, R / N in a cluster. A
+            request becomes RBs by rounding half up, at most `num_slots`.
         reward: "own", the mean over the node and its neighbours ("neighbors"), or the mean over
             all nodes ("global").
         served_reward: reward per packet served.
@@ -111,6 +115,7 @@ class RBConfig(TaskConfig):
     arbitration: str = "rotating"
     conflicts: Matrix | NDArray[Any] | None = None
     observation: str = "full"
+    units: str = "natural"
     reward: str = "own"
     served_reward: float = 0.1
     delay_cost: float = 1.0
@@ -152,6 +157,7 @@ class RBConfig(TaskConfig):
         self._check_per_node("erasure_probability", 1.0)
         check_choice("arbitration", self.arbitration, ARBITRATIONS)
         check_choice("observation", self.observation, OBSERVATIONS)
+        check_choice("units", self.units, UNITS)
         check_choice("reward", self.reward, REWARDS)
         check_real("served_reward", self.served_reward)
         check_real("delay_cost", self.delay_cost)
@@ -240,6 +246,11 @@ class RBConfig(TaskConfig):
         if self.load is not None:
             rates *= self.load * self.num_rbs / rates.sum()
         return rates
+
+    @property
+    def fair_shares(self) -> NDArray[np.float64]:
+        """`(N,)` RBs over the nodes that compete for them: R / N in a cluster."""
+        return self.num_rbs / (1.0 + self.conflict_matrix.sum(1))
 
     @property
     def mode_rates(self) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from wirelessenvs.policy import Information, Policy, PolicySpec
 from wirelessenvs.rb.allocation import (
     colors,
+    filter_modes,
     longest_first,
     max_weight,
     maximal_independent_sets,
@@ -45,6 +47,19 @@ class _RBPolicy(Policy):
     def reset(self, mask: NDArray[np.bool_] | None = None) -> None:
         self._fresh[slice(None) if mask is None else mask] = True
 
+    def _act(self, observations: NDArray[np.float32], privileged: Any) -> NDArray[Any]:
+        if self.config.units == "natural":
+            return self._requests(observations, privileged)
+        # Rules count packets and RBs; rounding takes back what float32 has cost.
+        shares = self.config.fair_shares
+        counts = np.rint(observations[..., :3] * shares[:, None])
+        requests = self._requests(counts.astype(np.float32), privileged) / shares
+        return np.minimum(requests[..., None], self.spec.action_space.high)  # type: ignore[union-attr]
+
+    @abc.abstractmethod
+    def _requests(self, observations: NDArray[np.float32], privileged: Any) -> Counts:
+        """`(B, N)` RBs asked for, from observations in packets and RBs."""
+
     def _whole(self, requests: Reals) -> Counts:
         """Requests rounded to the nearest whole number, within 0..S."""
         return np.clip(np.floor(requests + 0.5), 0, self.config.num_slots).astype(np.int64)
@@ -76,7 +91,7 @@ class Random(_RBPolicy):
         super().__init__(spec, num_envs, seed)
         self._rng = np.random.default_rng(seed)
 
-    def _act(self, observations: NDArray[np.float32], privileged: None) -> Counts:
+    def _requests(self, observations: NDArray[np.float32], privileged: None) -> Counts:
         return self._rng.integers(0, self.config.num_slots + 1, observations.shape[:2])
 
 
@@ -95,7 +110,7 @@ class RoundRobin(_RBPolicy):
         self._colors = colors(self.config.conflict_matrix)
         self._frames = np.zeros(num_envs, np.int64)
 
-    def _act(self, observations: NDArray[np.float32], privileged: None) -> Counts:
+    def _requests(self, observations: NDArray[np.float32], privileged: None) -> Counts:
         self._frames[self._fresh] = 0
         self._fresh[:] = False
         most, count = self.config.num_slots, int(self._colors.max()) + 1
@@ -113,7 +128,7 @@ class Demand(_RBPolicy):
     name: ClassVar[str] = "demand"
     information: ClassVar[Information] = Information.LOCAL
 
-    def _act(self, observations: NDArray[np.float32], privileged: None) -> Counts:
+    def _requests(self, observations: NDArray[np.float32], privileged: None) -> Counts:
         return self._whole(observations[..., QUEUE].astype(np.float64))
 
 
@@ -123,7 +138,7 @@ class DemandMean(_RBPolicy):
     name: ClassVar[str] = "demand-mean"
     information: ClassVar[Information] = Information.LOCAL
 
-    def _act(self, observations: NDArray[np.float32], privileged: None) -> Counts:
+    def _requests(self, observations: NDArray[np.float32], privileged: None) -> Counts:
         return self._whole(observations[..., QUEUE] + self.config.node_rates)
 
 
@@ -150,7 +165,7 @@ class Hysteresis(_RBPolicy):
         self._used = np.zeros(shape)
         self._queue = np.zeros(shape)
 
-    def _act(self, observations: NDArray[np.float32], privileged: None) -> Counts:
+    def _requests(self, observations: NDArray[np.float32], privileged: None) -> Counts:
         queue = observations[..., QUEUE].astype(np.float64)
         granted = observations[..., GRANTED] if self.config.observation == "full" else self._cells
         served = self._queue + observations[..., GENERATED] - queue
@@ -195,10 +210,10 @@ class MeanField(_RBPolicy):
     def __init__(self, spec: PolicySpec, num_envs: int = 1, seed: int = 0) -> None:
         super().__init__(spec, num_envs, seed)
         self._rates = _MeanEstimate(num_envs, self.config.node_rates, RATE_WEIGHT)
-        self._share = self.config.num_rbs / (1 + self.config.conflict_matrix.sum(1))
+        self._share = self.config.fair_shares
         self._confidence = spec.graph.degrees / (spec.graph.degrees + 1)
 
-    def _act(self, observations: NDArray[np.float32], privileged: None) -> Counts:
+    def _requests(self, observations: NDArray[np.float32], privileged: None) -> Counts:
         rates = self._rates.update(observations[..., GENERATED], self._fresh)
         self._fresh[:] = False
         return mean_field(
@@ -221,11 +236,16 @@ class _Controller(_RBPolicy):
         self._single = config.conflicts is None
         self._prices = np.array([config.served_reward + config.delay_cost, config.waste_cost])
 
-    def _newsvendor(self, queues: Counts, rates: Reals) -> Counts:
+    def _newsvendor(self, queues: Counts, rates: Reals, weights: Reals | None = None) -> Counts:
+        """Counts for `(B, N)` rates, or for `(B, M, N)` rates of modes with their weights."""
+        if weights is None:
+            rates = rates[:, None]
+            weights = np.ones(rates.shape)
         counts = np.empty_like(queues)
         newsvendor(
             queues,
             rates,
+            weights,
             self._prices,
             self.config.num_slots,
             self.config.num_frequencies,
@@ -237,7 +257,7 @@ class _Controller(_RBPolicy):
 
 
 class Expert(_Controller):
-    """Newsvendor-greedy on estimated rates: the best causal policy shipped.
+    """Newsvendor-greedy on estimated rates: what data sets are made with.
 
     RBs go one by one to the largest P(q_i + G_i >= n_i + 1) with G_i ~ Poisson(r_i), r_i the
     exponentially weighted mean (weight 0.2) of the node's arrivals. Optimal for one frame if the
@@ -251,10 +271,50 @@ class Expert(_Controller):
         super().__init__(spec, num_envs, seed)
         self._rates = _MeanEstimate(num_envs, self.config.node_rates, RATE_WEIGHT)
 
-    def _act(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
+    def _requests(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
         rates = self._rates.update(privileged.generated, self._fresh)
         self._fresh[:] = False
         return self._newsvendor(privileged.queues, rates)
+
+
+class Bayes(_Controller):
+    """Newsvendor-greedy on all that can be known of the coming frame's arrivals.
+
+    Like `expert`, but with the exact law instead of an average: the forward recursion of each
+    node's hidden traffic mode gives the mode's distribution for the frame to come, and G_i is the
+    mixture of both modes' Poisson laws. With traffic of one mode that law never changes. It knows
+    the parameters of the traffic, as a genie's filter would; the modes themselves it must infer.
+    """
+
+    name: ClassVar[str] = "bayes"
+    information: ClassVar[Information] = Information.CENTRAL
+
+    def __init__(self, spec: PolicySpec, num_envs: int = 1, seed: int = 0) -> None:
+        super().__init__(spec, num_envs, seed)
+        if self.config.traffic not in ("mmpp", "poisson"):
+            raise ValueError(
+                f"policy 'bayes' needs traffic 'mmpp' or 'poisson', got {self.config.traffic!r}."
+            )
+        self._rates = self.config.mode_rates
+        # The chain is symmetric: both modes are equally likely before the first frame.
+        self._high = np.full((num_envs, spec.num_agents), 0.5)
+
+    @property
+    def beliefs(self) -> Reals:
+        """`(B, N)` probability that a node's traffic is in its high mode in the coming frame."""
+        return self._high.copy()
+
+    def _requests(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
+        weights = np.ones((self.num_envs, *self._rates.shape))
+        if len(self._rates) == 2:
+            filter_modes(
+                self._high, privileged.generated, self._rates, self.config.switch_probability
+            )
+            self._high[self._fresh] = 0.5
+            weights[:, 0], weights[:, 1] = 1 - self._high, self._high
+        self._fresh[:] = False
+        rates = np.broadcast_to(self._rates, weights.shape)
+        return self._newsvendor(privileged.queues, np.ascontiguousarray(rates), weights)
 
 
 class Genie(_Controller):
@@ -263,7 +323,7 @@ class Genie(_Controller):
     name: ClassVar[str] = "genie"
     information: ClassVar[Information] = Information.GENIE
 
-    def _act(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
+    def _requests(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
         assert privileged.rates is not None
         return self._newsvendor(privileged.queues, privileged.rates)
 
@@ -274,7 +334,7 @@ class Clairvoyant(_Controller):
     name: ClassVar[str] = "clairvoyant"
     information: ClassVar[Information] = Information.CLAIRVOYANT
 
-    def _act(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
+    def _requests(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
         assert privileged.arrivals is not None
         packets = privileged.queues + privileged.arrivals
         return self._newsvendor(packets, np.zeros(packets.shape))
@@ -296,7 +356,7 @@ class MaxWeight(_Controller):
         if not self._single:
             self._sets = maximal_independent_sets(self._conflicts, 20_000)
 
-    def _act(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
+    def _requests(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
         config = self.config
         queues, frame = privileged.queues, privileged.frame
         counts = np.empty_like(queues)
@@ -321,7 +381,7 @@ class ProportionalFair(_Controller):
         super().__init__(spec, num_envs, seed)
         self._throughput = _MeanEstimate(num_envs, self.config.node_rates, self.weight)
 
-    def _act(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
+    def _requests(self, observations: NDArray[np.float32], privileged: RBView) -> Counts:
         throughput = self._throughput.update(privileged.served, self._fresh)
         self._fresh[:] = False
         counts = np.empty_like(privileged.queues)
@@ -350,6 +410,7 @@ POLICIES: dict[str, type[Policy]] = {
         MaxWeight,
         ProportionalFair,
         Expert,
+        Bayes,
         Genie,
         Clairvoyant,
     )

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from wirelessenvs.context import Context
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.policy import Information
 from wirelessenvs.rb.config import RBConfig
@@ -85,6 +86,8 @@ class RBSimulator(Simulator[RBConfig]):
         n, slots = config.num_nodes, config.num_slots
         self.agents = tuple(f"node_{i}" for i in range(n))
         self.graph = self._make_graph()
+        #: `(N, D)` what an entry of an observation is counted in; None for natural units.
+        self._units: NDArray[np.float32] | None = None
         self.action_space = gymnasium.spaces.Discrete(slots + 1)
 
         self._table = arrival_table(config) if config.trace is None else np.ones((1, n, 1))
@@ -124,8 +127,30 @@ class RBSimulator(Simulator[RBConfig]):
         entries = [most, config.queue_capacity, slots, np.iinfo(self._stamps.dtype).max]
         high = np.array(entries[: self._width], np.float32)
         self.observation_space = gymnasium.spaces.Box(np.zeros_like(high), high, dtype=np.float32)
+        if config.units == "fair-share":
+            self._use_fair_shares()
         bounds = np.concatenate([np.tile(high, n), np.ones(n, np.float32)])
         self.state_space = gymnasium.spaces.Box(np.zeros_like(bounds), bounds, dtype=np.float32)
+        self._declare_context(
+            Context.of(
+                n,
+                num_nodes=("nodes", n),
+                fair_share=("RBs per frame", config.fair_shares),
+                neighbors=("nodes", self.graph.degrees),
+                mean_rate=("packets per frame", config.node_rates),
+            )
+        )
+
+    def _use_fair_shares(self) -> None:
+        """Observations and actions in multiples of the fair share."""
+        shares = self.config.fair_shares.astype(np.float32)
+        self._units = np.ones((self.num_agents, self._width), np.float32)
+        self._units[:, :3] = shares[:, None]  # all but the age
+        high = self.observation_space.high / self._units.min(0)
+        self.observation_space = gymnasium.spaces.Box(np.zeros_like(high), high, dtype=np.float32)
+        # The same in every cluster: fair shares are one RB or more where all nodes compete.
+        most = np.float32(self.config.num_slots * max(1.0, (1 / shares).max()))
+        self.action_space = gymnasium.spaces.Box(0.0, most, (1,), np.float32)
 
     @property
     def _width(self) -> int:
@@ -203,6 +228,9 @@ class RBSimulator(Simulator[RBConfig]):
     def _advance(
         self, actions: NDArray[Any], active: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+        if self._units is not None:
+            wanted = np.floor(actions[..., 0] * self.config.fair_shares + 0.5)
+            actions = np.minimum(wanted, self.config.num_slots).astype(np.int64)
         if self._places:
             place(
                 actions,
@@ -237,15 +265,18 @@ class RBSimulator(Simulator[RBConfig]):
             # At once, not when needed: a clairvoyant policy may look at the next arrivals first.
             for env in np.flatnonzero(self._clocks[:, 1] == BLOCK):
                 self._draw_block(int(env))
+        if self._units is not None:
+            observations /= self._units
         rewards, *metrics = values
         return observations, rewards, dict(zip(self.metric_names, metrics, strict=True))
 
     # ------------------------------------------------------------------ views
     def _observe(self) -> NDArray[np.float32]:
-        return self._nodes[..., : self._width].astype(np.float32)
+        counts = self._nodes[..., : self._width].astype(np.float32)
+        return counts if self._units is None else counts / self._units
 
     def _state(self) -> NDArray[np.float32]:
-        flat = self._observe().reshape(self.num_envs, -1)
+        flat = self._nodes[..., : self._width].astype(np.float32).reshape(self.num_envs, -1)
         return np.concatenate([flat, self.modes.astype(np.float32)], axis=1)
 
     def _coming(self, block: NDArray[Any]) -> NDArray[np.int64]:

@@ -8,10 +8,13 @@ can use: the law of (satisfaction, spectral efficiency) given blocks and last de
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
+import math
 import numbers
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -22,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from wirelessenvs.command import replacing
 from wirelessenvs.slicing.config import SlicingConfig
 from wirelessenvs.slicing.rewards import (
     SE_WEIGHT,
@@ -38,7 +42,7 @@ from wirelessenvs.slicing.rewards import (
 from wirelessenvs.slicing.simulator import SlicingSimulator
 from wirelessenvs.slicing.splits import block_splits
 
-__all__ = ["SHIPPED", "SliceModel", "learn", "slice_model"]
+__all__ = ["SHIPPED", "SliceModel", "cache_folder", "learn", "slice_model"]
 
 #: Configurations whose models ship with the package: file name, preset, overrides.
 SHIPPED: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
@@ -53,8 +57,12 @@ SHIPPED: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("small", "small", {}),
 )  # fmt: skip
 #: Fields that change neither the physics nor the reward.
-_IRRELEVANT: Final = ("max_steps", "observation", "action", "history", "num_threads")
+_IRRELEVANT: Final = ("max_steps", "context", "observation", "action", "history", "num_threads")
 _NUM_BINS: Final = 8
+#: Of a model that does not ship: episodes, windows of a cell in all, and every how many numbers of
+#: blocks. A tenth of the time of `learn`'s own defaults, for 1 % of the expert's reward.
+_SAMPLES: Final = (16, 1200, 4)
+_RECIPE: Final = "x".join(map(str, _SAMPLES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,12 +176,24 @@ def fingerprint(config: SlicingConfig) -> str:
 
 
 def learn(
-    config: SlicingConfig, episodes: int = 8, windows: int = 16, seed: int = 900_000
+    config: SlicingConfig,
+    episodes: int = 8,
+    windows: int = 16,
+    seed: int = 900_000,
+    every: int = 1,
 ) -> SliceModel:
     """Learns a model from `episodes * windows` simulated windows of every cell.
 
     Splits are random, so that carried-over queues and interference are met in all states. The seed
     is none that evaluations use (`wirelessenvs.seeds`).
+
+    Args:
+        config: of the task.
+        episodes: simulated side by side.
+        windows: of each episode.
+        seed: of the first episode.
+        every: simulate windows for every so many numbers of resource blocks only; outcomes between
+            them are linear interpolations.
     """
     plain = dataclasses.replace(config, action="discrete", observation="paper", history=1)
     simulator = SlicingSimulator(plain, episodes)
@@ -185,9 +205,12 @@ def learn(
     total = np.zeros(len(splits))
     assert simulator.splits is not None
     for _ in range(windows):
-        tables = simulator.window_tables()
+        tables = simulator.window_tables(every)
         demands.append(observations.reshape(-1, 3).astype(np.float64))
-        ssr, se = tables.ssr.reshape(-1, 3, choices.size), tables.se.reshape(-1, 3, choices.size)
+        ssr, se = (
+            _between(tables.choices, values.reshape(-1, 3, tables.choices.size), choices)
+            for values in (tables.ssr, tables.se)
+        )
         ssrs.append(ssr)
         ses.append(se)
         for cell in range(len(ssr)):
@@ -200,6 +223,16 @@ def learn(
         fingerprint(config), choices, np.concatenate(demands), np.concatenate(ssrs),
         np.concatenate(ses), splits[int(np.argmax(total))],
     )  # fmt: skip
+
+
+def _between(
+    known: NDArray[np.int32], values: NDArray[np.float64], wanted: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Values `(..., R)` at `known` numbers of blocks, linear between them, at the `wanted` ones."""
+    if known.size == wanted.size:
+        return values
+    weights = np.stack([np.interp(wanted, known, row) for row in np.eye(known.size)])
+    return values @ weights
 
 
 def _summary(
@@ -245,13 +278,33 @@ def _shipped() -> dict[str, SliceModel]:
     return models
 
 
+def cache_folder() -> Path:
+    """Where learnt models are kept: `WIRELESSENVS_CACHE`, or the user's cache folder."""
+    chosen = os.environ.get("WIRELESSENVS_CACHE")
+    if chosen:
+        return Path(chosen)
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path("~/.cache").expanduser()) / "wirelessenvs"
+
+
 @functools.lru_cache(maxsize=32)
 def _learnt(config: SlicingConfig) -> SliceModel:
-    return learn(config)
+    """From the cache folder, or learnt and put there as far as it can be read and written."""
+    path = cache_folder() / f"slicing-v0-{_RECIPE}-{fingerprint(config)}.npz"
+    # A damaged file raises whatever its bytes lead to: learnt anew.
+    with contextlib.suppress(Exception):
+        return SliceModel.load(path)
+    episodes, samples, every = _SAMPLES
+    model = learn(config, episodes, math.ceil(samples / episodes / config.num_cells), every=every)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial:
+            model.save(partial)
+    return model
 
 
 def slice_model(config: SlicingConfig) -> SliceModel:
-    """The model of a configuration: shipped, or learnt on first use (seconds to a minute)."""
+    """The model of a configuration: shipped, kept in `cache_folder`, or learnt now (seconds)."""
     known = _shipped().get(fingerprint(config))
     if known is not None:
         return known

@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from wirelessenvs.context import Context
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.policy import Information, Privileged
 from wirelessenvs.simulator import Simulator
@@ -166,6 +167,20 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         self.load = np.zeros((b, n))
         self._counts = np.zeros((b, n, 3, len(COUNTS)), np.int64)
         self._rates = np.zeros((b, n, 3))
+        shares = np.array(config.user_mix) / sum(config.user_mix)
+        self._declare_context(
+            Context.of(
+                n,
+                num_cells=("cells", n),
+                neighbors=("cells", self.graph.degrees),
+                users_per_cell=("users", u / n),
+                **{
+                    f"share_{s}": ("of users", share)
+                    for s, share in zip(SLICES, shares, strict=True)
+                },
+                urllc_packet=("kB", np.mean(config.urllc_bits) / 8e3),
+            )
+        )
 
     def _set_spaces(self) -> None:
         config = self.config
@@ -334,15 +349,20 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         tables = self.window_tables() if information is Information.CLAIRVOYANT else None
         return SlicingView(information, self._users_per_slice(), self._queued_per_slice(), tables)
 
-    def window_tables(self) -> WindowTables:
+    def window_tables(self, every: int = 1) -> WindowTables:
         """Simulates the coming window under every allocation, on its own random numbers.
 
         Given a split, the slices of a cell do not interact: one run per slice and number of
         resource blocks tells the outcome of every split. Nothing in the simulator changes.
+
+        Args:
+            every: tabulate only every so many numbers of resource blocks, and the last.
         """
         config = self.config
         b, n = self.num_envs, self.num_agents
         choices, splits = block_splits(self.blocks)
+        if every > 1:
+            choices = np.unique(np.append(choices[::every], choices[-1]))
         counts = np.zeros((b * n, 3, choices.size, len(COUNTS)), np.int64)
         rates = np.zeros((b * n, 3, choices.size))
         tabulate_windows(
