@@ -22,7 +22,7 @@ help:
 	@echo "make lint      ruff, mypy, and the documentation without a warning"
 	@echo "make docs      the documentation as a site, in build/docs"
 	@echo "make bench     steps per second, here and against other packages"
-	@echo "make pictures  the animations of the README"
+	@echo "make pictures  the animations of the README, and pictures of the families"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -84,6 +84,7 @@ pictures: $(VENV)/.installed-render
 	$(BIN)/python -m wirelessenvs.play cbf-v0 --policy fp --steps 12 --fps 2 --gif docs/images/cbf.gif
 	$(BIN)/python -m wirelessenvs.play rb-v0 --policy expert --steps 30 --gif docs/images/rb.gif
 	$(BIN)/python -m wirelessenvs.play slicing-v0 --policy expert --steps 12 --fps 2 --gif docs/images/slicing.gif
+	for family in rb cbf slicing; do $(BIN)/python -m wirelessenvs.families $$family --png docs/images/family-$$family.png; done
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

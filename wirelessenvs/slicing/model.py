@@ -60,7 +60,7 @@ SHIPPED: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
 _IRRELEVANT: Final = ("max_steps", "context", "observation", "action", "history", "num_threads")
 _NUM_BINS: Final = 8
 #: Of a model that does not ship: episodes, windows of a cell in all, and every how many numbers of
-#: blocks. A tenth of the time of `learn`'s own defaults, for 1 % of the expert's reward.
+#: blocks. A seventh of the time of `learn`'s own defaults, for 1 % of the expert's reward.
 _SAMPLES: Final = (16, 1200, 4)
 _RECIPE: Final = "x".join(map(str, _SAMPLES))
 
