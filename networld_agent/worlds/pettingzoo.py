@@ -49,6 +49,8 @@ class PettingZooWorlds:
         for _ in range(num_envs):
             try:
                 self._envs.append(make())
+            except ImportError:
+                raise  # says what to install
             except Exception as error:
                 raise ValueError(f"{task} cannot be made: {_told(error)}.") from error
         first = self._envs[0]
