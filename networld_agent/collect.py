@@ -73,8 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "environment from a factory (default: expert)",
     )
     parser.add_argument(
-        "--epsilon", type=float, default=0.05, help="share of random actions (default: 0.05)"
-    )
+        "--epsilon", type=float,
+        help="share of random actions (default: 0.3 of the tier rule, 0.05 of others)",
+    )  # fmt: skip
     parser.add_argument("--episodes", type=int, default=100, help="default: 100")
     parser.add_argument("--steps", type=int, default=1000, help="of each episode (default: 1000)")
     parser.add_argument(

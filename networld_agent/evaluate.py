@@ -134,17 +134,20 @@ def _tune(options: argparse.Namespace, worlds: Worlds, seeds: Sequence[int]) -> 
             path, worlds, seeds, steps, planner_config(options.plan), options.device,
             options.warm_up,
         )  # fmt: skip
-        print("| temperature | scale | steps | reward | gain over unguided [95 %] |")
-        print("|---|---|---|---|---|")
+        print("| temperature | scale | steps | values | reward | gain over unguided [95 %] |")
+        print("|---|---|---|---|---|---|")
         for trial in trials:
             low, high = trial.gain_interval
             gain = f"{trial.gain:.4f} [{low:.4f}, {high:.4f}]"
             setting = f"{trial.temperature:g} | {trial.scale:g} | {trial.denoising_steps}"
+            setting += " | -" if trial.value_scale is None else f" | {trial.value_scale:g}"
             print(f"| {setting} | {trial.reward:.4f} | {gain} |")
         best = best_trial(trials)
         print(
             f"\nstored temperature {best.temperature:g}, scale {best.scale:g}, "
-            f"{best.denoising_steps} denoising steps with {path}"
+            f"{best.denoising_steps} denoising steps"
+            + ("" if best.value_scale is None else f", weight {best.value_scale:g} of values")
+            + f" with {path}"
         )
 
 
@@ -220,8 +223,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument(
         "--tune-guidance", action="store_true",
-        help="first choose temperature, guidance scale and denoising steps on validation seeds and "
-        "store them with the model",
+        help="first choose temperature, guidance scale, steps and the weight of values on "
+        "validation seeds and store them",
     )  # fmt: skip
     parser.add_argument("--tune-episodes", type=int, default=8, help="(default: 8)")
     parser.add_argument("--tune-steps", type=int, default=200, help="(default: 200)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from networld_agent.collecting.tiers import default_seed, episode_policies
+from networld_agent.collecting.tiers import default_epsilon, default_seed, episode_policies
 from wirelessenvs.checks import check_int, check_real
 from wirelessenvs.seeds import EVALUATION_SEEDS, is_reserved
 
@@ -28,7 +28,7 @@ class CollectionSettings:
             `wirelessenvs.Policy` of one's own. For an environment from a factory "random" or
             `module:function`: `function(observations (N, D), rng) -> (N[, A])` actions.
         epsilon: probability that an agent acts at random in a step; the random action is recorded
-            as it was executed.
+            as it was executed. By default 0.3 of the tier "rule", 0.05 of others.
         episodes: E.
         steps: T of every episode.
         seed: of episode 0; episode e has `seed + e`. By default each tier has its own range.
@@ -41,12 +41,14 @@ class CollectionSettings:
     preset: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     policy: str = "expert"
-    epsilon: float = 0.05
+    epsilon: float | None = None
     episodes: int = 100
     steps: int = 1000
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        if self.epsilon is None:
+            object.__setattr__(self, "epsilon", default_epsilon(self.policy))
         check_real("--epsilon", self.epsilon, 0, 1)
         check_int("--episodes", self.episodes, 1, 10_000_000)
         check_int("--steps", self.steps, 1, 10_000_000)

@@ -114,7 +114,7 @@ class EpisodeSource:
             environment=environment,
             versions={"networld_agent": networld_agent.__version__, **versions},
             policy=settings.policy,
-            epsilon=float(settings.epsilon),
+            epsilon=float(settings.epsilon or 0.0),
             seeds=settings.seeds,
             episode_policies=settings.episode_policies,
             steps=settings.steps,
@@ -187,6 +187,7 @@ class EpisodeSource:
     def _play(self, episodes: tuple[int, ...]) -> Iterator[Chunk]:
         """Plays episodes of one tier side by side."""
         settings, total = self._settings, self._settings.steps
+        assert settings.epsilon is not None
         seeds = tuple(settings.seeds[e] for e in episodes)
         if self._worlds.num_envs != len(episodes):
             self._worlds.close()

@@ -7,9 +7,16 @@ from typing import Any, Final
 from wirelessenvs.checks import check_choice
 from wirelessenvs.tasks import Task
 
-__all__ = ["MIXED_SHARES", "TIERS", "default_seed", "episode_policies", "tier_policy"]
+__all__ = [
+    "MIXED_SHARES",
+    "TIERS",
+    "default_epsilon",
+    "default_seed",
+    "episode_policies",
+    "tier_policy",
+]
 
-TIERS: Final = ("expert", "genie", "medium", "random", "mixed")
+TIERS: Final = ("expert", "genie", "medium", "random", "mixed", "rule")
 
 #: A mixed data set plays these in turn, episode by episode: one third of each, and any first n
 #: episodes hold nearly equal shares.
@@ -18,6 +25,7 @@ MIXED_SHARES: Final = ("expert", "medium", "random")
 #: First seed of each tier unless another one is asked for: tiers share no world.
 _FIRST_SEEDS: Final = {
     "expert": 0, "genie": 100_000, "medium": 200_000, "random": 300_000, "mixed": 400_000,
+    "rule": 600_000,
 }  # fmt: skip
 _OTHER_SEED: Final = 500_000
 
@@ -27,10 +35,18 @@ def default_seed(policy: str) -> int:
     return _FIRST_SEEDS.get(policy, _OTHER_SEED)
 
 
+def default_epsilon(policy: str) -> float:
+    """Share of random actions of a tier; the same one for all policies that are no tier."""
+    # Whether another action is better than the rule's, only data that has others can tell.
+    return 0.3 if policy == "rule" else 0.05
+
+
 def _cbf(tier: str, config: Any) -> str:
     if tier == "genie":
         # The expert's own search with the channel of the slot to come.
         return "coordinate-ascent-genie" if config.action == "codebook" else "fp-warm"
+    if tier == "rule":
+        return "greedy"
     if tier == "medium":
         # Each BS for itself, blind to interference. The observation holds the gains that the rule
         # needs only if it is the sweep; otherwise the simulator lends the own channel.
@@ -40,14 +56,14 @@ def _cbf(tier: str, config: Any) -> str:
 
 def _rb(tier: str, config: Any) -> str:  # noqa: ARG001
     # The best rule without a controller: a node scales its need by its neighbours'.
-    return "mean-field" if tier == "medium" else tier
+    return {"medium": "mean-field", "rule": "demand"}.get(tier, tier)
 
 
 def _slicing(tier: str, config: Any) -> str:  # noqa: ARG001
     # "users" is the best rule that needs no model of the traffic: the best fixed split, found by
     # search over simulated windows, is so close to the expert that it would be no tier of its own.
     # The only hidden state of the task is the window to come, which the oracle plays on.
-    return {"genie": "oracle", "medium": "users"}.get(tier, tier)
+    return {"genie": "oracle", "medium": "users", "rule": "hard"}.get(tier, tier)
 
 
 def _named(tier: str, config: Any) -> str:  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""Chooses a task's temperature, guidance scale and denoising steps by playing validation worlds."""
+"""Chooses a task's options of planning by playing validation worlds."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ __all__ = [
     "FEWER_STEPS",
     "SCALES",
     "TEMPERATURES",
+    "VALUE_SCALES",
     "Trial",
     "best_trial",
     "store_trial",
@@ -34,6 +35,8 @@ __all__ = [
 SCALES: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
 #: From the cheapest: near the mean a single plan does; at 1, eight plans vote.
 TEMPERATURES: Final = (0.5, 1.0)
+#: Weights of actions' values, where a model has learnt some; all are tried.
+VALUE_SCALES: Final = (0.0, 3.0, 10.0, 30.0, 100.0)
 #: Denoising steps to try instead of the planner's: a decision takes time in proportion to them.
 FEWER_STEPS: Final = (1, 2)
 
@@ -50,6 +53,7 @@ class Trial:
         gain_interval: its 95 % bootstrap interval.
         kept: whether this temperature was, in the end.
         denoising_steps: of a plan.
+        value_scale: weight of actions' values; None where the model has none.
     """
 
     temperature: float
@@ -59,13 +63,22 @@ class Trial:
     gain_interval: tuple[float, float]
     kept: bool = True
     denoising_steps: int = DEFAULT_STEPS
+    value_scale: float | None = None
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial:
     """The greatest mean reward at the temperature kept, at the greatest number of steps.
 
     Of equals, the smaller scale. If fewer steps earn as much with that setting, the fewest that do.
+    Weights of values were tried with what is best without them.
     """
+    weighed = [trial for trial in trials if trial.value_scale]
+    plain = [trial for trial in trials if not trial.value_scale]
+    chosen = _best_plan(plain)
+    return max([chosen, *weighed], key=lambda trial: trial.reward)
+
+
+def _best_plan(trials: Sequence[Trial]) -> Trial:
     kept = [trial for trial in trials if trial.kept]
     most = max(trial.denoising_steps for trial in kept)
     full = [trial for trial in kept if trial.denoising_steps == most]
@@ -90,6 +103,7 @@ def store_trial(path: Path, task: str, trial: Trial) -> None:
         guidance_scale=trial.scale,
         temperature=trial.temperature,
         denoising_steps=trial.denoising_steps,
+        value_scale=trial.value_scale,
     )
     model.set_task(spec)
     model.save(path)
@@ -141,13 +155,15 @@ def tune_planner(
     temperatures: Sequence[float] = TEMPERATURES,
     warm_up: int = 5,
     fewer: Sequence[int] = FEWER_STEPS,
+    value_scales: Sequence[float] = VALUE_SCALES,
 ) -> list[Trial]:
     """Plays the same validation worlds unguided with every temperature, then climbs the scales.
 
     The last temperature whose gain over the one kept before is certain (95 % interval) is kept,
     since the later ones draw more plans per decision. Scales are tried in ascending order until one
     is no better than the last: where guidance does nothing, that is after the first. With the best
-    setting, fewer denoising steps are tried in the end.
+    setting, fewer denoising steps are tried, and in the end, where the model has values of actions,
+    their weights.
 
     Args:
         model: world model.
@@ -155,11 +171,12 @@ def tune_planner(
         worlds: environments.
         seeds: of the validation episodes.
         steps: per episode.
-        config: how to plan; its own scale is ignored; its temperature and its steps, if it has
+        config: how to plan; its own scales are ignored; its temperature and its steps, if it has
             any, are kept.
         scales: to climb at the temperature kept; 0 is the unguided planner.
         temperatures: to try, from the cheapest.
         fewer: numbers of denoising steps to try instead of the usual one.
+        value_scales: weights of values to try.
         warm_up: random steps at the start of each episode.
     """
     config = PlannerConfig() if config is None else config
@@ -169,10 +186,13 @@ def tune_planner(
     usual = min(config.steps or DEFAULT_STEPS, len(model.schedule.alpha_bar))
     fewer = [] if config.steps else [number for number in sorted({*fewer}) if number < usual]
 
-    def rewards(temperature: float, scale: float, count: int = usual) -> NDArray[np.float64]:
+    def rewards(
+        temperature: float, scale: float, count: int = usual, value_scale: float = 0.0
+    ) -> NDArray[np.float64]:
         chosen = dataclasses.replace(
-            config, temperature=temperature, guidance_scale=scale, steps=count
-        )
+            config, temperature=temperature, guidance_scale=scale, steps=count,
+            value_scale=value_scale,
+        )  # fmt: skip
         planner = Planner(model, task, chosen)
         return play(worlds, PlannerPlayer(planner), seeds, steps, warm_up).rewards
 
@@ -191,15 +211,22 @@ def tune_planner(
     for count in fewer:
         if config.warm_start <= count:
             played[kept, best, count] = rewards(kept, best, count)
-    return [
-        Trial(
-            temperature,
-            scale,
-            float(values.mean()),
-            float((values - unguided[temperature]).mean()),
-            bootstrap_interval(values - unguided[temperature]),
-            temperature == kept,
-            count,
-        )
-        for (temperature, scale, count), values in played.items()
-    ]
+    has_values = model.tasks[task].value_scale is not None
+    none = 0.0 if has_values else None
+
+    def trial(
+        setting: tuple[float, float, int], values: NDArray[np.float64], value_scale: float | None
+    ) -> Trial:
+        temperature, scale, count = setting
+        gains = values - unguided[temperature]
+        return Trial(
+            temperature, scale, float(values.mean()), float(gains.mean()),
+            bootstrap_interval(gains), temperature == kept, count, value_scale,
+        )  # fmt: skip
+
+    trials = [trial(setting, values, none) for setting, values in played.items()]
+    if has_values:
+        best_plan = _best_plan(trials)
+        chosen = best_plan.temperature, best_plan.scale, best_plan.denoising_steps
+        trials += [trial(chosen, rewards(*chosen, x), x) for x in sorted({*value_scales} - {0.0})]
+    return trials

@@ -74,6 +74,19 @@ class InverseDynamics(nn.Module):
         """Recorded actions as `(..., A)`."""
         return actions[..., None] if self.action.kind == "discrete" else actions
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Choices per component: legal ones, or bins."""
+        return tuple(self._sizes)
+
+    def choices(self, actions: Tensor) -> Tensor:
+        """`(..., A)` int64 choice of each component of recorded actions `(..., [A])`."""
+        columns = self._columns(actions)
+        if self.categorical:
+            return (columns - self.action.start).long()
+        lower, share = self.bins.weights(columns.float() / self.unit)
+        return lower + (share >= 0.5).long()
+
     def loss(self, z: Tensor, z_next: Tensor, actions: Tensor) -> Tensor:
         """Cross-entropy `(...)`, mean over components, with recorded actions `(..., [A])`."""
         columns = self._columns(actions)
@@ -90,7 +103,9 @@ class InverseDynamics(nn.Module):
                 losses.append(self.bins.cross_entropy(logits, value))
         return torch.stack(losses).mean(0)
 
-    def decode(self, z: Tensor, z_next: Tensor, mode: str) -> Tensor:
+    def decode(
+        self, z: Tensor, z_next: Tensor, mode: str, preference: Tensor | None = None
+    ) -> Tensor:
         """Legal actions `(..., [A])`: int64 for discrete ones, else float32 within the bounds.
 
         Args:
@@ -98,9 +113,14 @@ class InverseDynamics(nn.Module):
             z_next: `(..., D)` next latents.
             mode: "mean" of the distribution or its "mode"; a categorical head knows no mean other
                 than the one over the choices' numbers.
+            preference: `(..., sum of sizes)` added to the logarithms of the choices' probabilities.
         """
         values = []
-        for k, logits in enumerate(self(z, z_next)):
+        rows = self(z, z_next)
+        if preference is not None:
+            parts = preference.split(self.sizes, -1)
+            rows = tuple(a.log_softmax(-1) + b for a, b in zip(rows, parts, strict=True))
+        for k, logits in enumerate(rows):
             if self.categorical:
                 if mode == "mode":
                     values.append(logits.argmax(-1) + float(self.action.start))

@@ -81,6 +81,8 @@ class TaskSpec:
         guidance_scale: tuned on validation seeds; None before that.
         temperature: of the sampler's noise, tuned with it.
         denoising_steps: of a plan, tuned with it.
+        value_scale: weight of the values of actions in a decision; None where the model has learnt
+            none of this task.
         num_agents: of the data sets seen.
         observation_mean: `(d,)` of the entries as the encoder sees them, after symlog; empty where
             they are taken as they are.
@@ -101,6 +103,7 @@ class TaskSpec:
     observation_mean: tuple[float, ...] = ()
     observation_std: tuple[float, ...] = ()
     denoising_steps: int | None = None
+    value_scale: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -113,7 +116,7 @@ class TaskSpec:
         check_real("return_mean", self.return_mean)
         for name in ("return_std", "return_range"):
             check_real(name, getattr(self, name), 0, low_open=True)
-        for name in ("guidance_scale", "temperature"):
+        for name in ("guidance_scale", "temperature", "value_scale"):
             if getattr(self, name) is not None:
                 check_real(name, getattr(self, name), 0)
         for value in self.observation_mean:
@@ -129,10 +132,11 @@ class TaskSpec:
             check_int("denoising_steps", self.denoising_steps, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values; steps that were not tuned are left out, as before there were any."""
+        """As JSON values; what there is not is left out, as before there was any."""
         document = dataclasses.asdict(self)
-        if self.denoising_steps is None:
-            del document["denoising_steps"]
+        for name in ("denoising_steps", "value_scale"):
+            if document[name] is None:
+                del document[name]
         return document
 
     @classmethod

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from networld_agent.errors import ModelError
+from networld_agent.model.action_value import ActionValue
 from networld_agent.model.batch import Batch
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.diffusion import Schedule
@@ -29,7 +30,7 @@ from networld_agent.model.temporal_unet import Conditioning, DownPath, TemporalU
 __all__ = ["TASK_PARTS", "WorldModel"]
 
 #: Attributes that hold one module per task; everything else is shared.
-TASK_PARTS: Final = ("encoders", "inverses", "behaviours", "reconstructions")
+TASK_PARTS: Final = ("encoders", "inverses", "behaviours", "reconstructions", "values")
 
 
 class WorldModel(nn.Module):
@@ -66,6 +67,7 @@ class WorldModel(nn.Module):
         self.inverses = nn.ModuleDict()
         self.reconstructions = nn.ModuleDict()
         self.behaviours = nn.ModuleDict()
+        self.values = nn.ModuleDict()
         self._return_bins = nn.ModuleDict()
         for task in tasks:
             self._register(task)
@@ -105,6 +107,7 @@ class WorldModel(nn.Module):
             raise ModelError(f"task {task.name!r} cannot change its index, sizes or actions.")
         self._tasks[task.name] = task
         self._return_bins[_key(task)] = self._make_bins(task)
+        self._make_value(task)
 
     @torch.no_grad()
     def add_task(self, task: TaskSpec) -> None:
@@ -148,6 +151,20 @@ class WorldModel(nn.Module):
         if config.behaviour_weight:
             self.behaviours[key] = InverseDynamics(task.action, config).to(device)
         self._return_bins[key] = self._make_bins(task)
+        self._make_value(task)
+
+    def _make_value(self, task: TaskSpec) -> None:
+        """The values of a task's actions, if it has any and they are not there yet."""
+        key, config = _key(task), self.config
+        if task.value_scale is None:
+            if key in self.values:
+                del self.values[key]
+        elif key not in self.values:
+            sizes = self.inverse(task.name).sizes
+            value = ActionValue(
+                sizes, task.observation_size, config.latent_size, config.inverse_size
+            )
+            self.values[key] = value.to(self.schedule.alpha_bar.device)
 
     def own_modules(self, task: str) -> list[nn.Module]:
         """The modules that belong to one task only."""
@@ -170,6 +187,36 @@ class WorldModel(nn.Module):
         """Head of a task that predicts the action from own latent and neighbours' mean."""
         module = self.behaviours[_key(self.task(task))]
         assert isinstance(module, InverseDynamics)
+        return module
+
+    def action_values(self, task: str, observations: Tensor, heard: Tensor) -> Tensor:
+        """Values `(..., sum of sizes)` of all choices.
+
+        Args:
+            task: name.
+            observations: `(..., d)`.
+            heard: `(..., D)` means of the neighbours' latents.
+
+        Raises:
+            ModelError: if the model has learnt none.
+        """
+        values: Tensor = self.value(task)(self.scaled_observations(task, observations), heard)
+        return values
+
+    def value(self, task: str) -> ActionValue:
+        """The network of a task's values of actions.
+
+        Raises:
+            ModelError: if the model has learnt none.
+        """
+        key = _key(self.task(task))
+        if key not in self.values:
+            raise ModelError(
+                f"the model knows no values of actions of {task!r}: learn them with "
+                "python -m networld_agent.value."
+            )
+        module = self.values[key]
+        assert isinstance(module, ActionValue)
         return module
 
     def return_bins(self, task: str) -> TwoHot:
@@ -303,7 +350,12 @@ class WorldModel(nn.Module):
         return values
 
     def decode_actions(
-        self, task: str, z: Tensor, z_next: Tensor, mode: str | None = None
+        self,
+        task: str,
+        z: Tensor,
+        z_next: Tensor,
+        mode: str | None = None,
+        preference: Tensor | None = None,
     ) -> Tensor:
         """Legal actions `(..., [A])` between present and next latents `(..., D)`.
 
@@ -312,8 +364,9 @@ class WorldModel(nn.Module):
             z: present.
             z_next: next.
             mode: "mean" or "mode"; the model's own choice by default.
+            preference: as of `InverseDynamics.decode`.
         """
-        return self.inverse(task).decode(z, z_next, mode or self.config.decode)
+        return self.inverse(task).decode(z, z_next, mode or self.config.decode, preference)
 
     # ------------------------------------------------------- training and disk
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -45,6 +45,10 @@ class Decision:
         if votes is None:
             votes = DEFAULT_VOTES if self.generator.temperature == 1 else 1
         self.votes = votes
+        scale = config.value_scale
+        if scale is None:
+            scale = model.tasks[task].value_scale or 0.0
+        self.value_scale = scale
         self._device = model.schedule.alpha_bar.device
         if backend is None and config.graph == "auto" and self._device.type == "cuda":
             backend = CudaGraphs(self._device)
@@ -124,17 +128,23 @@ class Decision:
         neighbors: tuple[Tensor, ...],
     ) -> tuple[Tensor, Tensor]:
         with self._precision():
-            own = self._model.encode(self._task, observations.flatten(0, 1))
+            seen = observations.flatten(0, 1)
+            own = self._model.encode(self._task, seen)
             # The one exchange: every agent's latent, to those who hear it.
             latents = own.reshape(*observations.shape[:2], -1)
             heard = heard_means(latents, neighbors).flatten(0, 1)
+            preference = None
+            if self.value_scale > 0:
+                preference = self.value_scale * self._model.action_values(self._task, seen, heard)
             if self.votes > 1:
+                if preference is not None:
+                    preference = preference.repeat_interleave(self.votes, 0)
                 own, heard = (rows.repeat_interleave(self.votes, 0) for rows in (own, heard))
                 if start is not None:
                     start = start.repeat_interleave(self.votes, 0)
             plans = self.generator.plans(own, heard, noise_keys, start)
             following = plans[:, 1, : own.shape[1]]
-            actions = self._decoded(own, following)
+            actions = self._decoded(own, following, preference)
             return self._agreed(own, following, actions, plans) if self.votes > 1 else (
                 actions, plans
             )  # fmt: skip
@@ -153,8 +163,10 @@ class Decision:
         rows = torch.arange(0, len(plans), votes, device=chosen.device) + chosen
         return actions[rows], plans[rows]
 
-    def _decoded(self, own: Tensor, following: Tensor) -> Tensor:
-        return self._model.decode_actions(self._task, own, following, self._config.decoding)
+    def _decoded(self, own: Tensor, following: Tensor, preference: Tensor | None = None) -> Tensor:
+        return self._model.decode_actions(
+            self._task, own, following, self._config.decoding, preference
+        )
 
     @contextlib.contextmanager
     def _precision(self) -> Iterator[None]:

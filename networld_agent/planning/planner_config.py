@@ -59,6 +59,9 @@ class PlannerConfig:
         votes: plans drawn per agent and decision, each as `plan_mode` says; followed is the one
             whose first action is likeliest under all of them. None takes 8 at temperature 1, where
             plans show all that the data does, and 1 below.
+        value_scale: weight of the values of actions against the logarithm of how likely the plan
+            makes them; 0 follows the plan alone, None takes what was tuned for the task, if the
+            model has learnt values. Only the first action of a plan is weighed.
         decoding: "mean" or "mode" of the inverse dynamics; None takes the model's own choice.
         seed: of the plans' noise.
         graph: "auto" captures each decision as a CUDA graph where the model lies on a GPU, once per
@@ -79,6 +82,7 @@ class PlannerConfig:
     execute: int = 1
     temperature: float | None = None
     votes: int | None = None
+    value_scale: float | None = None
     decoding: str | None = None
     seed: int = 0
     graph: str = "auto"
@@ -101,6 +105,8 @@ class PlannerConfig:
             check_real("temperature", self.temperature, 0, 1)
         if self.votes is not None:
             check_int("votes", self.votes, 1)
+        if self.value_scale is not None:
+            check_real("value_scale", self.value_scale, 0)
         if self.decoding is not None:
             check_choice("decoding", self.decoding, DECODINGS)
         check_int("seed", self.seed, 0, 2**63 - 1)

@@ -39,6 +39,10 @@ class PlanningTask(Protocol):
     def denoising_steps(self) -> int | None:
         """The steps of a plan tuned for this task; None before that."""
 
+    @property
+    def value_scale(self) -> float | None:
+        """The weight of actions' values tuned for this task; None if the model has none."""
+
 
 class NoiseSchedule(Protocol):
     """Signal shares of the noise levels."""
@@ -97,5 +101,10 @@ class PlanningModel(Protocol):
     def inverse(self, task: str) -> ActionLikelihood:
         """The distribution of actions that lead from one latent to the next."""
 
-    def decode_actions(self, task: str, z: Tensor, z_next: Tensor, mode: Any) -> Tensor:
+    def decode_actions(
+        self, task: str, z: Tensor, z_next: Tensor, mode: Any, preference: Tensor | None
+    ) -> Tensor:
         """Legal actions `(R, ...)` that lead from one latent `(R, D)` to the next."""
+
+    def action_values(self, task: str, observations: Tensor, heard: Tensor) -> Tensor:
+        """Values `(R, K)` of all choices, of observations `(R, d)` and neighbours' means."""

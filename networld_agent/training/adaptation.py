@@ -39,6 +39,9 @@ def add_target_task(model: WorldModel, source: WindowSource, seed: int) -> None:
             f"{known.observation_size} observation entries and {known.action.kind} actions, the "
             f"data has {spec.observation_size} and {spec.action.kind} ones (or other bounds)."
         )
+    elif known.value_scale is not None:
+        # Its values were learnt with latents that are about to change.
+        model.set_task(dataclasses.replace(known, value_scale=None))
     model.requires_grad_(True)
     for name in model.tasks:
         if name != source.task:

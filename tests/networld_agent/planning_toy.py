@@ -30,6 +30,7 @@ class ToyTask:
     guidance_scale: float | None = 0.5
     temperature: float | None = None
     denoising_steps: int | None = None
+    value_scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class ToyModel:
     def inverse(self, task: str) -> "ToyInverse":
         return ToyInverse()
 
-    def decode_actions(self, task, z, z_next, mode) -> torch.Tensor:
+    def decode_actions(self, task, z, z_next, mode, preference=None) -> torch.Tensor:
         return z_next[:, 0].round().long()
 
 

@@ -32,5 +32,6 @@ def tuned_options(settings: dict[str, Any], path: Path) -> dict[str, float]:
         "guidance_scale": spec.guidance_scale,
         "temperature": spec.temperature,
         "steps": spec.denoising_steps,
+        "value_scale": spec.value_scale,
     }
     return {name: value for name, value in found.items() if value is not None}
