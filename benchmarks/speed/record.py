@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.imports import digest, module_files
 from benchmarks.speed.piece import Piece
+from networld_agent.storage import checksum
 from wirelessenvs.command import whole_file
 from wirelessenvs.files import read_regular
 from wirelessenvs.json_values import finite_or_null
@@ -64,8 +65,10 @@ class Record:
     def put(self, name: str, row: dict[str, Any]) -> None:
         """Replaces a row, and the file."""
         self.rows[name] = finite_or_null(row)
+        document = {**self.about, "rows": self.rows}
         with whole_file(self.path) as partial:
-            partial.write_text(json.dumps({**self.about, "rows": self.rows}, indent=1) + "\n")
+            sealed = {**document, "sha256": checksum(document)}
+            partial.write_text(json.dumps(sealed, indent=1) + "\n")
 
     def reload(self) -> None:
         """Reads the rows anew: another process has added to them."""
@@ -84,7 +87,12 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(document, dict) or not isinstance(document.get("rows"), dict):
         return None
-    return document if "piece" in document else None
+    if "piece" not in document:
+        return None
+    if document.pop("sha256", None) != checksum(document):
+        print(f"{path} does not fit its checksum: its measurements are left out.", file=sys.stderr)
+        return None
+    return document
 
 
 def measured(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

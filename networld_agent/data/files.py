@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from networld_agent.data.layout import ArrayLayout
 from wirelessenvs.faults import write_error
+from wirelessenvs.files import check_regular
 
 __all__ = ["ArrayFiles", "Chunk", "episode_crc32", "storage_fault"]
 
@@ -64,7 +65,14 @@ class ArrayFiles:
     def __init__(self, folder: Path, layouts: Mapping[str, ArrayLayout]) -> None:
         self._folder = folder
         self.layouts = dict(layouts)
-        self._files = {name: os.open(self.path(name), os.O_RDWR) for name in layouts}
+        self._files: dict[str, int] = {}
+        try:
+            for name in layouts:
+                check_regular(self.path(name))
+                self._files[name] = os.open(self.path(name), os.O_RDWR)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> ArrayFiles:
         return self
@@ -90,6 +98,8 @@ class ArrayFiles:
         """
         for name, layout in layouts.items():
             path = folder / f"{name}.npy"
+            if path.exists():
+                check_regular(path)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
                 if os.fstat(handle).st_size != layout.file_bytes:

@@ -15,8 +15,11 @@ import torch
 _TIME = re.compile(
     r"seconds|^time$|^ms|_ms$|_ms_|memory|attempts|^pid$|^machine$|^versions$|^git_revision$"
 )
-#: Notes about runs, not their results: what one more attempt adds to.
-_NOTES = re.compile(r"^(attempt-\d+\.json|log\.txt|\.lock|.*\.lock)$")
+#: Notes about runs, not their results: what one more attempt adds to, the log, which nothing is
+#: computed from, and what a run would go on from.
+_NOTES = re.compile(
+    r"^(attempt-\d+\.json|log\.txt|metrics\.jsonl|checkpoint(-\w+)?\.\w+|\.lock|.*\.lock)$"
+)
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sys
 import traceback
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -121,4 +122,5 @@ def run_command(main: Callable[[list[str]], int], *arguments: object) -> str:
             status = left.code
     if status != 0:
         raise RefusedError(errors.getvalue())
+    sys.stderr.write(errors.getvalue())  # what it warned of
     return out.getvalue()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from networld_agent.data import DatasetError, TrajectoryDataset
+from networld_agent.data.files import ArrayFiles
 from networld_agent.data.layout import ArrayLayout, header_bytes, map_array, read_header
 from networld_agent.data.windows import WindowSource
 
@@ -265,6 +266,17 @@ def paths(value, prefix=()):
         inner = isinstance(entry, (dict, list))
         found += paths(entry, (*prefix, key)) if inner else [(*prefix, key)]
     return found
+
+
+@pytest.mark.parametrize("made", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_written_into(made, tmp_path):
+    layouts = {"a": ArrayLayout("<f4", (2, 3)), "b": ArrayLayout("<f4", (2, 3))}
+    ArrayFiles.create(tmp_path, layouts)
+    (tmp_path / "b.npy").unlink()
+    made(tmp_path / "b.npy")
+    for call in (ArrayFiles, ArrayFiles.create):
+        with pytest.raises(OSError, match=r"no regular file.*b\.npy"):
+            call(tmp_path, layouts)
 
 
 @pytest.fixture(scope="module")

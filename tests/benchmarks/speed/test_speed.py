@@ -238,6 +238,19 @@ def test_a_damaged_file_is_told_and_the_others_are_shown(tmp_path, capsys):
     )
 
 
+def test_a_changed_figure_is_told(tmp_path, capsys):
+    piece = choose_pieces(["ceilings"], None, "cpu", True)[0]
+    record = Record.open(tmp_path, piece, MACHINE, "")
+    record.put("fp32", {"figures": {"size": 1, "tflops": 12.0}})
+    record.path.write_text(record.path.read_text().replace("12.0", "92.0"))
+    with pytest.raises(ValueError, match="holds no measurements"):
+        read_documents(tmp_path)
+    assert capsys.readouterr().err == (
+        f"{record.path} does not fit its checksum: its measurements are left out.\n"
+    )
+    assert not Record.open(tmp_path, piece, MACHINE, "").has("fp32")
+
+
 # --------------------------------------------------------------------- every piece, small
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "ceilings"])
 def test_every_row_can_be_measured(name, tmp_path, monkeypatch):
