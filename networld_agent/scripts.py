@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wirelessenvs.scripts import script
 
-__all__ = ["adapt", "collect", "data", "diagnose", "evaluate", "pretrain"]
+__all__ = ["adapt", "collect", "data", "diagnose", "evaluate", "pretrain", "value"]
 
 adapt = script("networld_agent.adapt")
 collect = script("networld_agent.collect")
@@ -12,3 +12,4 @@ data = script("networld_agent.data")
 diagnose = script("networld_agent.diagnose")
 evaluate = script("networld_agent.evaluate")
 pretrain = script("networld_agent.pretrain")
+value = script("networld_agent.value")
