@@ -1,5 +1,6 @@
 """Figures of the documentation are those of the committed files that it names."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -81,3 +82,24 @@ def test_the_curves_of_halfcheetah_end_where_the_page_says():
     assert curves["dima-online"][-1] == pytest.approx(dima, abs=1)
     assert (curves["mappo"][-1], max(curves["mappo"])) == pytest.approx((mappo, best), abs=1)
     assert document["random"] == pytest.approx(random, abs=1)
+
+
+def test_the_table_of_the_demo_is_that_of_its_file():
+    text = (ROOT / "docs" / "getting-started.md").read_text()
+    with (RESULTS / "demo" / "scores.csv").open() as file:
+        rows = {(r["task"], r["method"], r["amount"]): r for r in csv.DictReader(file)}
+    labels = {
+        r"\*\*NetWorld\*\*": ("networld", "10"), "NetWorld, not": ("networld-scratch", "10"),
+        "MA-BC": ("bc", "60"), "MA-CQL": ("cql", "60"), "MA-IQL": ("iql", "60"),
+        "MA-DT": ("dt", "60"), "MA-DD": ("dd", "60"), "best rule": ("heuristic", ""),
+    }  # fmt: skip
+    for label, (method, amount) in labels.items():
+        cells = re.search(rf"^\| {label}[^|]*\|([^|]*)\|(.*)\|$", text, re.MULTILINE).groups()
+        assert cells[0].strip() == amount
+        for task, cell in zip(("rb", "cbf", "slicing"), cells[1].split("|"), strict=True):
+            row, stated = (
+                rows[task, method, amount],
+                [float(x) for x in re.findall(r"[\d.]+", cell)],
+            )
+            names = ("score", "score_low", "score_high")[: len(stated)]
+            assert stated == pytest.approx([float(row[name]) for name in names], abs=0.051)
