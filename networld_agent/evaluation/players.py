@@ -119,7 +119,7 @@ class PolicyPlayer:
 
     @property
     def bytes_per_step(self) -> float:
-        """Not a number: what a rule would send is not counted."""
+        """What a rule would send is not counted, and this is nan."""
         return float("nan")
 
 
