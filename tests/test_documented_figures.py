@@ -103,3 +103,31 @@ def test_the_table_of_the_demo_is_that_of_its_file():
             )
             names = ("score", "score_low", "score_high")[: len(stated)]
             assert stated == pytest.approx([float(row[name]) for name in names], abs=0.051)
+
+
+def test_the_table_of_values_of_actions_is_that_of_its_files():
+    text = (ROOT / "docs" / "planning.md").read_text()
+    with_values, without = (
+        {row["method"]: row for row in read(f"action-values/{name}.json")["rows"]}
+        for name in ("rb", "rb-without")
+    )
+    for label, row in (
+        ("rule of the data", with_values["rule (demand)"]),
+        ("NetWorld without values", without["networld"]),
+        ("NetWorld with values", with_values["networld"]),
+        ("`mean-field`, the best rule", with_values["mean-field"]),
+        ("expert", with_values["expert"]),
+    ):
+        line = re.search(rf"^\| {label} \|(.*)\|$", text, re.MULTILINE).group(1)
+        stated = [float(x) for x in re.findall(r"-?[\d.]+", line)]
+        assert stated == pytest.approx([row["reward"], *row["reward_interval"]], abs=0.0051)
+    rule, ours, expert = (
+        with_values[name]["reward"] for name in ("rule (demand)", "networld", "expert")
+    )
+    share = int(re.search(r"That is (\d+) % of the way", text).group(1))
+    assert share == pytest.approx(100 * (ours - rule) / (expert - rule), abs=0.51)
+    cbf = {row["method"]: row for row in read("action-values/cbf.json")["rows"]}
+    stated = re.search(r"reward ([\d.]+) \[([\d.]+), ([\d.]+)\], the rule ([\d.]+), the", text)
+    found = [cbf["networld"]["reward"], *cbf["networld"]["reward_interval"]]
+    found.append(cbf["rule (greedy)"]["reward"])
+    assert [float(x) for x in stated.groups()] == pytest.approx(found, abs=0.0051)
