@@ -131,3 +131,12 @@ def test_the_table_of_values_of_actions_is_that_of_its_files():
     found = [cbf["networld"]["reward"], *cbf["networld"]["reward_interval"]]
     found.append(cbf["rule (greedy)"]["reward"])
     assert [float(x) for x in stated.groups()] == pytest.approx(found, abs=0.0051)
+    slicing = {row["method"]: row for row in read("action-values/slicing.json")["rows"]}
+    stated = re.search(
+        r"reward ([\d.]+), as the rule, the expert ([\d.]+)", page("planning.md")
+    ).groups()
+    found = [slicing[name]["reward"] for name in ("networld", "expert")]
+    assert [float(x) for x in stated] == pytest.approx(found, abs=0.00051)
+    assert slicing["networld"]["reward"] == pytest.approx(
+        slicing["rule (hard)"]["reward"], abs=5e-4
+    )
