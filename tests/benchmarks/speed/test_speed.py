@@ -238,11 +238,12 @@ def test_a_damaged_file_is_told_and_the_others_are_shown(tmp_path, capsys):
     )
 
 
-def test_a_changed_figure_is_told(tmp_path, capsys):
+@pytest.mark.parametrize("figure", ["92.0", "NaN", "1e999"])
+def test_a_changed_figure_is_told(figure, tmp_path, capsys):
     piece = choose_pieces(["ceilings"], None, "cpu", True)[0]
     record = Record.open(tmp_path, piece, MACHINE, "")
     record.put("fp32", {"figures": {"size": 1, "tflops": 12.0}})
-    record.path.write_text(record.path.read_text().replace("12.0", "92.0"))
+    record.path.write_text(record.path.read_text().replace("12.0", figure))
     with pytest.raises(ValueError, match="holds no measurements"):
         read_documents(tmp_path)
     assert capsys.readouterr().err == (
