@@ -94,7 +94,7 @@ def _prepare(folder: Path, settings: dict[str, Any]) -> None:
     wanted = json.loads(json.dumps(settings, default=_plain))
     if path.exists():
         try:
-            found = json.loads(read_regular(path))["settings"]
+            found = dict(json.loads(read_regular(path))["settings"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise ValueError(f"{path}: is damaged: delete the folder to start anew.") from None
         if (difference := _first_difference(_content(found), _content(wanted))) is not None:

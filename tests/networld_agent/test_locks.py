@@ -152,3 +152,13 @@ def test_a_closed_standard_error_is_no_fault(tmp_path):
     done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 0
     assert "is complete: 2 episodes" in done.stdout
+
+
+@pytest.mark.parametrize("settings", ["17", "null", '"x"', "[[1]]"])
+def test_a_run_s_settings_that_are_none_are_named(settings, tmp_path):
+    (tmp_path / "config.json").write_text(f'{{"settings": {settings}}}')
+    with (
+        pytest.raises(ValueError, match="config.json: is damaged: delete the folder"),
+        run_folder(tmp_path, {"a": 1}),
+    ):
+        pass
