@@ -158,7 +158,7 @@ def test_a_closed_standard_error_is_no_fault(tmp_path):
 def test_a_run_s_settings_that_are_none_are_named(settings, tmp_path):
     (tmp_path / "config.json").write_text(f'{{"settings": {settings}}}')
     with (
-        pytest.raises(ValueError, match="config.json: is damaged: delete the folder"),
+        pytest.raises(ValueError, match=r"config\.json: is damaged: delete the folder"),
         run_folder(tmp_path, {"a": 1}),
     ):
         pass
