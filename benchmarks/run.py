@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wirelessenvs.checks import check_int, check_real
-from wirelessenvs.command import imports_of, run
+from wirelessenvs.command import add_overrides, imports_of, run
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -259,10 +259,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="a method of your own to train and compare beside the others, or the name of one "
         "that is installed; repeatable",
     )  # fmt: skip
-    parser.add_argument(
-        "--set", dest="overrides", action="append", default=[], metavar="NAME:OPTION=VALUE",
-        help="replace an option of such a method, e.g. --set its-name:steps=1500; repeatable",
-    )  # fmt: skip
+    add_overrides(
+        parser,
+        "replace an option of such a method, e.g. --set its-name:steps=1500; repeatable",
+        "NAME:OPTION=VALUE",
+    )
     parser.add_argument("--seeds", type=int, help="of training: 0 to n - 1 (default: the preset's)")
     parser.add_argument("--tiers", nargs="+", help="of the data trained on (default: all)")
     parser.add_argument(

@@ -42,7 +42,7 @@ def _adapt(options: argparse.Namespace) -> None:
         from_scratch=options.from_scratch,
         device=options.device,
         tensorboard=options.tensorboard,
-        verify=not options.no_verify,
+        verify=options.verify,
         report=print,
     )
 

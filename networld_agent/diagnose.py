@@ -62,7 +62,7 @@ def _sources(data: Path, held_out: Path | None, verify: str) -> tuple[WindowSour
 
 
 def _diagnose_task(options: argparse.Namespace, data: Path, held_out: Path | None) -> Measurements:
-    training, test = _sources(data, held_out, "quick" if options.no_verify else "once")
+    training, test = _sources(data, held_out, options.verify)
     config = planner_config(options.plan)
     model = WorldModel.load(options.model, pick_device(options.device))
     planner = Planner(model, training.task, config)

@@ -31,7 +31,7 @@ def _pretrain(options: argparse.Namespace) -> None:
         trajectories=options.trajectories,
         device=options.device,
         tensorboard=options.tensorboard,
-        verify=not options.no_verify,
+        verify=options.verify,
         report=print,
     )
 

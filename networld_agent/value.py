@@ -15,7 +15,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wirelessenvs.command import Progress, add_no_verify, imports_of, parse_overrides, run
+from wirelessenvs.command import (
+    Progress,
+    add_no_verify,
+    add_overrides,
+    imports_of,
+    parse_overrides,
+    run,
+)
 
 with imports_of(__name__):
     from networld_agent.data import TrajectoryDataset
@@ -35,7 +42,7 @@ def _learn(options: argparse.Namespace) -> None:
             raise ValueError(f"unknown option {name!r}; options: {', '.join(known)}.")
     config = ValueConfig(**chosen)
     model = WorldModel.load(options.model, pick_device(options.device))
-    dataset = TrajectoryDataset.open(options.data, "quick" if options.no_verify else "once")
+    dataset = TrajectoryDataset.open(options.data, options.verify)
     source = WindowSource(dataset, first_segments(dataset, options.trajectories))
     line = Progress("updates", every_s=10)
     try:
@@ -57,10 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--data", type=Path, required=True, help="data set of a task that it knows")
     parser.add_argument("--trajectories", type=int, help="first n of them (default: all)")
-    parser.add_argument(
-        "--set", dest="overrides", metavar="NAME=VALUE", action="append", default=[],
-        help="an option of learning, e.g. --set credit=team; repeatable",
-    )  # fmt: skip
+    add_overrides(parser, "an option of learning, e.g. --set credit=team; repeatable")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     add_no_verify(parser)
     return run(_learn, parser.parse_args(arguments))

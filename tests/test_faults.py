@@ -169,3 +169,12 @@ def test_imports_of_a_command_end_it_and_those_of_a_module_do_not(capsys):
 def test_the_folder_of_a_full_disk_is_named_where_the_system_does():
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/x")
     assert fault_sentence(error).startswith("cannot write runs/x: No space left on device. Make")
+
+
+def test_ctrl_c_while_a_command_imports_is_one_word(capsys):
+    with pytest.raises(SystemExit) as ended, imports_of("__main__"):
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "\ninterrupted.\n"
+    with pytest.raises(KeyboardInterrupt), imports_of("somewhere.imported"):
+        raise KeyboardInterrupt

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from wirelessenvs.faults import fault_sentence, write_error
 from wirelessenvs.locks import try_lock
@@ -22,6 +22,7 @@ __all__ = [
     "Progress",
     "add_config_options",
     "add_no_verify",
+    "add_overrides",
     "check_targets",
     "imports_of",
     "parse_overrides",
@@ -30,6 +31,8 @@ __all__ = [
     "run",
     "whole_file",
 ]
+
+_INTERRUPTED: Final = "\ninterrupted."
 
 
 @contextmanager
@@ -46,6 +49,11 @@ def imports_of(name: str) -> Iterator[None]:
             raise
         print(f"error: {fault_sentence(error)}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        if name != "__main__":
+            raise
+        print(_INTERRUPTED, file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
@@ -69,7 +77,7 @@ def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespa
         _silence()
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted.", file=sys.stderr)
+        print(_INTERRUPTED, file=sys.stderr)
         return 130
     return 0
 
@@ -86,21 +94,28 @@ def _silence() -> None:
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """Adds `--preset` and `--set name=value`."""
     parser.add_argument("--preset", help="named configuration of the task (default: its first)")
+    add_overrides(
+        parser, "override one argument of the environment, e.g. --set num_cells=7; repeatable"
+    )
+
+
+def add_overrides(
+    parser: argparse.ArgumentParser, meaning: str, metavar: str = "NAME=VALUE"
+) -> None:
+    """Adds `--set`, which may be repeated; `options.overrides` is the list of its words."""
     parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="override one argument of the environment, e.g. --set num_cells=7; repeatable",
+        "--set", dest="overrides", metavar=metavar, action="append", default=[], help=meaning
     )
 
 
 def add_no_verify(parser: argparse.ArgumentParser) -> None:
-    """Adds `--no-verify`."""
+    """Adds `--no-verify`; `options.verify` is what `TrajectoryDataset.open` takes."""
     parser.add_argument(
         "--no-verify",
-        action="store_true",
+        dest="verify",
+        action="store_const",
+        const="quick",
+        default="once",
         help="do not compare the data with its checksums (otherwise done once)",
     )
 

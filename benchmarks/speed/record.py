@@ -11,8 +11,7 @@ from typing import Any
 
 from benchmarks.imports import digest, module_files
 from benchmarks.speed.piece import Piece
-from networld_agent.storage import checksum
-from wirelessenvs.command import whole_file
+from networld_agent.storage import checksum, write_document
 from wirelessenvs.files import read_regular
 from wirelessenvs.json_values import finite_or_null
 
@@ -65,10 +64,7 @@ class Record:
     def put(self, name: str, row: dict[str, Any]) -> None:
         """Replaces a row, and the file."""
         self.rows[name] = finite_or_null(row)
-        document = {**self.about, "rows": self.rows}
-        with whole_file(self.path) as partial:
-            sealed = {**document, "sha256": checksum(document)}
-            partial.write_text(json.dumps(sealed, indent=1) + "\n")
+        write_document(self.path, {**self.about, "rows": self.rows})
 
     def reload(self) -> None:
         """Reads the rows anew: another process has added to them."""

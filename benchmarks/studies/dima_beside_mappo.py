@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import imports_of, parse_overrides
+from wirelessenvs.command import add_overrides, imports_of, parse_overrides
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS
 
@@ -145,10 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3, help="runs of each (default: 3)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--json", type=Path, help="write the result here")
-    parser.add_argument(
-        "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],
-        help="replace an option of DIMA, e.g. --set model_updates=200; repeatable",
-    )  # fmt: skip
+    add_overrides(
+        parser,
+        "replace an option of DIMA, e.g. --set model_updates=200; repeatable",
+        "OPTION=VALUE",
+    )
     add_evaluation(parser)
     return run_command(_compare, parser, arguments)
 

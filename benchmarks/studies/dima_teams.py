@@ -10,7 +10,6 @@ With `--report` nothing is trained: the files there are become a table and a fig
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -21,7 +20,13 @@ import numpy as np
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import check_targets, imports_of, parse_overrides, whole_file
+from wirelessenvs.command import (
+    add_overrides,
+    check_targets,
+    imports_of,
+    parse_overrides,
+    whole_file,
+)
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -39,6 +44,8 @@ with imports_of(__name__):
     from benchmarks.markdown import table_lines
     from benchmarks.records import remembered
     from benchmarks.studies.online_pieces import train_piece
+    from networld_agent.errors import ModelError
+    from networld_agent.storage import read_document
 
 __all__ = ["main"]
 
@@ -116,11 +123,11 @@ def _known(folder: Path) -> list[dict[str, Any]]:
     rows = []
     for path in sorted(folder.glob("*.json")):
         try:
-            row = json.loads(path.read_bytes())
+            row = read_document(path, "run of this study")
             # What a table and a figure need.
             for name in ("team", "method", "seed", "return", "curve", "random"):
                 row[name]
-        except (ValueError, KeyError, TypeError):
+        except (ModelError, KeyError):
             raise ValueError(f"{path} holds no run of this study.") from None
         rows.append(row)
     if not rows:
@@ -244,10 +251,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pieces", type=Path, required=True, help="folder of the results")
     parser.add_argument("--report", action="store_true", help="train nothing: table and figure")
     parser.add_argument("--png", type=Path, help="draw the curves here")
-    parser.add_argument(
-        "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],
-        help="replace an option of DIMA, e.g. --set model_updates=100; repeatable",
-    )  # fmt: skip
+    add_overrides(
+        parser,
+        "replace an option of DIMA, e.g. --set model_updates=100; repeatable",
+        "OPTION=VALUE",
+    )
     return run_command(_study, parser, arguments)
 
 

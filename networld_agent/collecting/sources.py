@@ -24,7 +24,7 @@ from networld_agent.worlds.interface import Worlds, WorldStep
 from networld_agent.worlds.make import make_worlds
 from networld_agent.worlds.policies import BatchFunction, BatchPolicy
 from networld_agent.worlds.randomness import BLOCK, RandomActions
-from networld_agent.worlds.spaces import action_info, action_shape, action_size, observation_info
+from networld_agent.worlds.spaces import action_info, action_size, observation_info
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.loading import load
 from wirelessenvs.tasks import get_task
@@ -165,9 +165,8 @@ class EpisodeSource:
     def _policy(self, tier: str, seeds: tuple[int, ...]) -> BatchPolicy | BatchFunction | None:
         """The policy of a block; None if all its actions are random."""
         if self._function is not None:
-            shape = (len(self._worlds.agents), *action_shape(self._worlds.action_space))
             name = f"--policy {self._settings.policy}"
-            return BatchFunction(self._function, seeds, name, shape)
+            return BatchFunction(self._function, seeds, name, self._worlds)
         simulator = self._worlds.simulator
         if simulator is None:
             return None

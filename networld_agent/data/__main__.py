@@ -18,8 +18,7 @@ __all__ = ["main"]
 
 def _inspect(options: argparse.Namespace) -> None:
     check_targets(options.plot)
-    verify = "quick" if options.no_verify else "once"
-    dataset = TrajectoryDataset.open(options.dataset, verify)
+    dataset = TrajectoryDataset.open(options.dataset, options.verify)
     print(summary(dataset))
     if options.plot is not None:
         plot(dataset, options.plot)

@@ -12,7 +12,6 @@ from networld_agent.model.action_spec import spec_of_space
 from networld_agent.model.task_spec import ActionSpec
 from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.policies import BatchFunction, BatchPolicy, BatchRandom
-from networld_agent.worlds.spaces import action_shape
 from wirelessenvs.loading import load
 
 if TYPE_CHECKING:
@@ -102,8 +101,7 @@ class PolicyPlayer:
             return BatchRandom(worlds.sampler(), seeds)
         if worlds.simulator is not None:
             return BatchPolicy(self._policy, worlds.simulator, seeds)
-        shape = (len(worlds.agents), *action_shape(worlds.action_space))
-        return BatchFunction(self._function, seeds, self._policy, shape)
+        return BatchFunction(self._function, seeds, self._policy, worlds)
 
     def begin(self, seeds: Sequence[int]) -> None:
         """A fresh policy: no memory of the last episode, random numbers by seed."""

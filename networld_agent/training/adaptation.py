@@ -70,7 +70,7 @@ def adapt(
     from_scratch: bool = False,
     device: str = "auto",
     tensorboard: bool = False,
-    verify: bool = True,
+    verify: str = "once",
     report: Report | None = None,
 ) -> Path:
     """Adapts a trained model to a task, into the folder `out`; returns it.
@@ -89,7 +89,7 @@ def adapt(
         from_scratch: train the same network on the same data without what was learnt before.
         device: "auto", "cpu", "cuda", "cuda:1".
         tensorboard: also write TensorBoard's files.
-        verify: whether to compare the data with its checksums, once; the run's record says if not.
+        verify: as in `TrajectoryDataset.open`; the run's record says if it was only quick.
         report: told in one sentence how the run has ended.
 
     Raises:
@@ -104,7 +104,7 @@ def adapt(
     config = preset.adaptation
     network = WorldModel.load(Path(model))
     source, held_out = held_out_split(
-        TrajectoryDataset.open(data, "once" if verify else "quick"),
+        TrajectoryDataset.open(data, verify),
         network.config.horizon,
         trajectories,
         first_steps,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from networld_agent.config import parse_options
-from wirelessenvs.command import add_no_verify
+from wirelessenvs.command import add_no_verify, add_overrides
 
 __all__ = ["add_training_options", "chosen_options"]
 
@@ -15,13 +15,10 @@ __all__ = ["add_training_options", "chosen_options"]
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options that every training command has."""
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="OPTION=VALUE",
-        action="append",
-        default=[],
-        help="replace an option of the preset, e.g. --set horizon=16; repeatable",
+    add_overrides(
+        parser,
+        "replace an option of the preset, e.g. --set horizon=16; repeatable",
+        "OPTION=VALUE",
     )
     parser.add_argument("--steps", type=int, help="optimiser steps (default: the preset's)")
     parser.add_argument("--seed", type=int, help="of weights, batches and noise (default: 0)")

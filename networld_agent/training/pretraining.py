@@ -40,7 +40,7 @@ def pretrain(
     trajectories: int | None = None,
     device: str = "auto",
     tensorboard: bool = False,
-    verify: bool = True,
+    verify: str = "once",
     report: Report | None = None,
 ) -> Path:
     """Trains a world model into the folder `out`; returns it.
@@ -55,7 +55,7 @@ def pretrain(
         trajectories: the first n of each data set; all by default.
         device: "auto", "cpu", "cuda", "cuda:1".
         tensorboard: also write TensorBoard's files.
-        verify: whether to compare the data with its checksums, once; the run's record says if not.
+        verify: as in `TrajectoryDataset.open`; the run's record says if it was only quick.
         report: told in one sentence how the run has ended.
 
     Raises:
@@ -68,7 +68,7 @@ def pretrain(
     """
     place = pick_device(device)
     paths = [data] if isinstance(data, (str, Path)) else data
-    datasets = _open_datasets([Path(path) for path in paths], "once" if verify else "quick")
+    datasets = _open_datasets([Path(path) for path in paths], verify)
     if trajectories is not None:
         datasets = [dataset.first(trajectories) for dataset in datasets]
     sources = [

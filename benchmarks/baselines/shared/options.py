@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.offline_data import OfflineData
 from networld_agent.data import TrajectoryDataset
-from wirelessenvs.command import add_no_verify, parse_overrides
+from wirelessenvs.command import add_no_verify, add_overrides, parse_overrides
 
 __all__ = ["add_data", "add_training", "config_of", "data_of"]
 
@@ -34,16 +34,14 @@ def add_training(parser: argparse.ArgumentParser, steps: str) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--steps", type=int, help=steps)
     parser.add_argument("--seed", type=int, help="of all random numbers (default: 0)")
-    parser.add_argument(
-        "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],
-        help="replace an option of the method, e.g. --set gamma=0.9; repeatable",
-    )  # fmt: skip
+    add_overrides(
+        parser, "replace an option of the method, e.g. --set gamma=0.9; repeatable", "OPTION=VALUE"
+    )
 
 
 def data_of(options: argparse.Namespace) -> OfflineData:
     """The data to train on."""
-    verify = "quick" if options.no_verify else "once"
-    dataset = TrajectoryDataset.open(options.data, verify)
+    dataset = TrajectoryDataset.open(options.data, options.verify)
     return OfflineData(dataset, options.trajectories, options.first_steps)
 
 

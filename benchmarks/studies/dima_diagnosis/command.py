@@ -23,7 +23,13 @@ import numpy as np
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, imports_of, parse_overrides, whole_file
+from wirelessenvs.command import (
+    add_overrides,
+    check_targets,
+    imports_of,
+    parse_overrides,
+    whole_file,
+)
 from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 
@@ -128,10 +134,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--preset", default="wireless",
         help=f"of that model, one of {', '.join(PRESETS)} (default: wireless)",
     )  # fmt: skip
-    parser.add_argument(
-        "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],
-        help="an option of that model, e.g. --set denoiser_conditioning=sequential; repeatable",
-    )  # fmt: skip
+    add_overrides(
+        parser,
+        "an option of that model, e.g. --set denoiser_conditioning=sequential; repeatable",
+        "OPTION=VALUE",
+    )
     parser.add_argument(
         "--policy", type=Path, metavar="RUN", help="run whose policy plays (default: at random)"
     )

@@ -23,7 +23,13 @@ import numpy as np
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import check_targets, imports_of, parse_overrides, whole_file
+from wirelessenvs.command import (
+    add_overrides,
+    check_targets,
+    imports_of,
+    parse_overrides,
+    whole_file,
+)
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -238,10 +244,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="(default: 1)")
     parser.add_argument("--pieces", type=Path, required=True, help="folder of the results")
     parser.add_argument("--png", type=Path, help="draw the errors here")
-    parser.add_argument(
-        "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],
-        help="an option of the model, e.g. --set denoiser_rollout_steps=3; repeatable",
-    )  # fmt: skip
+    add_overrides(
+        parser,
+        "an option of the model, e.g. --set denoiser_rollout_steps=3; repeatable",
+        "OPTION=VALUE",
+    )
     return run_command(_study, parser, arguments)
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import imports_of, parse_overrides
+from wirelessenvs.command import add_overrides, imports_of, parse_overrides
 from wirelessenvs.files import read_regular
 from wirelessenvs.machine import machine_lines
 
@@ -156,10 +156,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of play and training (default: 0)")
     parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
     parser.add_argument("--json", type=Path, help="write all figures")
-    parser.add_argument(
-        "--set", dest="overrides", metavar="OPTION=VALUE", action="append", default=[],
-        help="an option of the model, e.g. --set denoiser_rollout_steps=1; repeatable",
-    )  # fmt: skip
+    add_overrides(
+        parser,
+        "an option of the model, e.g. --set denoiser_rollout_steps=1; repeatable",
+        "OPTION=VALUE",
+    )
     return run_command(_slopes, parser, arguments)
 
 
