@@ -143,3 +143,13 @@ def test_code_in_the_current_folder_is_found_by_script_and_by_module(form, tmp_p
     assert done.stderr == (
         "error: --env 'mine:make' cannot be loaded: code in the current folder is found.\n"
     )
+
+
+def test_importing_loads_no_task():
+    """Nor Numba, which takes as long as all the rest: a task is loaded when it is needed."""
+    code = (
+        "import sys, wirelessenvs; loaded = {'numba', 'torch', 'matplotlib', 'wirelessenvs.rb',"
+        " 'wirelessenvs.cbf', 'wirelessenvs.slicing'} & {*sys.modules}; assert not loaded, loaded"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

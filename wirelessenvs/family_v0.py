@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
-from gymnasium.utils import seeding
 from numpy.typing import NDArray
 from pettingzoo import AECEnv, ParallelEnv
 
@@ -15,13 +14,13 @@ from wirelessenvs.context import Context
 from wirelessenvs.facade import RENDER_FPS, RENDER_MODES
 from wirelessenvs.families import Deployment, deployments
 from wirelessenvs.graph import NeighborGraph
-from wirelessenvs.parallel import WirelessParallelEnv, aec_env, copy_space
+from wirelessenvs.parallel import OwnSpaces, WirelessParallelEnv, aec_env, copy_space, set_length
 from wirelessenvs.simulator import Simulator
 
 __all__ = ["FamilyParallelEnv", "env", "parallel_env", "raw_env"]
 
 
-class FamilyParallelEnv(ParallelEnv):
+class FamilyParallelEnv(OwnSpaces, ParallelEnv):
     """Every episode is played at another site: a new deployment of a family at each reset.
 
     ## Agents
@@ -77,15 +76,11 @@ class FamilyParallelEnv(ParallelEnv):
             self._count = check_int("first", first, 1, self._count)
         if render_mode is not None:
             check_choice("render_mode", render_mode, RENDER_MODES)
-        if max_cycles is not None:
-            if "max_steps" in overrides:
-                raise TypeError("max_cycles and max_steps are one argument: give one of them.")
-            overrides["max_steps"] = max_cycles
+        set_length(overrides, max_cycles)
         self.render_mode = render_mode
         self._arguments = overrides
         self._entropy: int | None = None
         self._episode = 0
-        self._np_random: np.random.Generator | None = None
         self._env: WirelessParallelEnv | None = None
         self.agents: list[str] = []
         example = self._pool[0].make("simulator", **overrides)
@@ -97,14 +92,6 @@ class FamilyParallelEnv(ParallelEnv):
         self.context_space = example.context.space
         self.observation_spaces = {a: copy_space(unbounded) for a in self.possible_agents}
         self.action_spaces = {a: copy_space(example.action_space) for a in self.possible_agents}
-
-    def observation_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Space of the agent's observation; the same object at every call."""
-        return self.observation_spaces[agent]
-
-    def action_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Space of the agent's action; the same object at every call."""
-        return self.action_spaces[agent]
 
     @property
     def _site(self) -> WirelessParallelEnv:
@@ -133,13 +120,6 @@ class FamilyParallelEnv(ParallelEnv):
         """What the agents of the running episode may know of their site."""
         return self._site.context
 
-    @property
-    def np_random(self) -> np.random.Generator:
-        """Random numbers for wrappers; a seed given to `reset` restarts them."""
-        if self._np_random is None:
-            self._np_random, _ = seeding.np_random()
-        return self._np_random
-
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -155,7 +135,7 @@ class FamilyParallelEnv(ParallelEnv):
         """
         if seed is not None:
             self._entropy, self._episode = check_int("seed", seed, 0), 0
-            self._np_random, _ = seeding.np_random(self._entropy)
+            self._restart_np_random(self._entropy)
         elif self._entropy is None:
             self._entropy = int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
         sequence = np.random.SeedSequence(self._entropy, spawn_key=(self._episode,))

@@ -18,10 +18,40 @@ from wirelessenvs.config import TaskConfig
 from wirelessenvs.facade import RENDER_FPS, RENDER_MODES, SingleFacade
 from wirelessenvs.tasks import get_task
 
-__all__ = ["WirelessParallelEnv", "aec_env", "copy_space"]
+__all__ = ["OwnSpaces", "WirelessParallelEnv", "aec_env", "copy_space", "set_length"]
 
 
-class WirelessParallelEnv(SingleFacade, ParallelEnv):
+class OwnSpaces:
+    """Spaces of every agent by name, and the random numbers that wrappers ask for."""
+
+    observation_spaces: dict[str, gymnasium.Space[Any]]
+    action_spaces: dict[str, gymnasium.Space[Any]]
+    _np_random: np.random.Generator | None = None
+
+    def observation_space(self, agent: str) -> gymnasium.Space[Any]:
+        """Space of the agent's observation; the same object at every call."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> gymnasium.Space[Any]:
+        """Space of the agent's action; the same object at every call."""
+        return self.action_spaces[agent]
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """Random numbers for wrappers; a seed given to `reset` restarts them.
+
+        The environment itself draws from its episode's own streams.
+        """
+        if self._np_random is None:
+            self._restart_np_random(None)
+        assert self._np_random is not None
+        return self._np_random
+
+    def _restart_np_random(self, seed: int | None) -> None:
+        self._np_random, _ = seeding.np_random(seed)
+
+
+class WirelessParallelEnv(OwnSpaces, SingleFacade, ParallelEnv):
     """A PettingZoo `ParallelEnv` over a simulator with a batch of one.
 
     Args:
@@ -52,16 +82,12 @@ class WirelessParallelEnv(SingleFacade, ParallelEnv):
         config: TaskConfig | None = None,
         **overrides: Any,
     ) -> None:
-        if max_cycles is not None:
-            if "max_steps" in overrides:
-                raise TypeError("max_cycles and max_steps are one argument: give one of them.")
-            overrides["max_steps"] = max_cycles
+        set_length(overrides, max_cycles)
         self._build(get_task(self.task_id), 1, preset, render_mode, config, overrides)
         self.dict_observation = check_flag("dict_observation", dict_observation)
         simulator = self.simulator
         self.possible_agents: list[str] = list(simulator.agents)
         self.agents: list[str] = []
-        self._np_random: np.random.Generator | None = None
         n = simulator.num_agents
         single: gymnasium.Space[Any] = simulator.observation_space
         if self.dict_observation:
@@ -75,24 +101,6 @@ class WirelessParallelEnv(SingleFacade, ParallelEnv):
         self.observation_spaces = {a: copy_space(single) for a in self.possible_agents}
         self.action_spaces = {a: copy_space(simulator.action_space) for a in self.possible_agents}
         self.state_space = simulator.state_space
-
-    def observation_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Space of the agent's observation; the same object at every call."""
-        return self.observation_spaces[agent]
-
-    def action_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Space of the agent's action; the same object at every call."""
-        return self.action_spaces[agent]
-
-    @property
-    def np_random(self) -> np.random.Generator:
-        """Random numbers for wrappers; a seed given to `reset` restarts them.
-
-        The environment itself draws from its episode's own streams.
-        """
-        if self._np_random is None:
-            self._np_random, _ = seeding.np_random()
-        return self._np_random
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -110,7 +118,7 @@ class WirelessParallelEnv(SingleFacade, ParallelEnv):
         self._check_options(options)
         observations = self.simulator.reset(None if seed is None else [seed])
         if seed is not None:
-            self._np_random, _ = seeding.np_random(int(seed))
+            self._restart_np_random(int(seed))
         self.agents = self.possible_agents[:]
         self._show()
         return self._observations(observations), self._infos(self._zero_metrics())
@@ -165,6 +173,18 @@ class WirelessParallelEnv(SingleFacade, ParallelEnv):
             agent: {"observation": row, "adjacency": adjacency.copy()}
             for agent, row in rows.items()
         }
+
+
+def set_length(overrides: dict[str, Any], max_cycles: int | None) -> None:
+    """Takes in PettingZoo's name for `max_steps`, if it was given.
+
+    Raises:
+        TypeError: if both were.
+    """
+    if max_cycles is not None:
+        if "max_steps" in overrides:
+            raise TypeError("max_cycles and max_steps are one argument: give one of them.")
+        overrides["max_steps"] = max_cycles
 
 
 def copy_space(space: gymnasium.Space[Any]) -> gymnasium.Space[Any]:

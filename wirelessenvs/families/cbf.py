@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wirelessenvs.cbf.config import CBFConfig
 from wirelessenvs.families.deployment import Family
+
+if TYPE_CHECKING:  # a task is loaded when it is needed
+    from wirelessenvs.cbf.config import CBFConfig
 
 __all__ = ["CBF"]
 

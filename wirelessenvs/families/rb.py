@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from wirelessenvs.families.deployment import Family
-from wirelessenvs.rb.config import RBConfig
+
+if TYPE_CHECKING:  # a task is loaded when it is needed
+    from wirelessenvs.rb.config import RBConfig
 
 __all__ = ["RB"]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wirelessenvs.families.deployment import Family
-from wirelessenvs.slicing.config import SLICES, SlicingConfig
+
+if TYPE_CHECKING:  # a task is loaded when it is needed
+    from wirelessenvs.slicing.config import SlicingConfig
 
 __all__ = ["SLICING"]
 
@@ -49,6 +51,8 @@ def _draw(law: SlicingLaw, key: int, rng: np.random.Generator) -> dict[str, Any]
 
 
 def _quantities(config: SlicingConfig) -> dict[str, float]:
+    from wirelessenvs.slicing.config import SLICES
+
     return {
         "cells": config.num_cells,
         "users per cell": config.num_users / config.num_cells,
