@@ -57,22 +57,16 @@ def _sample(dataset: TrajectoryDataset, name: str, count: int) -> NDArray[Any]:
 
 
 def _measure(values: NDArray[Any]) -> Magnitudes:
-    if np.issubdtype(values.dtype, np.floating) and np.isnan(values).any():
-        # An environment of others need not give every metric in every step.
-        columns = [column[~np.isnan(column)] for column in values.T]
-        parts = [_measure(column[:, None]) for column in columns if len(column)]
-        none = Magnitudes(np.full((1, 3), np.nan), np.full(1, np.nan), np.nan, np.nan)
-        every = [parts.pop(0) if len(column) else none for column in columns]
-        known = np.concatenate(columns)
-        return Magnitudes(
-            np.concatenate([part.quantiles for part in every]),
-            np.concatenate([part.below_10 for part in every]),
-            float((np.abs(known) < 10).mean()),
-            float(known.mean()),
-        )
-    small = np.abs(values) < 10
-    quantiles = np.quantile(values.astype(np.float64), _QUANTILES, axis=0).T
-    return Magnitudes(quantiles, small.mean(0), float(small.mean()), float(values.mean()))
+    # An environment of others need not give every metric in every step: nan is no value.
+    columns = [column[~np.isnan(column)] for column in values.T]
+    known, no_value = np.concatenate(columns), np.full(1, np.nan)
+    filled = [column if len(column) else no_value for column in columns]
+    return Magnitudes(
+        np.stack([np.quantile(column.astype(np.float64), _QUANTILES) for column in filled]),
+        np.array([(np.abs(c) < 10).mean() if len(c) else np.nan for c in columns]),
+        float((np.abs(known) < 10).mean()),
+        float(known.mean()),
+    )
 
 
 def beam_magnitudes(dataset: TrajectoryDataset, count: int = SAMPLE) -> Magnitudes:

@@ -172,6 +172,7 @@ def _episodes(dataset: TrajectoryDataset, report: Report | None) -> Iterator[Any
 
     description = dataset.description
     discrete = description.action.kind != "box"
+    terminations = dataset.terminations
     for count, episode in enumerate(dataset.episodes.tolist()):
         actions = _steps_first(dataset.actions[episode])
         infos = {"agent_rewards": _steps_first(dataset.rewards[episode])}
@@ -181,7 +182,7 @@ def _episodes(dataset: TrajectoryDataset, report: Report | None) -> Iterator[Any
             infos[f"action_{name}"] = _steps_first(dataset.array(name)[episode])
         if description.adjacency is None:
             infos["adjacency"] = np.array(dataset.array("adjacency")[episode])
-        ended = dataset.terminations[episode]
+        ended = terminations[episode]
         cut = np.zeros(description.steps, np.bool_)
         cut[-1] = not ended[-1]
         yield EpisodeBuffer(

@@ -17,8 +17,7 @@ _UNSEEN: Final = -1e4
 class ActionValue(nn.Module):
     """Own observation and neighbours' mean to a value of every choice of an action's components.
 
-    The observation, which an agent has in full, not its latent, which was made for other ends:
-    values were twice as far above the data's rule with it in resource blocks.
+    The observation, which an agent has in full, not its latent, which was made for other ends.
 
     The value of an action is the mean over its components of the values of its choices. Values are
     discounted sums of standardised rewards: differences between choices are what matters. Choices
@@ -31,6 +30,8 @@ class ActionValue(nn.Module):
         width: of the two hidden layers.
     """
 
+    #: `(A,)` where the choices of each component begin.
+    starts: Tensor
     #: `(sum of sizes)` 1 for choices that the data shows, 0 for others.
     seen: Tensor
     #: `(d + D)` of what the network sees, in its data.
@@ -49,6 +50,8 @@ class ActionValue(nn.Module):
             nn.ELU(),
             nn.Linear(width, sum(sizes)),
         )
+        starts = torch.tensor([0, *self.sizes[:-1]]).cumsum(0)
+        self.register_buffer("starts", starts, persistent=False)
         self.register_buffer("seen", torch.ones(sum(sizes)))
         self.register_buffer("mean", torch.zeros(observation_size + latent_size))
         self.register_buffer("std", torch.ones(observation_size + latent_size))
@@ -71,9 +74,7 @@ class ActionValue(nn.Module):
             values: `(..., sum of sizes)`.
             choices: `(..., A)` int64 index of the choice of each component.
         """
-        starts = [sum(self.sizes[:k]) for k in range(len(self.sizes))]
-        index = choices + torch.tensor(starts, device=choices.device)
-        return values.gather(-1, index).mean(-1)
+        return values.gather(-1, choices + self.starts).mean(-1)
 
     def best(self, ratings: Tensor) -> Tensor:
         """`(..., A)` choices of the greatest ratings `(..., sum of sizes)`."""

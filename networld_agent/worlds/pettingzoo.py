@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import weakref
 from collections.abc import Callable, Container, Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, Final
 
 import gymnasium
 import numpy as np
@@ -19,6 +20,9 @@ from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.simulator import Simulator
 
 __all__ = ["PettingZooWorlds"]
+
+#: The first two, which most numbers are, are told at once; the abstract class takes its time.
+_NUMBERS: Final = (float, int, Real)
 
 
 class PettingZooWorlds:
@@ -191,7 +195,7 @@ class PettingZooWorlds:
         else:
             native = np.asarray(row, space.dtype).reshape(space.shape or ())
         if isinstance(space, gymnasium.spaces.Box):
-            legal = bool(np.isfinite(native).all())
+            legal = all(map(math.isfinite, native.flat))
         else:
             legal = space.contains(native)
         if not legal:
@@ -200,7 +204,8 @@ class PettingZooWorlds:
 
     def _see(self, index: int, seen: Any) -> None:
         self._check_alive(index, "observation", seen)
-        for row, agent in zip(self._observations[index], self.agents, strict=True):
+        rows = self._observations[index]
+        for row, agent in zip(rows, self.agents, strict=True):
             try:
                 values = np.asarray(seen[agent], np.float32)
             except (TypeError, ValueError):
@@ -211,31 +216,36 @@ class PettingZooWorlds:
                     f"instead of {self.observation_space.shape}."
                 )
             row[:] = values.ravel()
-            if not np.isfinite(row).all():
-                entry = int(np.argmin(np.isfinite(row)))
-                raise ValueError(
-                    f"{self._place(index, agent)}: entry {entry} of the observation is "
-                    f"{row[entry]}, must be finite."
-                )
+        finite = np.isfinite(rows)
+        if not finite.all():
+            position, entry = np.argwhere(~finite)[0].tolist()
+            raise ValueError(
+                f"{self._place(index, self.agents[position])}: entry {entry} of the observation is "
+                f"{rows[position, entry]}, must be finite."
+            )
 
     def _numbers(self, index: int, agent: str, infos: Any) -> dict[str, float]:
         """An agent's infos that are numbers: what else there is, is for people."""
         own = infos.get(agent) if isinstance(infos, Mapping) else None
         return {
-            str(name): self._number(index, agent, f"info {name!r}", value)
+            str(name): self._number(index, agent, "info", value, name)
             for name, value in (own or {}).items()
-            if isinstance(value, Real)
+            if isinstance(value, _NUMBERS)
         }
 
-    def _number(self, index: int, agent: str, field: str, value: Any) -> float:
-        """A finite number."""
+    def _number(
+        self, index: int, agent: str, field: str, value: Any, name: str | None = None
+    ) -> float:
+        """A finite number, or an array of a single one."""
         try:
-            number = float(np.asarray(value, np.float64).reshape(()))
+            plain = isinstance(value, _NUMBERS)
+            number = float(value if plain else np.asarray(value, np.float64).reshape(()))
         except (TypeError, ValueError):
-            number = float("nan")
-        if not np.isfinite(number):
+            number = math.nan
+        if not math.isfinite(number):
+            what = field if name is None else f"{field} {name!r}"
             raise ValueError(
-                f"{self._place(index, agent)}: the {field} is {value!r}, must be a finite number."
+                f"{self._place(index, agent)}: the {what} is {value!r}, must be a finite number."
             )
         return number
 
@@ -244,23 +254,19 @@ class PettingZooWorlds:
         for agent in self.agents:
             if agent not in held:
                 raise ValueError(
-                    f"agent {agent} has no {what} at step {self._steps[index]} of the episode with "
-                    f"seed {self._seeds[index]}: it left before the others, but all agents must "
-                    "live as long as the episode."
+                    f"agent {agent} has no {what} at {self._moment(index)}: it left before the "
+                    "others, but all agents must live as long as the episode."
                 )
 
+    def _moment(self, index: int) -> str:
+        return f"step {self._steps[index]} of the episode with seed {self._seeds[index]}"
+
     def _place(self, index: int, agent: str) -> str:
-        return (
-            f"{self.task}, agent {agent}, step {self._steps[index]} of the episode with seed "
-            f"{self._seeds[index]}"
-        )
+        return f"{self.task}, agent {agent}, {self._moment(index)}"
 
     def _fault(self, index: int, call: str, error: Exception) -> ValueError:
         """What an environment raised, with the place; its traceback stays the cause."""
-        return ValueError(
-            f"{self.task} failed in {call}(), step {self._steps[index]} of the episode with seed "
-            f"{self._seeds[index]}: {_told(error)}."
-        )
+        return ValueError(f"{self.task} failed in {call}(), {self._moment(index)}: {_told(error)}.")
 
 
 def _told(error: Exception) -> str:

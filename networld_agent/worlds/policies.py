@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.randomness import Sampler, episode_generator
+from networld_agent.worlds.spaces import action_shape
 from wirelessenvs.policy import Information, Policy, Privileged
 from wirelessenvs.simulator import Simulator
 from wirelessenvs.tasks import make_policy
@@ -88,7 +90,7 @@ class BatchFunction:
         function: to call.
         seeds: `(B,)` of the episodes.
         name: of the function, for errors.
-        shape: `(N[, A])` of its actions.
+        worlds: that it plays in.
     """
 
     def __init__(
@@ -96,9 +98,10 @@ class BatchFunction:
         function: Callable[..., Any],
         seeds: tuple[int, ...],
         name: str,
-        shape: tuple[int, ...],
+        worlds: Worlds,
     ) -> None:
-        self._function, self._name, self._shape = function, name, shape
+        self._function, self._name = function, name
+        self._shape = (len(worlds.agents), *action_shape(worlds.action_space))
         # A second stream: what the policy draws does not move the random actions.
         self._generators = [episode_generator(seed).spawn(1)[0] for seed in seeds]
 

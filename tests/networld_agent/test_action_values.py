@@ -15,7 +15,7 @@ from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import WindowSource
 from networld_agent.evaluation.episodes import play
 from networld_agent.evaluation.players import PlannerPlayer
-from networld_agent.evaluation.tuning import best_trial, store_trial, tune_planner
+from networld_agent.evaluation.tuning import Trial, best_trial, store_trial, tune_planner
 from networld_agent.model import ModelError, TaskSpec, WorldModel
 from networld_agent.planning import Planner, PlannerConfig
 from networld_agent.training.action_values import ValueConfig, _Drawer, learn_action_values
@@ -229,6 +229,17 @@ def test_tuning_chooses_their_weight(rb, tmp_path):
         scales=(),
     )  # fmt: skip
     assert {trial.value_scale for trial in plain} == {None}
+
+
+@pytest.mark.parametrize(
+    ("rewards", "weight"), [((1, 2, 3), 10.0), ((1, 2, 1), 3.0), ((1, 1, 0), 0.0)]
+)
+def test_a_weight_is_chosen_only_if_it_earns_more(rewards, weight):
+    trials = [
+        Trial(0.5, 0.0, reward, 0.0, (0.0, 0.0), value_scale=scale)
+        for reward, scale in zip(rewards, (0.0, 3.0, 10.0), strict=True)
+    ]
+    assert best_trial(trials).value_scale == weight
 
 
 def test_training_on_drops_values_of_other_latents(rb):
