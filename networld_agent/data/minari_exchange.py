@@ -38,7 +38,7 @@ from wirelessenvs.tasks import TASKS
 
 __all__ = ["export_minari", "import_minari"]
 
-#: Of Minari's metadata: our description, and the SHA-256 of every episode.
+#: Of Minari's metadata: our description, and the SHA-256 of every episode and then of that.
 _KEY, _SUMS = "networld_description", "networld_sha256"
 _FILE = "main_data.hdf5"
 #: Bytes that HDF5 may add to an array, for its header and its last chunk.
@@ -104,11 +104,9 @@ def export_minari(
                               if name != "networld_agent"],
                 jpeg_encoding=False,
             )  # fmt: skip
-            selected = description_of(dataset).to_json()
-            made.storage.update_metadata({
-                _KEY: json.dumps(selected),
-                _SUMS: _checksums(temporary / minari_id / "data" / _FILE, dataset.num_episodes),
-            })  # fmt: skip
+            selected = json.dumps(description_of(dataset).to_json())
+            sums = _checksums(temporary / minari_id / "data" / _FILE, dataset.num_episodes)
+            made.storage.update_metadata({_KEY: selected, _SUMS: [*sums, _text_sum(selected)]})
         target.parent.mkdir(parents=True, exist_ok=True)
         if namespace is not None:
             for file in (temporary / namespace).iterdir():
@@ -350,12 +348,18 @@ def _described(folder: Path, metadata: Any) -> tuple[Description, list[str]]:
             "0.2, which wrote no checksums: export it again."
         )
     held = metadata.get("total_episodes")
-    if not held == len(sums) == description.num_episodes:
+    if not held == len(sums) - 1 == description.num_episodes:
         raise DatasetError(
-            f"{folder} holds {held} episodes and {len(sums)} checksums, its description "
-            f"{description.num_episodes}."
+            f"{folder} holds {held} episodes and {len(sums)} checksums (one of each and one of the "
+            f"description), its description {description.num_episodes} episodes."
         )
-    return description, sums
+    if sums[-1] != _text_sum(text):
+        raise DatasetError(f"{folder}: key {_KEY!r} does not fit its checksum: it was changed.")
+    return description, sums[:-1]
+
+
+def _text_sum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _episode(

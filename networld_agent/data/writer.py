@@ -29,10 +29,10 @@ from networld_agent.errors import DatasetError
 from networld_agent.fields import Fields, read_json
 from wirelessenvs.command import replacing
 from wirelessenvs.files import read_regular
-from wirelessenvs.json_values import canonical_json
+from wirelessenvs.json_values import canonical_json, first_difference
 from wirelessenvs.locks import try_lock
 
-__all__ = ["DatasetWriter", "first_difference", "partial_folder", "write_episodes"]
+__all__ = ["DatasetWriter", "partial_folder", "write_episodes"]
 
 _DESCRIPTION, _JOURNAL, _METADATA = "description.json", "journal.jsonl", "metadata.json"
 
@@ -40,27 +40,6 @@ _DESCRIPTION, _JOURNAL, _METADATA = "description.json", "journal.jsonl", "metada
 def partial_folder(target: Path) -> Path:
     """Where an unfinished data set is kept."""
     return target.with_name(f".{target.name}.partial")
-
-
-def first_difference(old: Description, new: Description) -> str | None:
-    """A phrase on the first setting in which two data sets differ; None if they are equal."""
-    return _difference("", old.to_json(), new.to_json())
-
-
-def _difference(key: str, old: Any, new: Any) -> str | None:
-    if old == new:
-        return None
-    if isinstance(old, dict) and isinstance(new, dict):
-        prefix = f"{key}." if key else ""
-        names = [*new, *(name for name in old if name not in new)]
-        found = (_difference(prefix + name, old.get(name), new.get(name)) for name in names)
-        return next(filter(None, found))
-    if isinstance(old, list) and isinstance(new, list):
-        if len(old) != len(new):
-            return f"{key} has {len(old)} entries there, {len(new)} here"
-        pairs = enumerate(zip(old, new, strict=True))
-        return next(filter(None, (_difference(f"{key}[{i}]", a, b) for i, (a, b) in pairs)))
-    return f"{key} is {old!r} there, {new!r} here"
 
 
 class DatasetWriter:
@@ -116,7 +95,7 @@ class DatasetWriter:
             if (self.folder / _METADATA).exists():
                 # Killed just before the rename; who knows when.
                 old = Metadata.read(self.folder).description
-                if first_difference(old, self.description) is None:
+                if first_difference(old.to_json(), self.description.to_json()) is None:
                     TrajectoryDataset.open(self.folder)
             elif path.exists():
                 old = Description.from_json(read_json(path), _DESCRIPTION)
@@ -128,7 +107,7 @@ class DatasetWriter:
             raise ValueError(
                 f"the unfinished {self.folder} cannot be read ({error}) Delete it to start anew."
             ) from None
-        if (difference := first_difference(old, self.description)) is not None:
+        if (difference := first_difference(old.to_json(), self.description.to_json())) is not None:
             raise ValueError(
                 f"{self.folder} holds an unfinished data set with other settings: {difference}. "
                 "Use the same command, another --out, or delete that folder."

@@ -17,9 +17,10 @@ import torch
 from networld_agent import __version__
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import WindowSource
-from networld_agent.storage import check_weights, write_whole
+from networld_agent.errors import ModelError
+from networld_agent.storage import check_weights, read_document, write_document
 from networld_agent.training.config import TrainingConfig
-from wirelessenvs.files import read_regular
+from wirelessenvs.json_values import first_difference
 from wirelessenvs.locks import sole_user
 
 __all__ = ["check_finished", "describe_source", "git_revision", "run_folder"]
@@ -94,10 +95,12 @@ def _prepare(folder: Path, settings: dict[str, Any]) -> None:
     wanted = json.loads(json.dumps(settings, default=_plain))
     if path.exists():
         try:
-            found = dict(json.loads(read_regular(path))["settings"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            raise ValueError(f"{path}: is damaged: delete the folder to start anew.") from None
-        if (difference := _first_difference(_content(found), _content(wanted))) is not None:
+            found = read_document(path, "training run").get("settings")
+        except ModelError as error:
+            raise ValueError(f"{error} Delete the folder to start anew.") from None
+        if not isinstance(found, dict):
+            raise ValueError(f"{path}: key 'settings' is no object: delete the folder.")
+        if (difference := first_difference(_content(found), _content(wanted))) is not None:
             raise ValueError(
                 f"{folder} holds a run with other settings: {difference}. Use the same command, "
                 "another --out, or delete that folder."
@@ -113,7 +116,7 @@ def _prepare(folder: Path, settings: dict[str, Any]) -> None:
         "python": platform.python_version(),
     }
     document = {"settings": wanted, "versions": versions, "git_revision": git_revision()}
-    write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
+    write_document(path, document)
 
 
 def _plain(value: Any) -> Any:
@@ -127,24 +130,6 @@ def _content(settings: Any) -> Any:
     if isinstance(settings, dict):
         return {k: _content(value) for k, value in settings.items() if k not in _PLACES}
     return [_content(entry) for entry in settings] if isinstance(settings, list) else settings
-
-
-def _first_difference(found: Any, wanted: Any, name: str = "") -> str | None:
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        # In the order of the settings: a sentence names the first, not one by chance.
-        for key in {**wanted, **found}:
-            inner = f"{name}.{key}" if name else key
-            difference = _first_difference(found.get(key), wanted.get(key), inner)
-            if difference is not None:
-                return difference
-        return None
-    if found == wanted:
-        return None
-    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
-        pairs = enumerate(zip(found, wanted, strict=True))
-        return next(filter(None, (_first_difference(a, b, f"{name}[{i}]") for i, (a, b) in pairs)))
-    shown = [repr(value) if len(repr(value)) < 60 else "other entries" for value in (found, wanted)]
-    return f"{name} is {shown[0]} there, {shown[1]} here"
 
 
 def git_revision() -> str | None:

@@ -239,6 +239,20 @@ def exported(minari_home, name="x-v0", task="rb-v0"):
     return minari_home / name
 
 
+def test_a_changed_description_is_not_imported(minari_home, tmp_path, capsys):
+    """Even where it is still one: another traffic, an integer more."""
+    file = exported(minari_home) / "data" / "metadata.json"
+    document = json.loads(file.read_text())
+    for old, new in (('"mmpp"', '"mmpP"'), ('"rb-v0"', '"rb-v1"'), ('"expert"', '"expers"')):
+        assert old in document["networld_description"]
+        changed = document["networld_description"].replace(old, new)
+        file.write_text(json.dumps(document | {"networld_description": changed}))
+        assert main(["import", str(file.parents[1]), "--out", str(tmp_path / "b")]) == 2
+        error = capsys.readouterr().err
+        assert "key 'networld_description' does not fit its checksum" in error
+        assert not (tmp_path / "b").exists()
+
+
 def test_nothing_that_a_folder_names_is_called(minari_home, tmp_path, capsys):
     """Minari itself would make the environment of `env_spec`, here by `os.system`."""
     folder = exported(minari_home)

@@ -1,5 +1,6 @@
 """One process per folder, whatever trains in it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Setting
 from networld_agent.config import get_preset
 from networld_agent.data import TrajectoryDataset
+from networld_agent.storage import write_document
 from networld_agent.training import pretrain
 from networld_agent.training.run_folder import run_folder
 from wirelessenvs.locks import locked, sole_user, try_lock
@@ -156,9 +158,29 @@ def test_a_closed_standard_error_is_no_fault(tmp_path):
 
 @pytest.mark.parametrize("settings", ["17", "null", '"x"', "[[1]]"])
 def test_a_run_s_settings_that_are_none_are_named(settings, tmp_path):
-    (tmp_path / "config.json").write_text(f'{{"settings": {settings}}}')
+    write_document(tmp_path / "config.json", {"settings": json.loads(settings)})
     with (
-        pytest.raises(ValueError, match=r"config\.json: is damaged: delete the folder"),
+        pytest.raises(ValueError, match=r"config\.json: key 'settings' is no object: delete"),
         run_folder(tmp_path, {"a": 1}),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("place", ["settings.pretrained", "versions.torch", "git_revision"])
+def test_a_changed_word_in_a_run_s_settings_is_found(place, tmp_path):
+    """Also where nothing is computed from it: where an input lay, what made the run."""
+    settings = {"pretrained": "runs/one", "steps": 3}
+    with run_folder(tmp_path, settings):
+        pass
+    with run_folder(tmp_path, {**settings, "pretrained": "elsewhere/one"}):
+        pass
+    path = tmp_path / "config.json"
+    document = json.loads(path.read_text())
+    *outer, name = place.split(".")
+    (document[outer[0]] if outer else document)[name] = "other"
+    path.write_text(json.dumps(document))
+    with (
+        pytest.raises(ValueError, match=r"config\.json: does not fit its checksum.*Delete the"),
+        run_folder(tmp_path, settings),
     ):
         pass

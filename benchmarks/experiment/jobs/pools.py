@@ -13,7 +13,7 @@ from typing import Protocol
 
 from benchmarks.experiment.jobs.job import KINDS
 from benchmarks.experiment.jobs.sources import ROOT, source_files
-from benchmarks.experiment.jobs.store import LOG_FILE
+from benchmarks.experiment.jobs.store import open_log
 from benchmarks.experiment.methods import METHODS
 from networld_agent.orphans import end_with_parent
 
@@ -72,7 +72,7 @@ def start_process(jobs: Path, folder: str) -> subprocess.Popen[bytes]:
 
     It leads a session of its own, as a forked one does.
     """
-    with (jobs / folder / LOG_FILE).open("ab") as log:
+    with open_log(jobs / folder) as log:
         return subprocess.Popen(
             [sys.executable, "-m", "benchmarks.experiment.jobs.execute", folder],
             cwd=jobs,
@@ -134,7 +134,7 @@ def run_in_child(jobs: str, folder: str) -> None:
     os.setsid()
     end_with_parent()
     os.chdir(jobs)
-    with open(Path(folder) / LOG_FILE, "ab") as log:
+    with open_log(Path(folder)) as log:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
     from benchmarks.experiment.jobs.execute import main

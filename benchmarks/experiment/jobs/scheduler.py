@@ -13,6 +13,7 @@ from benchmarks.experiment.jobs.job import Job
 from benchmarks.experiment.jobs.overview import Durations, clock
 from benchmarks.experiment.jobs.pools import Pool
 from benchmarks.experiment.jobs.store import LOG_FILE, ResultError, Store
+from wirelessenvs.files import read_regular
 
 __all__ = ["Outcome", "Scheduler", "drop_damaged", "finished_jobs", "sentence_of"]
 
@@ -210,7 +211,7 @@ def _told(status: int) -> str:
 
 def _last_lines(log: Path) -> list[str]:
     try:
-        text = log.read_text(errors="replace")
+        text = read_regular(log).decode(errors="replace")
     except OSError:
         return []
     return [line.rpartition("\r")[2] for line in text.splitlines()[-_LOG_LINES:]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from benchmarks.experiment.jobs.job import Job
 from benchmarks.experiment.jobs.outputs import output_fault
@@ -12,6 +12,7 @@ from networld_agent import storage
 from networld_agent.errors import ModelError
 from networld_agent.fields import Fields
 from networld_agent.storage import fields_of, read_document
+from wirelessenvs.files import check_regular
 from wirelessenvs.json_values import finite_or_null
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ResultError",
     "Store",
     "clear",
+    "open_log",
     "read_result",
     "write_document",
 ]
@@ -30,6 +32,19 @@ JOB_FILE = "job.json"
 LOCK_FILE = ".lock"
 LOG_FILE = "log.txt"
 RESULT_FILE = "result.json"
+
+
+def open_log(folder: Path) -> BinaryIO:
+    """A job's log, to write on at its end; what is no regular file there gives way."""
+    path = folder / LOG_FILE
+    try:
+        check_regular(path)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        # A pipe would wait for a reader for ever.
+        path.unlink()
+    return path.open("ab")
 
 
 class ResultError(ValueError):

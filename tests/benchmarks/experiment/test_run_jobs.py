@@ -22,7 +22,13 @@ from benchmarks.experiment.jobs.scheduler import (
     sentence_of,
 )
 from benchmarks.experiment.jobs.sources import ROOT, fingerprint, source_files
-from benchmarks.experiment.jobs.store import RESULT_FILE, ResultError, Store, write_document
+from benchmarks.experiment.jobs.store import (
+    RESULT_FILE,
+    ResultError,
+    Store,
+    open_log,
+    write_document,
+)
 from benchmarks.imports import PACKAGES, module_files
 from wirelessenvs.locks import locked
 from wirelessenvs.tasks import TASKS
@@ -335,6 +341,18 @@ def test_what_only_the_job_itself_reads_is_no_output(tmp_path):
     listed = list_outputs(tmp_path)
     assert list(listed) == ["data/a", "run/policy/p.json"]
     assert output_fault(tmp_path, listed) is None
+
+
+def test_a_pipe_in_place_of_a_log_gives_way(tmp_path):
+    """Opening it would wait for ever for somebody at its other end."""
+    os.mkfifo(tmp_path / "log.txt")
+    assert sentence_of(tmp_path / "log.txt") is None
+    with open_log(tmp_path) as log:
+        log.write(b"error: one sentence\n")
+    with open_log(tmp_path) as log:
+        log.write(b"error: another\n")
+    assert sentence_of(tmp_path / "log.txt") == "another"
+    assert (tmp_path / "log.txt").read_text().count("\n") == 2
 
 
 def test_a_lock_is_held_once(tmp_path):
