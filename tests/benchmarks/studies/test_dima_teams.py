@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.studies import dima_teams, online_pieces
 from benchmarks.studies.dima_teams import main
+from networld_agent.storage import write_document
 
 
 def piece(folder, team="halfcheetah-2x3", method="mappo", seed=1, last=10.0):
@@ -15,7 +16,7 @@ def piece(folder, team="halfcheetah-2x3", method="mappo", seed=1, last=10.0):
         "curve": [{"step": 100, "value": 20.0}, {"step": 200, "value": last}],
         "model_updates_per_step": 0.2, "policy_updates_per_step": 0.004, "cpu_seconds": 61.0,
     }  # fmt: skip
-    (folder / f"{team}-{method}-{seed}.json").write_text(json.dumps(row))
+    write_document(folder / f"{team}-{method}-{seed}.json", row)
 
 
 def test_the_table_holds_what_there_is(tmp_path, capsys):
