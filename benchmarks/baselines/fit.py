@@ -26,7 +26,7 @@ def _fit(options: argparse.Namespace) -> None:
     data = data_of(options)
     policy = method.fit(data, config, options.out)
     print(
-        f"{options.out} is complete: {method.name} on {len(data.episodes)} trajectories of "
+        f"{options.out} is complete: {method.name} on {data.num_trajectories} trajectories of "
         f"{data.num_steps} steps, {config.steps} updates, {policy.parameters} weights."
     )
 

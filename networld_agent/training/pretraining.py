@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from networld_agent.config import PRESETS, Preset
-from networld_agent.data import DatasetError, TrajectoryDataset
+from networld_agent.data.folders import open_datasets
 from networld_agent.data.windows import WindowSource
 from networld_agent.device import pick_device
 from networld_agent.model.config import WorldModelConfig
@@ -68,7 +68,7 @@ def pretrain(
     """
     place = pick_device(device)
     paths = [data] if isinstance(data, (str, Path)) else data
-    datasets = _open_datasets([Path(path) for path in paths], verify)
+    datasets = open_datasets([Path(path) for path in paths], verify)
     if trajectories is not None:
         datasets = [dataset.first(trajectories) for dataset in datasets]
     sources = [
@@ -83,25 +83,3 @@ def pretrain(
         tensorboard=tensorboard, report=report,
     )  # fmt: skip
     return Path(out)
-
-
-def _open_datasets(paths: Sequence[Path], verify: str) -> list[TrajectoryDataset]:
-    """Data sets; a folder without metadata stands for all data sets in it.
-
-    Raises:
-        ValueError: naming the first fault.
-    """
-    folders: list[Path] = []
-    for path in paths:
-        inner = sorted(entry.parent for entry in path.glob("[!.]*/metadata.json"))
-        folders += inner if inner and not (path / "metadata.json").exists() else [path]
-    return [_open(folder, verify) for folder in folders]
-
-
-def _open(folder: Path, verify: str) -> TrajectoryDataset:
-    try:
-        return TrajectoryDataset.open(folder, verify)
-    except DatasetError as error:
-        # Of several data sets, the name of an array does not say which one is damaged.
-        named = str(folder) in str(error)
-        raise DatasetError(str(error) if named else f"{folder}: {error}") from None

@@ -22,6 +22,7 @@ from benchmarks.baselines.mappo.ppo import TeamPPO
 from benchmarks.baselines.shared.action_codec import ActionCodec
 from benchmarks.baselines.shared.interface import Baseline, BaselineConfig, Learner, OfflineData
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
+from benchmarks.baselines.shared.offline_pool import OfflinePool
 from benchmarks.baselines.shared.policy import BaselinePolicy, PolicySpec
 from benchmarks.baselines.shared.training_loop import batch_generator
 from networld_agent.device import pick_device
@@ -79,6 +80,11 @@ class DimaLearner(Learner):
     def __init__(
         self, data: OfflineData, scaling: ObservationScaling, config: OfflineConfig
     ) -> None:
+        if isinstance(data, OfflinePool):
+            raise ValueError(
+                "DIMA models one team of a fixed number of agents: give one data set, not a folder "
+                "of several."
+            )
         self._config, self._memory = config, DatasetMemory(data)
         self._device = pick_device(config.device)
         codec = ActionCodec(data.action)

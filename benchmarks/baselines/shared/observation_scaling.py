@@ -81,11 +81,8 @@ class ObservationScaling(nn.Module):
         own: Tensor = self(torch.from_numpy(data.observations(places, length)))
         if not self.mean_field:
             return own
-        weights = data.neighbor_weights(places, length)
-        # Only the neighbours are read and scaled, not all N agents.
-        row, step, agent = np.nonzero(weights)
-        heard = data.dataset.observations[places.episodes[row], agent, places.starts[row] + step]
-        shares = torch.from_numpy(weights[row, step, agent])[:, None]
+        row, step, heard, weights = data.heard(places, length)
+        shares = torch.from_numpy(weights)[:, None]
         flat = torch.zeros(own.shape[0] * length, self.size)
         flat.index_add_(
             0, torch.from_numpy(row * length + step), self(torch.from_numpy(heard)) * shares

@@ -52,6 +52,11 @@ class OfflineData(WindowSource):
         """The same data with another preference for trajectories of high reward."""
         return OfflineData(self.dataset, len(self.episodes), self.num_steps, temperature)
 
+    @property
+    def num_trajectories(self) -> int:
+        """Joint trajectories."""
+        return len(self.episodes)
+
     def identity(self) -> dict[str, Any]:
         """What tells this data from other data, wherever it lies, as JSON values."""
         arrays = self.dataset.metadata.arrays
@@ -99,10 +104,30 @@ class OfflineData(WindowSource):
         positions, agents = np.divmod(index, self.num_agents)
         return positions, agents, start
 
+    # -------------------------------------------------------------------- reading
+    def heard(
+        self, places: Places, length: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """What the agents of windows hear: only the neighbours are read, not all agents.
+
+        Returns:
+            `(M,)` window, `(M,)` step in it, `(M, d)` observation of a neighbour at that step, and
+            `(M,)` its weight in the mean.
+        """
+        weights = self.neighbor_weights(places, length)
+        row, step, agent = np.nonzero(weights)
+        heard = self.dataset.observations[places.episodes[row], agent, places.starts[row] + step]
+        return row, step, heard, weights[row, step, agent]
+
     # ------------------------------------------------------------- the whole data
-    def joint_rewards(self) -> NDArray[np.float64]:
-        """`(E, N, T)` of the episodes in their order, in the environment's units."""
-        return np.stack([self.dataset.rewards[e, :, : self.num_steps] for e in self.episodes])
+    def joint_rewards(self, team: bool = False) -> NDArray[np.float64]:
+        """`(E, N, T)` of the episodes in their order, in the environment's units.
+
+        Args:
+            team: whether every agent gets the mean over all agents.
+        """
+        rewards = np.stack([self.dataset.rewards[e, :, : self.num_steps] for e in self.episodes])
+        return np.broadcast_to(rewards.mean(1, keepdims=True), rewards.shape) if team else rewards
 
     def sample_rows(self) -> NDArray[np.float32]:
         """`(M, d)` observations, evenly spaced over the data, at most about a million."""

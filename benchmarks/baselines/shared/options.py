@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.offline_data import OfflineData
-from networld_agent.data import TrajectoryDataset
+from benchmarks.baselines.shared.offline_pool import OfflinePool
+from networld_agent.data.folders import open_datasets
 from wirelessenvs.command import add_no_verify, add_overrides, parse_overrides
 
 __all__ = ["add_data", "add_training", "config_of", "data_of"]
@@ -18,8 +19,10 @@ C = TypeVar("C", bound=BaselineConfig)
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """`--data`, `--trajectories`, `--first-steps`, `--no-verify`."""
-    parser.add_argument("--data", type=Path, required=True, help="folder of a data set")
-    parser.add_argument("--trajectories", type=int, help="first joint trajectories (default: all)")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of a data set, or of several"
+    )
+    parser.add_argument("--trajectories", type=int, help="first of each data set (default: all)")
     parser.add_argument("--first-steps", type=int, help="of each trajectory (default: all)")
     add_no_verify(parser)
 
@@ -41,8 +44,11 @@ def add_training(parser: argparse.ArgumentParser, steps: str) -> None:
 
 def data_of(options: argparse.Namespace) -> OfflineData:
     """The data to train on."""
-    dataset = TrajectoryDataset.open(options.data, options.verify)
-    return OfflineData(dataset, options.trajectories, options.first_steps)
+    parts = [
+        OfflineData(dataset, options.trajectories, options.first_steps)
+        for dataset in open_datasets([options.data], options.verify)
+    ]
+    return parts[0] if len(parts) == 1 else OfflinePool(parts)
 
 
 def config_of(kind: type[C], options: argparse.Namespace, **more: Any) -> C:
