@@ -47,10 +47,13 @@ def _ablation(
     )
 
 
-#: NetWorld without one of its parts. "one-step": one denoising step, that is, the mean of all
-#: futures instead of a drawn one.
+#: NetWorld without one of its parts. "random-direction": the control of guidance, steered as far
+#: but to no end. "behaviour-head": the same weights without planning, a clone. "one-step": one
+#: denoising step, that is, the mean of all futures instead of a drawn one.
 ABLATIONS: Final = _named(
     _ablation("no-guidance", "NetWorld without guidance", plan={"plan_mode": "none"}),
+    _ablation("random-direction", "NetWorld, random direction", plan={"plan_mode": "random"}),
+    _ablation("behaviour-head", "NetWorld's behaviour head", plan={"plan_mode": "behaviour"}),
     _ablation("one-step", "NetWorld, one denoising step", plan={"steps": 1}),
     _ablation("no-mean-field", "NetWorld without mean field", model=("mean_field=False",)),
     _ablation("no-symlog", "NetWorld without symlog", model=("symlog=False",)),

@@ -71,9 +71,9 @@ class WorldModelConfig:
         planned_action_weight: of the inverse dynamics' loss on the first transition of the denoised
             segment, at every noise level: the plan is taught to decode to the action that was
             taken, and latents to hold what that action depends on. Not with `prediction` "noise".
-        behaviour_weight: of a head, not used in planning, that predicts the action from own latent
-            and neighbours' mean at every step of the window: latents come to hold what actions
-            depend on; 0 for none.
+        behaviour_weight: of a head that predicts the action from own latent and neighbours' mean at
+            every step of the window: latents come to hold what actions depend on; 0 for none. Only
+            `plan_mode` "behaviour" acts by it.
         reconstruction_weight: of a head that recovers the observation from the latent: it keeps the
             latents from collapsing onto the action; 0 for none.
         first_step_weight: of the first generated step in the denoising loss, against 1 for all

@@ -184,8 +184,15 @@ class WorldModel(nn.Module):
         return module
 
     def behaviour(self, task: str) -> InverseDynamics:
-        """Head of a task that predicts the action from own latent and neighbours' mean."""
-        module = self.behaviours[_key(self.task(task))]
+        """Head of a task that predicts the action from own latent and neighbours' mean.
+
+        Raises:
+            ModelError: if the model was trained without one.
+        """
+        key = _key(self.task(task))
+        if key not in self.behaviours:
+            raise ModelError("the model has no behaviour head (behaviour_weight is 0).")
+        module = self.behaviours[key]
         assert isinstance(module, InverseDynamics)
         return module
 

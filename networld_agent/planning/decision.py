@@ -41,7 +41,8 @@ class Decision:
     ) -> None:
         self._model, self._task, self._config = model, task, config
         self.generator = PlanGenerator(model, task, config)
-        votes = config.votes
+        self._plans_nothing = config.plan_mode == "behaviour"
+        votes = 1 if self._plans_nothing else config.votes
         if votes is None:
             votes = DEFAULT_VOTES if self.generator.temperature == 1 else 1
         self.votes = votes
@@ -49,6 +50,8 @@ class Decision:
         if scale is None:
             scale = model.tasks[task].value_scale or 0.0
         self.value_scale = scale
+        if self._plans_nothing:
+            model.behaviour(task)  # raises where a model has none
         self._device = model.schedule.alpha_bar.device
         if backend is None and config.graph == "auto" and self._device.type == "cuda":
             backend = CudaGraphs(self._device)
@@ -136,6 +139,12 @@ class Decision:
             preference = None
             if self.value_scale > 0:
                 preference = self.value_scale * self._model.action_values(self._task, seen, heard)
+            if self._plans_nothing:
+                head = self._model.behaviour(self._task)
+                mode = self._config.decoding or self._model.config.decode
+                actions = head.decode(own, heard, mode, preference)
+                present = torch.cat([own, heard], 1)[:, None]
+                return actions, present.expand(-1, self._model.config.horizon, -1)
             if self.votes > 1:
                 if preference is not None:
                     preference = preference.repeat_interleave(self.votes, 0)

@@ -20,7 +20,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-__all__ = ["Guidance"]
+__all__ = ["Guidance", "resized"]
 
 
 #: A row whose root mean square is smaller is left shorter than 1, and a zero one zero.
@@ -35,6 +35,11 @@ def _size(gradient: Tensor) -> Tensor:
     free = gradient[:, 1:]
     norm = torch.linalg.vector_norm(free, dim=(1, 2), keepdim=True)
     return (norm / math.sqrt(max(free[0].numel(), 1))).clamp_min(_LEAST)
+
+
+def resized(direction: Tensor, gradient: Tensor) -> Tensor:
+    """A direction `(R, H, 2D)` with the size of a gradient, row by row."""
+    return direction * (_size(gradient) / _size(direction))
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from networld_agent.keyed_random import hashed, normals, stream_keys
-from networld_agent.planning.guidance import Guidance
+from networld_agent.planning.guidance import Guidance, resized
 from networld_agent.planning.plan_networks import PlanNetwork, PlanNetworks
 from networld_agent.planning.planner_config import (
     DEFAULT_GUIDANCE_SCALE,
@@ -111,6 +113,8 @@ class PlanGenerator:
         """`(R, S, K)` keys of every draw of S candidates, from the keys `(R,)` of a decision."""
         steps = self._warm if warm else self._cold
         draws = [0, *(index + 1 for index, step in enumerate(steps) if step.noise)]
+        if self.config.plan_mode == "random":
+            draws += [len(steps) + 1 + i for i, s in enumerate(steps) if s.level in self._steered]
         count = self.config.samples
         if count > 1:
             keys = stream_keys(keys[:, None], torch.arange(count, device=keys.device)).flatten()
@@ -142,11 +146,14 @@ class PlanGenerator:
 
     def _draw(self, present: Tensor, noise_keys: Tensor, previous: Tensor | None) -> Tensor:
         shape = (self.model.config.horizon, present.shape[1])
-        # All draws of the decision at once.
-        noise = (self.temperature * normals(noise_keys.t().contiguous(), shape)).unbind()
-        steps, start = self._cold, noise[0]
+        steps = self._cold if previous is None else self._warm
+        # All draws of the decision at once: the start, the sampler's noise, random directions.
+        drawn = normals(noise_keys.t().contiguous(), shape)
+        count = 1 + sum(bool(step.noise) for step in steps)
+        noise = (self.temperature * drawn[:count]).unbind()
+        directions = iter(drawn[count:])
+        start = noise[0]
         if previous is not None:
-            steps = self._warm
             start = noised(previous, start, self._alpha_bar[steps[0].level])
         further = iter(noise[1:])
 
@@ -158,13 +165,17 @@ class PlanGenerator:
             return sample(
                 steps,
                 start,
-                lambda x, step: self._estimate(network, x, step),
+                lambda x, step: self._estimate(network, x, step, directions),
                 lambda _: next(further),
                 clamp,
             )
 
-    def _estimate(self, network: PlanNetwork, x: Tensor, step: SamplerStep) -> Tensor:
+    def _estimate(
+        self, network: PlanNetwork, x: Tensor, step: SamplerStep, directions: Iterator[Tensor]
+    ) -> Tensor:
         if step.level not in self._steered:
             return network.denoise(x, step.level)
         x0, gradient = network.denoise_with_gradient(x, step.level)
+        if self.config.plan_mode == "random":
+            gradient = resized(next(directions), gradient)
         return self.guidance.steered(x0, gradient, self._alpha_bar[step.level])

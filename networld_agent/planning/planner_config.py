@@ -19,7 +19,7 @@ __all__ = [
     "PlannerConfig",
 ]
 
-PLAN_MODES: Final = ("guide", "select", "both", "none")
+PLAN_MODES: Final = ("guide", "select", "both", "none", "random", "behaviour")
 DECODINGS: Final = ("mean", "mode")
 GRAPHS: Final = ("auto", "off")
 #: Denoising steps where none were tuned.
@@ -43,7 +43,10 @@ class PlannerConfig:
         spacing: 1 visits evenly spaced levels; above 1, they crowd towards the clean end.
         plan_mode: "guide" steers one sample by the classifier; "select" draws `candidates` samples
             unsteered and follows the one that the classifier rates best; "both" does both; "none"
-            follows an unsteered sample.
+            follows an unsteered sample. Two controls: "random" steers along a random direction
+            instead of the classifier's gradient, of the same size; "behaviour" plans nothing and
+            acts as the behaviour head says, which clones the data from own latent and neighbours'
+            mean.
         candidates: N of "select" and "both".
         guidance_scale: shift per step in units of the latents' spread; None takes the scale that
             was tuned for the task and stored with the model.
@@ -100,7 +103,7 @@ class PlannerConfig:
         check_flag("normalize_gradient", self.normalize_gradient)
         check_int("unguided_steps", self.unguided_steps, 0)
         check_int("warm_start", self.warm_start, 0, self.steps)
-        check_int("execute", self.execute, 1)
+        check_int("execute", self.execute, 1, 1 if self.plan_mode == "behaviour" else None)
         if self.temperature is not None:
             check_real("temperature", self.temperature, 0, 1)
         if self.votes is not None:
@@ -115,8 +118,8 @@ class PlannerConfig:
 
     @property
     def guided(self) -> bool:
-        """Whether the classifier's gradient steers samples."""
-        return self.plan_mode in ("guide", "both")
+        """Whether samples are steered, by the classifier's gradient or a random direction."""
+        return self.plan_mode in ("guide", "both", "random")
 
     @property
     def samples(self) -> int:

@@ -53,7 +53,11 @@ class NoiseSchedule(Protocol):
 
 
 class PlanSizes(Protocol):
-    """Sizes of a plan: latent and horizon."""
+    """Sizes of a plan, and how an action is decoded where the planner's options do not say."""
+
+    @property
+    def decode(self) -> str:
+        """One of "mean" and "mode"."""
 
     @property
     def latent_size(self) -> int:
@@ -100,6 +104,9 @@ class PlanningModel(Protocol):
 
     def inverse(self, task: str) -> ActionLikelihood:
         """The distribution of actions that lead from one latent to the next."""
+
+    def behaviour(self, task: str) -> Any:
+        """The head that clones actions from own latent and neighbours' mean."""
 
     def decode_actions(
         self, task: str, z: Tensor, z_next: Tensor, mode: Any, preference: Tensor | None

@@ -24,7 +24,7 @@ def scene(num_envs=2, seed=0, size=4):
 
 @pytest.mark.parametrize("options", [
     {}, {"plan_mode": "both", "candidates": 3}, {"sampler": "dpm"}, {"sampler": "ddpm"},
-    {"warm_start": 2}, {"execute": 2},
+    {"warm_start": 2}, {"execute": 2}, {"plan_mode": "random"}, {"plan_mode": "behaviour"},
 ])  # fmt: skip
 @pytest.mark.parametrize("prediction", ["x0", "noise"])
 def test_strictly_decentralised_with_a_real_network(options, prediction):
@@ -42,6 +42,22 @@ def test_strictly_decentralised_with_a_real_network(options, prediction):
         assert torch.equal(here.plans[:, far], there.plans[:, far])
         for near in (2, 3, 4):
             assert not torch.equal(here.plans[:, near], there.plans[:, near])
+
+
+def test_without_a_plan_the_behaviour_head_acts_on_what_an_agent_sees_and_hears():
+    model, observations = tiny_model(), scene()
+    actions = Planner(model, config=PlannerConfig(plan_mode="behaviour")).act(observations, RING)
+    with torch.no_grad():
+        z = model.encode("rb-v0", torch.from_numpy(observations))
+        heard = (z.roll(1, 1) + z.roll(-1, 1)) / 2
+        (logits,) = model.behaviour("rb-v0")(z, heard)
+    np.testing.assert_array_equal(actions, logits.argmax(-1).numpy() + RB.action.start)
+
+
+def test_a_model_without_a_behaviour_head_says_so():
+    model = tiny_model(behaviour_weight=0.0)
+    with pytest.raises(ModelError, match=r"no behaviour head \(behaviour_weight is 0\)"):
+        Planner(model, config=PlannerConfig(plan_mode="behaviour"))
 
 
 @pytest.mark.parametrize("classifier", ["shared", "separate"])

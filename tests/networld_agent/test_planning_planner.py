@@ -1,5 +1,7 @@
 """The planner in a world whose best plans are known."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -124,6 +126,27 @@ def test_both_beats_selection_beats_nothing():
         return drawn[:, 1:, 0].mean().item()
 
     assert rated("none") < rated("select") < rated("both")
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_a_random_direction_steers_as_far_as_the_gradient_and_to_no_end(normalize):
+    """One step at temperature 0: guided and unguided differ by the shift alone."""
+
+    def drawn(mode, seed=0):
+        return plans(
+            rows=2_000, plan_mode=mode, guidance_scale=0.5, normalize_gradient=normalize, steps=1,
+            unguided_steps=0, temperature=0.0, seed=seed,
+        )[:, 1:]  # fmt: skip
+
+    still, guided, wandering = drawn("none"), drawn("guide"), drawn("random")
+    aimed, random = guided - still, wandering - still
+    sizes = [shift.flatten(1).norm(dim=1) for shift in (aimed, random)]
+    torch.testing.assert_close(sizes[1], sizes[0], rtol=1e-4, atol=1e-6)
+    gain = (random.flatten(1) * aimed.flatten(1)).sum(1) / sizes[0] ** 2
+    # Cosines in 42 dimensions: mean 0, deviation 1 / sqrt(42), within four of them over 2,000.
+    assert abs(gain.mean().item()) < 4 / math.sqrt(42 * 2_000)
+    assert gain.std().item() == pytest.approx(1 / math.sqrt(42), rel=0.1)
+    assert torch.equal(wandering, drawn("random"))
 
 
 def test_shifted_plan_repeats_its_end():
@@ -303,6 +326,7 @@ def test_options_that_do_not_fit_the_model_are_refused(options, sentence):
     {"sampler": "euler"}, {"steps": 0}, {"plan_mode": "best"}, {"candidates": 0},
     {"guidance_scale": -1.0}, {"warm_start": 6, "steps": 5}, {"execute": 0}, {"temperature": 1.5},
     {"votes": 0}, {"decoding": "median"}, {"guidance_scale": float("nan")},
+    {"execute": 2, "plan_mode": "behaviour"},
 ])  # fmt: skip
 def test_wrong_options_are_refused_by_name(options):
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -172,7 +172,7 @@ def test_commands_of_the_plan_are_commands(counted, tmp_path, capsys):
     for words in commands:
         assert words[-4:] == ["--jobs", "1", "--minutes", "9"]
         assert main([*words[3:], "--list"]) == 0
-    assert "of 2108 jobs are done" in capsys.readouterr().out
+    assert "of 2126 jobs are done" in capsys.readouterr().out
 
 
 def test_estimates_are_marked(counted, tmp_path):
@@ -227,7 +227,7 @@ def test_a_folder_without_measurements_is_one_sentence(tmp_path, capsys):
 
 def test_the_command_prints_the_plan(counted, capsys):
     assert main(["--preset", "paper", "--plan"]) == 0
-    assert "| all | | 2108 |" in capsys.readouterr().out
+    assert "| all | | 2126 |" in capsys.readouterr().out
 
 
 def test_a_decision_that_is_not_captured_is_an_error():
