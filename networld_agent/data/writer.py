@@ -32,7 +32,7 @@ from wirelessenvs.files import read_regular
 from wirelessenvs.json_values import canonical_json
 from wirelessenvs.locks import try_lock
 
-__all__ = ["DatasetWriter", "first_difference", "partial_folder", "write_episodes"]
+__all__ = ["DatasetWriter", "difference", "first_difference", "partial_folder", "write_episodes"]
 
 _DESCRIPTION, _JOURNAL, _METADATA = "description.json", "journal.jsonl", "metadata.json"
 
@@ -44,22 +44,23 @@ def partial_folder(target: Path) -> Path:
 
 def first_difference(old: Description, new: Description) -> str | None:
     """A phrase on the first setting in which two data sets differ; None if they are equal."""
-    return _difference("", old.to_json(), new.to_json())
+    return difference("", old.to_json(), new.to_json())
 
 
-def _difference(key: str, old: Any, new: Any) -> str | None:
+def difference(key: str, old: Any, new: Any) -> str | None:
+    """The same of the JSON values of a key, "" of whole documents."""
     if old == new:
         return None
     if isinstance(old, dict) and isinstance(new, dict):
         prefix = f"{key}." if key else ""
         names = [*new, *(name for name in old if name not in new)]
-        found = (_difference(prefix + name, old.get(name), new.get(name)) for name in names)
+        found = (difference(prefix + name, old.get(name), new.get(name)) for name in names)
         return next(filter(None, found))
     if isinstance(old, list) and isinstance(new, list):
         if len(old) != len(new):
             return f"{key} has {len(old)} entries there, {len(new)} here"
         pairs = enumerate(zip(old, new, strict=True))
-        return next(filter(None, (_difference(f"{key}[{i}]", a, b) for i, (a, b) in pairs)))
+        return next(filter(None, (difference(f"{key}[{i}]", a, b) for i, (a, b) in pairs)))
     return f"{key} is {old!r} there, {new!r} here"
 
 
@@ -128,9 +129,9 @@ class DatasetWriter:
             raise ValueError(
                 f"the unfinished {self.folder} cannot be read ({error}) Delete it to start anew."
             ) from None
-        if (difference := first_difference(old, self.description)) is not None:
+        if (found := first_difference(old, self.description)) is not None:
             raise ValueError(
-                f"{self.folder} holds an unfinished data set with other settings: {difference}. "
+                f"{self.folder} holds an unfinished data set with other settings: {found}. "
                 "Use the same command, another --out, or delete that folder."
             )
 

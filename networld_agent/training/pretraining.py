@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from networld_agent.config import PRESETS, Preset
-from networld_agent.data import DatasetError, TrajectoryDataset
+from networld_agent.data import TrajectoryDataset
+from networld_agent.data.family import open_datasets
 from networld_agent.data.windows import WindowSource
 from networld_agent.device import pick_device
 from networld_agent.model.config import WorldModelConfig
@@ -49,7 +50,7 @@ def pretrain(
     `out` holds the finished run already, nothing is done. `WorldModel.load(out)` reads the model.
 
     Args:
-        data: data sets, or folders of data sets.
+        data: data sets, or folders of data sets; of families, deployments of the split `train`.
         out: folder of the run; must not exist, or be of this very run.
         preset: options of the model and its training, see `get_preset`.
         trajectories: the first n of each data set; all by default.
@@ -68,7 +69,9 @@ def pretrain(
     """
     place = pick_device(device)
     paths = [data] if isinstance(data, (str, Path)) else data
-    datasets = _open_datasets([Path(path) for path in paths], verify)
+    datasets = open_datasets([Path(path) for path in paths], verify)
+    for dataset in datasets:
+        _check_split(dataset)
     if trajectories is not None:
         datasets = [dataset.first(trajectories) for dataset in datasets]
     sources = [
@@ -85,23 +88,11 @@ def pretrain(
     return Path(out)
 
 
-def _open_datasets(paths: Sequence[Path], verify: str) -> list[TrajectoryDataset]:
-    """Data sets; a folder without metadata stands for all data sets in it.
-
-    Raises:
-        ValueError: naming the first fault.
-    """
-    folders: list[Path] = []
-    for path in paths:
-        inner = sorted(entry.parent for entry in path.glob("[!.]*/metadata.json"))
-        folders += inner if inner and not (path / "metadata.json").exists() else [path]
-    return [_open(folder, verify) for folder in folders]
-
-
-def _open(folder: Path, verify: str) -> TrajectoryDataset:
-    try:
-        return TrajectoryDataset.open(folder, verify)
-    except DatasetError as error:
-        # Of several data sets, the name of an array does not say which one is damaged.
-        named = str(folder) in str(error)
-        raise DatasetError(str(error) if named else f"{folder}: {error}") from None
+def _check_split(dataset: TrajectoryDataset) -> None:
+    """Nothing that a model is judged on, or chosen by, may be in what it learns from."""
+    split = dataset.description.split
+    if split not in (None, "train"):
+        raise ValueError(
+            f"{dataset.path} is of the deployments of {split!r}: pre-training takes those of "
+            "'train' alone."
+        )
