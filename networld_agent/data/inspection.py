@@ -94,7 +94,7 @@ def summary(dataset: TrajectoryDataset) -> str:
         f"policy {about.policy}, epsilon {about.epsilon:g}, seeds {_range(about.seeds)}, "
         + ", ".join(f"{name} {version}" for name, version in about.versions.items()),
         f"graph: {heard}",
-        *([] if site is None else [f"deployment: {site['family']}/{site['split']}/{site['index']}"]),
+        *(["deployment: {family}/{split}/{index}".format(**site)] if site else []),
         "",
         "Reward per agent and step, over episodes:",
         "| mean | std | min | quartile | median | quartile | max |",
