@@ -38,7 +38,7 @@ with imports_of(__name__):
         asks_for_family,
         chosen_deployments,
     )
-    from networld_agent.documents import checksum, write_json
+    from networld_agent.documents import checksum, read_document, write_json
     from networld_agent.evaluation.comparison import TIERS, reference_players
     from networld_agent.evaluation.deployments import Method, printed_scores, score_deployments
     from networld_agent.evaluation.episodes import play, whole_batch
@@ -52,7 +52,6 @@ with imports_of(__name__):
     from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
     from networld_agent.evaluation.table import Row, as_csv, as_json
     from networld_agent.evaluation.tuning import best_trial, tune_model
-    from networld_agent.model.files import weights_sha256
     from networld_agent.planning import Planner, PlannerConfig
     from networld_agent.worlds.interface import Worlds
     from networld_agent.worlds.make import make_worlds
@@ -195,11 +194,9 @@ def _method(name: str, path: Path, planner: Planner) -> Method:
         check_fit(planner, worlds)
         return PlannerPlayer(planner, name)
 
-    identity = {
-        "weights": weights_sha256(path),
-        "task": checksum(planner.spec.to_json()),
-        "plan": dataclasses.asdict(planner.config),
-    }
+    # Of its description, which names the weights and holds what was tuned.
+    model = checksum(read_document(path / "model.json", "model"))
+    identity = {"model": model, "plan": dataclasses.asdict(planner.config)}
     return Method(make, identity=identity)
 
 

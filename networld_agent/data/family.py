@@ -18,8 +18,10 @@ from wirelessenvs.families import FAMILIES, deployments
 __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
+    "check_training_split",
     "dataset_folders",
     "deployment_folder",
+    "open_dataset",
     "open_datasets",
     "read_family",
     "summary",
@@ -97,6 +99,18 @@ def open_datasets(paths: Iterable[Path], verify: str = "once") -> list[Trajector
     return [_open(folder, verify) for path in paths for folder in dataset_folders(path)]
 
 
+def open_dataset(path: Path, verify: str = "once") -> TrajectoryDataset:
+    """A data set, or the only one in a folder.
+
+    Raises:
+        DatasetError: if there are several, or for the first fault.
+    """
+    folders = dataset_folders(path)
+    if len(folders) > 1:
+        raise DatasetError(f"{path} holds {len(folders)} data sets: name one, say {folders[0]}.")
+    return TrajectoryDataset.open(folders[0], verify)
+
+
 def _open(folder: Path, verify: str) -> TrajectoryDataset:
     try:
         return TrajectoryDataset.open(folder, verify)
@@ -104,6 +118,20 @@ def _open(folder: Path, verify: str) -> TrajectoryDataset:
         # Of several data sets, the name of an array does not say which one is damaged.
         named = str(folder) in str(error)
         raise DatasetError(str(error) if named else f"{folder}: {error}") from None
+
+
+def check_training_split(dataset: TrajectoryDataset) -> None:
+    """Nothing that a method is judged on, or chosen by, may be in what it learns from.
+
+    Raises:
+        ValueError: for data of a deployment that is not for training.
+    """
+    split = dataset.description.split
+    if split not in (None, "train"):
+        raise ValueError(
+            f"{dataset.path} is of the deployments of {split!r}: pre-training, and training on "
+            "several data sets, take those of 'train' alone."
+        )
 
 
 def total_line(found: Sequence[Metadata]) -> str:

@@ -190,7 +190,12 @@ def score_deployments(
         "overrides": overrides or {},
         "methods": {name: methods[name].identity if name in methods else {} for name in names},
     }
-    document = {"format": FORMAT, "format_version": 1, "settings": settings, "deployments": []}
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": 1,
+        "settings": settings,
+        "deployments": [],
+    }
     # As a reader returns it: lists, not tuples.
     document = json.loads(json.dumps(document))
     if out is not None and out.exists():
@@ -204,15 +209,15 @@ def score_deployments(
         worlds = deployment_worlds(site, batch, total, overrides or {})
         players = {name: method.make(worlds) for name, method in methods.items()}
         players |= {name: PolicyPlayer(worlds, name) for name in played}
-        rewards, done = dict[str, float](), len(records) * per_site
+        rewards = dict[str, float]()
         for name, player in players.items():
-            first = done
-            counted = play(
-                worlds, player, seeds, steps, warm_up,
-                lambda more, first=first: line("scoring", first + more, len(sites) * per_site),
-            )  # fmt: skip
+            before = len(records) * per_site + len(rewards) * per_site // len(names)
+
+            def report(done: int, before: int = before) -> None:
+                line("scoring", before + done, len(sites) * per_site)
+
+            counted = play(worlds, player, seeds, steps, warm_up, report)
             rewards[name] = float(counted.rewards.mean())
-            done += per_site // len(names)
         records.append({
             "index": site.index, "fingerprint": site.fingerprint, "quantities": site.quantities,
             "agents": len(worlds.agents), "rewards": rewards,

@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 
 from networld_agent.config import PRESETS, Preset
-from networld_agent.data import TrajectoryDataset
-from networld_agent.data.family import open_datasets
+from networld_agent.data.family import check_training_split, open_datasets
 from networld_agent.data.windows import WindowSource
 from networld_agent.device import pick_device
 from networld_agent.model.config import WorldModelConfig
@@ -71,7 +70,7 @@ def pretrain(
     paths = [data] if isinstance(data, (str, Path)) else data
     datasets = open_datasets([Path(path) for path in paths], verify)
     for dataset in datasets:
-        _check_split(dataset)
+        check_training_split(dataset)
     if trajectories is not None:
         datasets = [dataset.first(trajectories) for dataset in datasets]
     sources = [
@@ -86,13 +85,3 @@ def pretrain(
         tensorboard=tensorboard, report=report,
     )  # fmt: skip
     return Path(out)
-
-
-def _check_split(dataset: TrajectoryDataset) -> None:
-    """Nothing that a model is judged on, or chosen by, may be in what it learns from."""
-    split = dataset.description.split
-    if split not in (None, "train"):
-        raise ValueError(
-            f"{dataset.path} is of the deployments of {split!r}: pre-training takes those of "
-            "'train' alone."
-        )

@@ -262,18 +262,22 @@ def test_pretraining_reads_the_folder_and_takes_nothing_that_is_judged_on(
     preset = get_preset("smoke", {"steps": 1, "batch_size": 2, "horizon": 8})
     pretrain(folder, tmp_path / "run", preset, device="cpu")
     assert "data: 000003 (rb-v0), 000004 (rb-v0)" in capsys.readouterr().err
-    with pytest.raises(ValueError, match=r"000017 is of the deployments of 'test': pre-training "
-                                         r"takes those of 'train' alone\.$"):  # fmt: skip
+    sentence = r"000017 is of the deployments of 'test': pre-training, .* of 'train' alone\.$"
+    with pytest.raises(ValueError, match=sentence):
         pretrain([folder, test_folder], tmp_path / "other", preset, device="cpu")
     assert not (tmp_path / "other").exists()
 
 
-def test_adaptation_takes_any_split(test_folder, tmp_path):
+def test_adaptation_takes_one_data_set_of_any_split(folder, test_folder, tmp_path, capsys):
     preset = get_preset("smoke", {"steps": 1, "batch_size": 2})
     model = tiny_model().save(tmp_path / "model")
     adapt(model, test_folder / "000017", tmp_path / "run", preset, device="cpu")
+    adapt(model, test_folder, tmp_path / "run", preset, device="cpu", report=print)
+    assert "is complete already" in capsys.readouterr().out
+    with pytest.raises(DatasetError, match=r"holds 2 data sets: name one, say .*000003\.$"):
+        adapt(model, folder, tmp_path / "other", preset, device="cpu")
     with pytest.raises(DatasetError, match="a data set for each deployment of a family: name one"):
-        adapt(model, test_folder, tmp_path / "other", preset, device="cpu")
+        TrajectoryDataset.open(folder)
 
 
 def test_the_folder_is_inspected_and_verified(folder, capsys):

@@ -144,7 +144,7 @@ def test_a_model_learnt_anew_has_no_results_yet(folder, tmp_path, capsys):
     other = tiny_model(seed=1).save(tmp_path / "other")
     capsys.readouterr()
     assert command("--model", other, *words, path) == 2
-    assert "settings.methods.networld.weights is" in one_sentence(capsys)
+    assert "settings.methods.networld.model is" in one_sentence(capsys)
 
 
 # ----------------------------------------------------------------------------------- bad input

@@ -81,13 +81,7 @@ class ObservationScaling(nn.Module):
         own: Tensor = self(torch.from_numpy(data.observations(places, length)))
         if not self.mean_field:
             return own
-        weights = data.neighbor_weights(places, length)
-        # Only the neighbours are read and scaled, not all N agents.
-        row, step, agent = np.nonzero(weights)
-        heard = data.dataset.observations[places.episodes[row], agent, places.starts[row] + step]
-        shares = torch.from_numpy(weights[row, step, agent])[:, None]
-        flat = torch.zeros(own.shape[0] * length, self.size)
-        flat.index_add_(
-            0, torch.from_numpy(row * length + step), self(torch.from_numpy(heard)) * shares
+        means = data.neighbor_means(
+            places, length, lambda heard: self(torch.from_numpy(heard)).numpy()
         )
-        return torch.cat([own, flat.view_as(own)], -1)
+        return torch.cat([own, torch.from_numpy(means)], -1)

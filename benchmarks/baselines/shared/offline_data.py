@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import Places, WindowSource, first_segments
 
 __all__ = ["OfflineData", "Places"]
-
-#: Observations that scales are estimated from, at most.
-_MOST_ROWS = 2**20
 
 
 class OfflineData(WindowSource):
@@ -34,6 +33,9 @@ class OfflineData(WindowSource):
         ValueError: if there is less data than asked for.
     """
 
+    #: Observations that scales are estimated from, at most.
+    MOST_ROWS: ClassVar[int] = 2**20
+
     def __init__(
         self,
         dataset: TrajectoryDataset,
@@ -51,6 +53,11 @@ class OfflineData(WindowSource):
     def preferring(self, temperature: float) -> OfflineData:
         """The same data with another preference for trajectories of high reward."""
         return OfflineData(self.dataset, len(self.episodes), self.num_steps, temperature)
+
+    @property
+    def where(self) -> str:
+        """Where it lies, for messages."""
+        return str(self.dataset.path)
 
     def identity(self) -> dict[str, Any]:
         """What tells this data from other data, wherever it lies, as JSON values."""
@@ -78,7 +85,7 @@ class OfflineData(WindowSource):
         starts = self.num_steps - horizon + 1
         if starts < 1:
             raise ValueError(
-                f"{self.dataset.path} gives {self.num_steps} steps in a row, {horizon} are needed."
+                f"{self.where} gives {self.num_steps} steps in a row, {horizon} are needed."
             )
         positions, agents, start = self.positions(count, starts, rng)
         return Places(self.episodes[positions], start, agents)
@@ -99,15 +106,37 @@ class OfflineData(WindowSource):
         positions, agents = np.divmod(index, self.num_agents)
         return positions, agents, start
 
+    def neighbor_means(
+        self, places: Places, length: int, scaled: Callable[[NDArray[np.float32]], NDArray[Any]]
+    ) -> NDArray[np.float32]:
+        """`(B, L, d)` means of the neighbours' scaled observations; zeros where there are none."""
+        weights = self.neighbor_weights(places, length)
+        # Only the neighbours are read and scaled, not all N agents.
+        row, step, agent = np.nonzero(weights)
+        heard = self.dataset.observations[places.episodes[row], agent, places.starts[row] + step]
+        shares = torch.from_numpy(weights[row, step, agent])[:, None]
+        flat = torch.zeros(len(weights) * length, self.observation_size)
+        flat.index_add_(
+            0,
+            torch.from_numpy(row * length + step),
+            torch.from_numpy(scaled(heard)) * shares,
+        )
+        return flat.view(len(weights), length, -1).numpy()
+
     # ------------------------------------------------------------- the whole data
     def joint_rewards(self) -> NDArray[np.float64]:
         """`(E, N, T)` of the episodes in their order, in the environment's units."""
         return np.stack([self.dataset.rewards[e, :, : self.num_steps] for e in self.episodes])
 
-    def sample_rows(self) -> NDArray[np.float32]:
-        """`(M, d)` observations, evenly spaced over the data, at most about a million."""
+    def team_rewards(self) -> NDArray[np.float64]:
+        """`(E, N, T)` the mean over the agents, for each of them."""
+        rewards = self.joint_rewards()
+        return np.broadcast_to(rewards.mean(1, keepdims=True), rewards.shape)
+
+    def sample_rows(self, most: int | None = None) -> NDArray[np.float32]:
+        """`(M, d)` observations, evenly spaced over the data, at most about so many (a million)."""
         total = len(self.episodes) * self.num_agents * self.num_steps
-        stride = -(-total // _MOST_ROWS)
+        stride = -(-total // (self.MOST_ROWS if most is None else most))
         steps = slice(0, self.num_steps, min(stride, self.num_steps))
         parts = [self.dataset.observations[e, :, steps] for e in self.episodes]
         return np.concatenate(parts).reshape(-1, self.observation_size)

@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.baselines.shared.config import BaselineConfig
+from benchmarks.baselines.shared.family_data import FamilyData
 from benchmarks.baselines.shared.offline_data import OfflineData
-from networld_agent.data import TrajectoryDataset
+from networld_agent.data.family import (
+    check_training_split,
+    dataset_folders,
+    open_dataset,
+    open_datasets,
+)
 from wirelessenvs.command import add_no_verify, add_overrides, parse_overrides
 
 __all__ = ["add_data", "add_training", "config_of", "data_of"]
@@ -18,7 +24,7 @@ C = TypeVar("C", bound=BaselineConfig)
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """`--data`, `--trajectories`, `--first-steps`, `--no-verify`."""
-    parser.add_argument("--data", type=Path, required=True, help="folder of a data set")
+    parser.add_argument("--data", type=Path, required=True, help="a data set, or a folder of them")
     parser.add_argument("--trajectories", type=int, help="first joint trajectories (default: all)")
     parser.add_argument("--first-steps", type=int, help="of each trajectory (default: all)")
     add_no_verify(parser)
@@ -41,8 +47,13 @@ def add_training(parser: argparse.ArgumentParser, steps: str) -> None:
 
 def data_of(options: argparse.Namespace) -> OfflineData:
     """The data to train on."""
-    dataset = TrajectoryDataset.open(options.data, options.verify)
-    return OfflineData(dataset, options.trajectories, options.first_steps)
+    if len(dataset_folders(options.data)) == 1:
+        dataset = open_dataset(options.data, options.verify)
+        return OfflineData(dataset, options.trajectories, options.first_steps)
+    datasets = open_datasets([options.data], options.verify)
+    for dataset in datasets:
+        check_training_split(dataset)
+    return FamilyData(datasets, options.trajectories, options.first_steps)
 
 
 def config_of(kind: type[C], options: argparse.Namespace, **more: Any) -> C:

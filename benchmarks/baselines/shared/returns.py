@@ -45,10 +45,7 @@ def scoped_rewards(data: OfflineData, scope: str) -> NDArray[np.float64]:
             all others for what they cannot have. Rewards of others are read in training only.
     """
     check_choice("return_scope", scope, RETURN_SCOPES)
-    rewards = data.joint_rewards()
-    if scope == "agent":
-        return rewards
-    return np.broadcast_to(rewards.mean(1, keepdims=True), rewards.shape)
+    return data.joint_rewards() if scope == "agent" else data.team_rewards()
 
 
 def discounted_means(rewards: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
