@@ -108,7 +108,7 @@ class Deployment:
 
     @property
     def key(self) -> int:
-        """What it is drawn from: no other deployment of the family has this number."""
+        """A number that no other deployment of the family has; the draw follows from it."""
         return _key(self.family, self.split, self.index)
 
     @cached_property
