@@ -2,6 +2,8 @@
 
 python -m networld_agent.evaluate --model runs/rb --env rb-v0 --preset rb-8 \
         --episodes 20 --steps 1000 --seeds 3
+python -m networld_agent.evaluate --model runs/rb --family rb --split test \
+        --deployments 16 --episodes 2 --steps 200 --out scores.json
 """
 
 from __future__ import annotations
@@ -9,12 +11,20 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, imports_of, parse_overrides, run, whole_file
+from wirelessenvs.command import (
+    add_overrides,
+    check_targets,
+    imports_of,
+    parse_overrides,
+    run,
+    whole_file,
+)
+from wirelessenvs.families import deployments
 from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS, get_task
@@ -22,10 +32,19 @@ from wirelessenvs.tasks import TASKS, get_task
 with imports_of(__name__):
     import torch
 
+    from networld_agent.deployment_options import (
+        OTHER_PAGE,
+        add_deployment_options,
+        asks_for_family,
+        chosen_deployments,
+    )
+    from networld_agent.documents import checksum, read_document, write_json
     from networld_agent.evaluation.comparison import TIERS, reference_players
+    from networld_agent.evaluation.deployments import Method, printed_scores, score_deployments
     from networld_agent.evaluation.episodes import play, whole_batch
     from networld_agent.evaluation.options import (
         add_episode_options,
+        add_warm_up,
         check_episode_options,
         print_scores,
     )
@@ -34,7 +53,6 @@ with imports_of(__name__):
     from networld_agent.evaluation.table import Row, as_csv, as_json
     from networld_agent.evaluation.tuning import best_trial, tune_model
     from networld_agent.planning import Planner, PlannerConfig
-    from networld_agent.storage import write_json
     from networld_agent.worlds.interface import Worlds
     from networld_agent.worlds.make import make_worlds
 
@@ -78,15 +96,26 @@ def swept_configs(pairs: Sequence[str], sweep: str | None) -> dict[str, PlannerC
     return {change: planner_config([*pairs, change]) for change in changed}
 
 
-def _players(options: argparse.Namespace, worlds: Worlds) -> list[Player]:
-    players: list[Player] = []
+def _planners(options: argparse.Namespace, task: str) -> Iterator[tuple[str, Path, Planner]]:
+    """Name, model and planner of each row of the models."""
     configs = swept_configs(options.plan, options.sweep)
     for path in options.model:
         name = "networld" if len(options.model) == 1 else f"networld {path}"
         for change, config in configs.items():
-            planner = Planner.load(path, worlds.task, config, options.device)
-            check_fit(planner, worlds)
-            players.append(PlannerPlayer(planner, f"{name} {change}".strip()))
+            try:
+                planner = Planner.load(path, task, config, options.device)
+            except ValueError as error:
+                # Of a model that does not know the task, the sentence names neither.
+                named = str(path) in str(error)
+                raise ValueError(str(error) if named else f"{path}: {error}") from None
+            yield f"{name} {change}".strip(), path, planner
+
+
+def _players(options: argparse.Namespace, worlds: Worlds) -> list[Player]:
+    players: list[Player] = []
+    for name, _, planner in _planners(options, worlds.task):
+        check_fit(planner, worlds)
+        players.append(PlannerPlayer(planner, name))
     players += reference_players(worlds, options.policies)
     if not players:
         raise ValueError("there is nothing to play: give --model or --policies.")
@@ -101,10 +130,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise ValueError("--render needs a --model to show.")
     if options.render is not None:
         check_installed("matplotlib", "PIL")
-    if options.sweep is not None and not options.model:
-        raise ValueError("--sweep needs a --model to plan with.")
-    if options.threads is not None:
-        torch.set_num_threads(check_int("--threads", options.threads, 1))
+    _check_models(options)
     overrides = parse_overrides(options.overrides)
     seeds = group_seeds(TEST_SEEDS, options.seed, options.seeds, options.episodes)
 
@@ -124,6 +150,54 @@ def _evaluate(options: argparse.Namespace) -> None:
     _write(options, rows, seeds, overrides)
     if options.render is not None:
         _render(options, worlds_for(1, min(options.steps, options.frames)), seeds[0])
+
+
+def _check_models(options: argparse.Namespace) -> None:
+    if options.sweep is not None and not options.model:
+        raise ValueError("--sweep needs a --model to plan with.")
+    if options.threads is not None:
+        torch.set_num_threads(check_int("--threads", options.threads, 1))
+
+
+def _evaluate_family(options: argparse.Namespace) -> None:
+    indices = chosen_deployments(options)
+    _check_models(options)
+    check_targets(options.out)
+    split = deployments(options.family, options.split)
+    methods = {
+        name: _method(name, path, planner)
+        for name, path, planner in _planners(options, split.family.task_id)
+    }
+    print("\n".join(machine_lines(("wirelessenvs", "torch", "numpy"))))
+    print(
+        f"\n{options.family}/{options.split}: deployments {indices.start} to {indices.stop - 1}, "
+        f"{options.episodes} episodes of {options.steps} steps each\n"
+    )
+    scores = score_deployments(
+        [split[index] for index in indices],
+        methods,
+        options.policies,
+        episodes=options.episodes,
+        steps=options.steps,
+        warm_up=options.warm_up,
+        overrides=parse_overrides(options.overrides),
+        num_envs=options.num_envs,
+        out=options.out,
+    )
+    print(printed_scores(scores))
+    if options.out is not None:
+        print(f"\nwrote {options.out}")
+
+
+def _method(name: str, path: Path, planner: Planner) -> Method:
+    def make(worlds: Worlds) -> Player:
+        check_fit(planner, worlds)
+        return PlannerPlayer(planner, name)
+
+    # Of its description, which names the weights and holds what was tuned.
+    model = checksum(read_document(path / "model.json", "model"))
+    identity = {"model": model, "plan": dataclasses.asdict(planner.config)}
+    return Method(make, identity=identity)
 
 
 def _tune(options: argparse.Namespace, worlds: Worlds, seeds: Sequence[int]) -> None:
@@ -198,21 +272,18 @@ def _render(options: argparse.Namespace, worlds: Worlds, seed: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    over_family = asks_for_family(words)
     parser = argparse.ArgumentParser(
         prog="python -m networld_agent.evaluate",
         description="Score trained models beside the task's own policies, on the same seeds.",
+        epilog=None if over_family else OTHER_PAGE,
     )
     parser.add_argument(
         "--model", type=Path, action="append", default=[],
         help="folder of a trained model; repeatable, one row each",
     )  # fmt: skip
-    add_episode_options(parser, seeds=3)
-    parser.add_argument("--seed", type=int, help="of the first episode")
-    parser.add_argument(
-        "--policies", nargs="*",
-        help="tiers, policies or module:Class to play beside it, or all; random or "
-        f"module:function in an environment from a factory (default: {' '.join(TIERS)})",
-    )  # fmt: skip
+    (_add_family_options if over_family else _add_options)(parser)
     parser.add_argument(
         "--plan", metavar="NAME=VALUE", action="append", default=[],
         help="an option of the planner, e.g. --plan sampler=dpm --plan steps=10; repeatable",
@@ -221,6 +292,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--sweep", metavar="NAME=VALUE,VALUE,...",
         help="one row for each value of this option of the planner, e.g. --sweep steps=1,3,10",
     )  # fmt: skip
+    parser.add_argument("--num-envs", type=int, default=64, help="episodes at once (default: 64)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
+    options = parser.parse_args(words)
+    options.arguments = words
+    return run(_evaluate_family if over_family else _evaluate, options)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_episode_options(parser, seeds=3)
+    parser.add_argument("--seed", type=int, help="of the first episode")
+    parser.add_argument(
+        "--policies", nargs="*",
+        help="tiers, policies or module:Class to play beside it, or all; random or "
+        f"module:function in an environment from a factory (default: {' '.join(TIERS)})",
+    )  # fmt: skip
     parser.add_argument(
         "--tune-guidance", action="store_true",
         help="first choose temperature, guidance scale, steps and the weight of values on "
@@ -228,16 +315,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--tune-episodes", type=int, default=8, help="(default: 8)")
     parser.add_argument("--tune-steps", type=int, default=200, help="(default: 200)")
-    parser.add_argument("--num-envs", type=int, default=64, help="episodes at once (default: 64)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
     parser.add_argument("--json", type=Path, help="write all figures")
     parser.add_argument("--csv", type=Path, help="write the table")
     parser.add_argument("--render", type=Path, help="write an animation of the first episode")
     parser.add_argument("--frames", type=int, default=60, help="of the animation (default: 60)")
-    options = parser.parse_args(arguments)
-    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
-    return run(_evaluate, options)
+
+
+def _add_family_options(parser: argparse.ArgumentParser) -> None:
+    add_deployment_options(parser, 16)
+    add_overrides(
+        parser, "an argument of the environment that no deployment fixes, e.g. --set context=true; "
+        "repeatable",
+    )  # fmt: skip
+    parser.add_argument("--episodes", type=int, default=2, help="per deployment (default: 2)")
+    parser.add_argument("--steps", type=int, default=200, help="per episode (default: 200)")
+    add_warm_up(parser)
+    parser.add_argument(
+        "--policies", nargs="*",
+        help="policies, tiers or module:Class to play beside random, local rules and expert, or "
+        "all (default: the family's other rules)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, help="write all figures, deployment by deployment; goes on from there"
+    )
 
 
 if __name__ == "__main__":

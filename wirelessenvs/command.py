@@ -132,7 +132,9 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """A Python literal as its value; any other text as it is."""
+    """A Python literal, or true or false, as its value; any other text as it is."""
+    if text in ("true", "false"):
+        return text == "true"
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

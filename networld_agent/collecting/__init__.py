@@ -1,5 +1,6 @@
 """Collection of offline data: settings, tiers, sources of episodes, workers."""
 
+from networld_agent.collecting.family import FamilySettings, collect_family
 from networld_agent.collecting.run import collect
 from networld_agent.collecting.settings import CollectionSettings
 from networld_agent.collecting.sources import EpisodeSource
@@ -10,5 +11,7 @@ __all__ = [
     "TIERS",
     "CollectionSettings",
     "EpisodeSource",
+    "FamilySettings",
     "collect",
+    "collect_family",
 ]

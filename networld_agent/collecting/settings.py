@@ -7,6 +7,7 @@ from typing import Any
 
 from networld_agent.collecting.tiers import default_epsilon, default_seed, episode_policies
 from wirelessenvs.checks import check_int, check_real
+from wirelessenvs.families import Deployment
 from wirelessenvs.seeds import EVALUATION_SEEDS, is_reserved
 
 __all__ = ["CollectionSettings"]
@@ -32,6 +33,7 @@ class CollectionSettings:
         episodes: E.
         steps: T of every episode.
         seed: of episode 0; episode e has `seed + e`. By default each tier has its own range.
+        deployment: of a family, played instead of a preset; then "expert" is the family's.
 
     Raises:
         ValueError: for a value out of bounds or seeds that are reserved for evaluation.
@@ -45,11 +47,18 @@ class CollectionSettings:
     episodes: int = 100
     steps: int = 1000
     seed: int | None = None
+    deployment: Deployment | None = None
 
     def __post_init__(self) -> None:
         if self.epsilon is None:
             object.__setattr__(self, "epsilon", default_epsilon(self.policy))
         check_real("--epsilon", self.epsilon, 0, 1)
+        site = self.deployment
+        if site is not None and (self.env, self.preset) != (site.family.task_id, None):
+            raise ValueError(
+                f"deployment {site.name} is one of {site.family.task_id} without a preset, "
+                f"got env={self.env!r}, preset={self.preset!r}."
+            )
         check_int("--episodes", self.episodes, 1, 10_000_000)
         check_int("--steps", self.steps, 1, 10_000_000)
         if self.seed is None:

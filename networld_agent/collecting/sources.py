@@ -21,7 +21,7 @@ from networld_agent.data.files import Chunk
 from networld_agent.data.labels import action_labels, metric_labels, observation_labels
 from networld_agent.data.metadata import Description, Quantity
 from networld_agent.worlds.interface import Worlds, WorldStep
-from networld_agent.worlds.make import make_worlds
+from networld_agent.worlds.make import deployment_worlds, make_worlds
 from networld_agent.worlds.policies import BatchFunction, BatchPolicy
 from networld_agent.worlds.randomness import BLOCK, RandomActions
 from networld_agent.worlds.spaces import action_info, action_size, observation_info
@@ -67,7 +67,7 @@ class EpisodeSource:
                 )
             self._function = load(settings.policy, "--policy")
         if not settings.foreign:
-            tier_policy(get_task(self._worlds.task), settings.policy, self._config)
+            self._named(settings.policy)
         for tier in dict.fromkeys(settings.episode_policies):
             self._policy(tier, (0,))
         self._forms = action_forms(self._worlds.task, self._config)
@@ -79,6 +79,8 @@ class EpisodeSource:
     def _make(self, num_envs: int) -> Worlds:
         settings = self._settings
         steps = settings.steps
+        if settings.deployment is not None:
+            return deployment_worlds(settings.deployment, num_envs, steps, self._overrides)
         return make_worlds(settings.env, num_envs, steps, settings.preset, self._overrides)
 
     @property
@@ -106,7 +108,8 @@ class EpisodeSource:
         environment, versions, metrics = (
             self._factory(seen) if self._config is None else self._task()
         )
-        labels = observation_labels(worlds.task, self._config, worlds.observation_size)
+        context = None if worlds.simulator is None else worlds.simulator.context
+        labels = observation_labels(worlds.task, self._config, worlds.observation_size, context)
         names = action_labels(worlds.task, self._config, action_size(worlds.action_space))
         rows = None if self._adjacency is None else self._adjacency.astype(int).tolist()
         return Description(
@@ -138,6 +141,13 @@ class EpisodeSource:
             # Through JSON: what is described equals what is read back.
             "config": json.loads(json.dumps(dataclasses.asdict(simulator.config))),
         }
+        if (site := self._settings.deployment) is not None:
+            environment["deployment"] = {
+                "family": site.family.name,
+                "version": site.family.version,
+                "split": site.split,
+                "index": site.index,
+            }
         versions = {"wirelessenvs": wirelessenvs.__version__}
         return environment, versions, metric_labels(task.id, simulator.metric_names)
 
@@ -162,6 +172,13 @@ class EpisodeSource:
         return {"factory": factory, "arguments": arguments}, versions, metrics
 
     # --------------------------------------------------------------------- play
+    def _named(self, tier: str) -> str:
+        """Name of the task's policy that plays a tier."""
+        site = self._settings.deployment
+        if site is not None and tier == "expert":
+            return site.family.expert
+        return tier_policy(get_task(self._worlds.task), tier, self._config)
+
     def _policy(self, tier: str, seeds: tuple[int, ...]) -> BatchPolicy | BatchFunction | None:
         """The policy of a block; None if all its actions are random."""
         if self._function is not None:
@@ -170,7 +187,7 @@ class EpisodeSource:
         simulator = self._worlds.simulator
         if simulator is None:
             return None
-        name = tier_policy(get_task(self._worlds.task), tier, simulator.config)
+        name = self._named(tier)
         return None if name == "random" else BatchPolicy(name, simulator, seeds)
 
     def close(self) -> None:

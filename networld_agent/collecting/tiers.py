@@ -13,6 +13,7 @@ __all__ = [
     "default_epsilon",
     "default_seed",
     "episode_policies",
+    "tier_number",
     "tier_policy",
 ]
 
@@ -33,6 +34,11 @@ _OTHER_SEED: Final = 500_000
 def default_seed(policy: str) -> int:
     """First seed of a tier's data sets; the same one for all policies that are no tier."""
     return _FIRST_SEEDS.get(policy, _OTHER_SEED)
+
+
+def tier_number(policy: str) -> int:
+    """The seed of a family's data sets by default: small, and another one for each tier."""
+    return default_seed(policy) // 100_000
 
 
 def default_epsilon(policy: str) -> float:

@@ -1,4 +1,4 @@
-"""The data set: format, integrity, windows, statistics, exchange with Minari.
+"""The data set: format, integrity, windows, statistics, families of them, exchange with Minari.
 
 Windows are read by `networld_agent.data.windows`, which needs PyTorch; the rest does not.
 """

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from networld_agent.data import family
 from networld_agent.data.dataset import TrajectoryDataset
+from networld_agent.data.family import dataset_folders, open_datasets
 from networld_agent.data.inspection import plot, summary
 from networld_agent.data.subset import write_subset
 from wirelessenvs.checks import check_int
@@ -18,6 +20,11 @@ __all__ = ["main"]
 
 def _inspect(options: argparse.Namespace) -> None:
     check_targets(options.plot)
+    if dataset_folders(options.dataset) != [options.dataset]:
+        if options.plot is not None:
+            raise ValueError(f"--plot draws one data set, and {options.dataset} holds several.")
+        print(family.summary(options.dataset, open_datasets([options.dataset], options.verify)))
+        return
     dataset = TrajectoryDataset.open(options.dataset, options.verify)
     print(summary(dataset))
     if options.plot is not None:
@@ -26,7 +33,7 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    for path in options.datasets:
+    for path in (folder for given in options.datasets for folder in dataset_folders(given)):
         dataset = TrajectoryDataset.open(path, verify="full")
         arrays = dataset.metadata.arrays.values()
         total = sum(info.layout.file_bytes for info in arrays)
@@ -85,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     inspect = commands.add_parser("inspect", help="what is in it, as text and picture")
-    inspect.add_argument("dataset", type=Path)
+    inspect.add_argument("dataset", type=Path, help="or a folder of data sets")
     inspect.add_argument("--plot", type=Path, metavar="PNG", help="draw it as well")
     add_no_verify(inspect)
     inspect.set_defaults(command=_inspect)

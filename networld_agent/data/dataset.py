@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from networld_agent.data.layout import map_array
-from networld_agent.data.metadata import Description, Metadata
+from networld_agent.data.metadata import FAMILY_FILE, Description, Metadata
 from networld_agent.data.verification import check_sample, verify_files
 from networld_agent.errors import DatasetError
 from wirelessenvs.checks import check_choice, check_int
@@ -76,6 +76,10 @@ class TrajectoryDataset:
         """
         check_choice("verify", verify, ("once", "quick", "full"))
         folder = Path(path)
+        if (folder / FAMILY_FILE).exists() and not (folder / "metadata.json").exists():
+            raise DatasetError(
+                f"{folder} holds a data set for each deployment of a family: name one of these."
+            )
         metadata = Metadata.read(folder)
         arrays = {
             name: map_array(folder / f"{name}.npy", info.layout)

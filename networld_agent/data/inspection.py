@@ -87,13 +87,14 @@ def summary(dataset: TrajectoryDataset) -> str:
     )  # fmt: skip
     if not about.graph_given:
         heard += " (the environment has no graph: complete)"
-    returns = found["returns"]
+    returns, site = found["returns"], about.environment.get("deployment")
     lines = [
         f"{dataset.path}: {about.task}, {about.num_episodes} episodes x {about.num_agents} agents "
         f"x {about.steps} steps, {size / 1e9:.3f} GB",
         f"policy {about.policy}, epsilon {about.epsilon:g}, seeds {_range(about.seeds)}, "
         + ", ".join(f"{name} {version}" for name, version in about.versions.items()),
         f"graph: {heard}",
+        *(["deployment: {family}/{split}/{index}".format(**site)] if site else []),
         "",
         "Reward per agent and step, over episodes:",
         "| mean | std | min | quartile | median | quartile | max |",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from networld_agent.data.metadata import Quantity
+from wirelessenvs.context import Context
 
 __all__ = ["action_labels", "metric_labels", "observation_labels"]
 
@@ -21,19 +22,30 @@ _METRIC_UNITS = {
 }  # fmt: skip
 
 
-def observation_labels(task: str, config: Any, size: int) -> Labels:
-    """One name and unit per entry of an observation."""
+def observation_labels(task: str, config: Any, size: int, context: Context | None = None) -> Labels:
+    """One name and unit per entry of an observation.
+
+    Args:
+        task: id.
+        config: of the task; None of another environment.
+        size: entries.
+        context: of the environment, whose entries come last where `config.context` is set.
+    """
     labels: Labels = []
     if task == "cbf-v0":
         labels = _beamforming(config)
     elif task == "rb-v0":
+        share = config.units == "fair-share"
+        packets, rbs = ("fair share",) * 2 if share else ("packets", "RBs")
         labels = [
-            Quantity("generated", "packets"), Quantity("queue", "packets"),
-            Quantity("granted", "RBs"), Quantity("age", "frames"),
+            Quantity("generated", packets), Quantity("queue", packets),
+            Quantity("granted", rbs), Quantity("age", "frames"),
         ]  # fmt: skip
         labels = labels[: 4 if config.observation == "full" else 2]
     elif task == "slicing-v0":
         labels = _slicing(config)
+    if context is not None and config.context:
+        labels += map(Quantity, context.names, context.units)
     if len(labels) == size:
         return labels
     return [Quantity(f"entry_{i}", "") for i in range(size)]
@@ -95,7 +107,8 @@ def action_labels(task: str, config: Any, size: int) -> Labels:
             parts = [f"{part}_{n}" for part in ("re", "im") for n in range(config.num_antennas)]
             labels = [Quantity(name, "sqrt(mW)") for name in parts]
     elif task == "rb-v0":
-        labels = [Quantity("requested", "RBs")]
+        unit = "fair share" if config.units == "fair-share" else "RBs"
+        labels = [Quantity("requested", unit)]
     elif task == "slicing-v0":
         if config.action == "continuous":
             labels = [Quantity(f"bandwidth_{s}", "Hz") for s in ("volte", "video", "urllc")]

@@ -22,6 +22,7 @@ from wirelessenvs.tasks import TASKS
 
 __all__ = [
     "EXTRA_FORMS",
+    "FAMILY_FILE",
     "FORMAT",
     "FORMAT_VERSION",
     "ActionInfo",
@@ -38,6 +39,9 @@ FORMAT: Final = "networld-trajectories"
 FORMAT_VERSION: Final = 1
 #: Further forms of the actions that a data set may hold, each a file of its own.
 EXTRA_FORMS: Final = ("beams", "indices")
+
+#: Of a folder that holds one data set per deployment of a family.
+FAMILY_FILE: Final = "family.json"
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _LIMIT = 10**7
@@ -181,6 +185,12 @@ class Description:
     def num_agents(self) -> int:
         """Number of agents N."""
         return len(self.agents)
+
+    @property
+    def split(self) -> str | None:
+        """That the deployment was drawn from, "train"; None if it is of no family."""
+        split: str | None = self.environment.get("deployment", {}).get("split")
+        return split
 
     def graph(self) -> NeighborGraph | None:
         """The neighbour graph; None if it changes with the steps."""
@@ -351,6 +361,12 @@ def _check_environment(fields: Fields, task: str) -> None:
     elif ":" in task:
         fields.text("factory")
         fields.sub("arguments")
+    if "deployment" in fields:
+        place = fields.sub("deployment")
+        for key in ("family", "split"):
+            place.text(key)
+        for key in ("version", "index"):
+            place.integer(key)
 
 
 def _check_statistics(fields: Fields, description: Description) -> None:

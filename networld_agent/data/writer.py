@@ -107,9 +107,9 @@ class DatasetWriter:
             raise ValueError(
                 f"the unfinished {self.folder} cannot be read ({error}) Delete it to start anew."
             ) from None
-        if (difference := first_difference(old.to_json(), self.description.to_json())) is not None:
+        if (found := first_difference(old.to_json(), self.description.to_json())) is not None:
             raise ValueError(
-                f"{self.folder} holds an unfinished data set with other settings: {difference}. "
+                f"{self.folder} holds an unfinished data set with other settings: {found}. "
                 "Use the same command, another --out, or delete that folder."
             )
 

@@ -13,7 +13,7 @@ from wirelessenvs.checks import check_int
 from wirelessenvs.command import add_config_options
 from wirelessenvs.tasks import TASKS, get_task
 
-__all__ = ["add_episode_options", "check_episode_options", "print_scores"]
+__all__ = ["add_episode_options", "add_warm_up", "check_episode_options", "print_scores"]
 
 
 def add_episode_options(parser: argparse.ArgumentParser, seeds: int) -> None:
@@ -31,11 +31,16 @@ def add_episode_options(parser: argparse.ArgumentParser, seeds: int) -> None:
     parser.add_argument(
         "--seeds", type=int, default=seeds, help=f"groups of episodes (default: {seeds})"
     )
+    add_warm_up(parser)
+    add_config_options(parser)
+
+
+def add_warm_up(parser: argparse.ArgumentParser) -> None:
+    """`--warm-up`."""
     parser.add_argument(
         "--warm-up", type=int, default=5,
         help="random joint actions at the start of an episode, not counted (default: 5)",
     )  # fmt: skip
-    add_config_options(parser)
 
 
 def check_episode_options(options: argparse.Namespace) -> None:

@@ -121,6 +121,19 @@ class PolicyPlayer:
         return float("nan")
 
 
+def _reason(size: int, worlds: Worlds) -> str:
+    """Why a model may read observations of another size than these environments give."""
+    if worlds.simulator is not None:
+        entries = len(worlds.simulator.context.names)
+        has = worlds.simulator.config.context
+        if size - worlds.observation_size == (-entries if has else entries):
+            return (
+                "it was trained without the context, which context=true appends here" if has
+                else "it was trained with the context, which --set context=true appends"
+            )  # fmt: skip
+    return "another preset or observation"
+
+
 class Fitted(Protocol):
     """A model or a policy that was fitted to the observations and actions of a task."""
 
@@ -145,7 +158,7 @@ def check_fit(fitted: Fitted, worlds: Worlds) -> None:
     if size != worlds.observation_size:
         raise ValueError(
             f"{fitted.label} reads {size} entries per observation, but these environments give "
-            f"{worlds.observation_size}: another preset or observation."
+            f"{worlds.observation_size}: {_reason(size, worlds)}."
         )
     ours: ActionSpec = fitted.spec.action
     theirs = worlds.action_space

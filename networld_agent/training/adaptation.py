@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from networld_agent.config import PRESETS, Preset
-from networld_agent.data import TrajectoryDataset
+from networld_agent.data.family import open_dataset
 from networld_agent.data.windows import WindowSource, held_out_split
 from networld_agent.device import pick_device
 from networld_agent.model.files import weights_sha256
@@ -81,7 +81,7 @@ def adapt(
 
     Args:
         model: folder of the trained model; its sizes stay.
-        data: data set of the task.
+        data: data set of the task, or a folder that holds no other one.
         out: folder of the run; must not exist, or be of this very run.
         preset: its budget of adaptation, see `get_preset`.
         trajectories: the first n of the data; all by default.
@@ -104,7 +104,7 @@ def adapt(
     config = preset.adaptation
     network = WorldModel.load(Path(model))
     source, held_out = held_out_split(
-        TrajectoryDataset.open(data, verify),
+        open_dataset(Path(data), verify),
         network.config.horizon,
         trajectories,
         first_steps,

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from networld_agent.config import PRESETS, Preset
-from networld_agent.data.folders import open_datasets
+from networld_agent.data.family import check_training_split, open_datasets
 from networld_agent.data.windows import WindowSource
 from networld_agent.device import pick_device
 from networld_agent.model.config import WorldModelConfig
@@ -49,7 +49,7 @@ def pretrain(
     `out` holds the finished run already, nothing is done. `WorldModel.load(out)` reads the model.
 
     Args:
-        data: data sets, or folders of data sets.
+        data: data sets, or folders of data sets; of families, deployments of the split `train`.
         out: folder of the run; must not exist, or be of this very run.
         preset: options of the model and its training, see `get_preset`.
         trajectories: the first n of each data set; all by default.
@@ -69,6 +69,8 @@ def pretrain(
     place = pick_device(device)
     paths = [data] if isinstance(data, (str, Path)) else data
     datasets = open_datasets([Path(path) for path in paths], verify)
+    for dataset in datasets:
+        check_training_split(dataset)
     if trajectories is not None:
         datasets = [dataset.first(trajectories) for dataset in datasets]
     sources = [

@@ -9,10 +9,11 @@ from networld_agent.data import TrajectoryDataset
 from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.pettingzoo import PettingZooWorlds
 from networld_agent.worlds.simulator import SimulatorWorlds
+from wirelessenvs.families import Deployment
 from wirelessenvs.loading import load
 from wirelessenvs.tasks import TASKS, get_task
 
-__all__ = ["make_worlds", "worlds_of"]
+__all__ = ["deployment_worlds", "make_worlds", "worlds_of"]
 
 
 def make_worlds(
@@ -42,6 +43,27 @@ def make_worlds(
             raise ValueError("max_steps is the length of an episode: give --steps instead.")
         overrides = {**overrides, "max_steps": steps}
     return SimulatorWorlds(task.config.from_preset(preset, **overrides), task.id, num_envs)
+
+
+def deployment_worlds(
+    site: Deployment, num_envs: int, steps: int, overrides: dict[str, Any]
+) -> Worlds:
+    """Environments at one deployment of a family.
+
+    Args:
+        site: to play at.
+        num_envs: B.
+        steps: of an episode.
+        overrides: of the configuration; nothing that the deployment fixes.
+
+    Raises:
+        TypeError: for a field that the deployment fixes, and for an unknown one.
+        ValueError: for a value out of bounds.
+    """
+    if "max_steps" in overrides:
+        raise ValueError("max_steps is the length of an episode: give --steps instead.")
+    config = site.configure(**overrides, max_steps=steps)
+    return SimulatorWorlds(config, site.family.task_id, num_envs)
 
 
 def worlds_of(dataset: TrajectoryDataset, num_envs: int, steps: int) -> Worlds | None:

@@ -27,6 +27,8 @@ LABELLED = [
     ("slicing-v0", {"preset": "small"}),
     ("slicing-v0", {"preset": "small", "observation": "paper", "history": 3}),
     ("slicing-v0", {"preset": "small", "action": "discrete"}),
+    *[(task, {"context": True}) for task in TASKS],
+    ("rb-v0", {"units": "fair-share"}),
 ]
 
 
@@ -35,7 +37,8 @@ LABELLED = [
 def test_every_entry_has_a_name(task, arguments):
     simulator = make_simulator(task, **arguments)
     size = simulator.observation_space.shape[0]
-    names = [label.name for label in observation_labels(task, simulator.config, size)]
+    labels = observation_labels(task, simulator.config, size, simulator.context)
+    names = [label.name for label in labels]
     assert len(set(names)) == size
     assert names[0] != "entry_0"
     parts = simulator.action_space.shape[0] if simulator.action_space.shape else 1

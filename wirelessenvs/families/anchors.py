@@ -22,7 +22,7 @@ from wirelessenvs.rollout import run_policy
 from wirelessenvs.seeds import EVALUATION_SEEDS
 from wirelessenvs.tasks import make_policy
 
-__all__ = ["Anchors", "anchors_of", "main", "measure", "rewards"]
+__all__ = ["Anchors", "anchors_of", "local_rules", "main", "measure", "rewards"]
 
 
 def rewards(site: Deployment, policies: Sequence[str], episodes: int, steps: int) -> list[float]:
@@ -42,21 +42,19 @@ class Anchors:
     Args:
         family: of the deployments.
         split: of the deployments.
-        rewards: `(K, P)` mean reward per agent and step: deployments, then policies in the order
-            of `anchors_of(family)`.
+        rewards: `(K, P)` mean reward per agent and step: deployments, then policies.
+        policies: `(P,)` names, `anchors_of(family)` by default; whatever else was played as well.
     """
 
     family: Family
     split: str
     rewards: NDArray[np.float64]
+    policies: tuple[str, ...] = ()
 
     @property
     def best_local_rule(self) -> str:
-        """The rule with the best mean among those that act on their own observation alone."""
-        policies = self.family.task.policies
-        return self._best(
-            name for name in self.family.rules if policies[name].information is Information.LOCAL
-        )
+        """The rule with the best mean among the local ones."""
+        return self._best(local_rules(self.family))
 
     @property
     def best_rule(self) -> str:
@@ -65,7 +63,8 @@ class Anchors:
 
     def of(self, policy: str) -> NDArray[np.float64]:
         """`(K,)` rewards of one policy."""
-        column: NDArray[np.float64] = self.rewards[:, anchors_of(self.family).index(policy)]
+        names = self.policies or anchors_of(self.family)
+        column: NDArray[np.float64] = self.rewards[:, names.index(policy)]
         return column
 
     def margin(self, rule: str) -> tuple[float, float]:
@@ -75,6 +74,12 @@ class Anchors:
 
     def _best(self, names: Iterable[str]) -> str:
         return max(names, key=lambda name: float(self.of(name).mean()))
+
+
+def local_rules(family: Family) -> tuple[str, ...]:
+    """The family's rules that act on an agent's own observation alone."""
+    policies = family.task.policies
+    return tuple(n for n in family.rules if policies[n].information is Information.LOCAL)
 
 
 def anchors_of(family: Family) -> tuple[str, ...]:

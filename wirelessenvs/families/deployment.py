@@ -106,6 +106,11 @@ class Deployment:
         """Family, split and index, "rb/test/17"."""
         return f"{self.family.name}/{self.split}/{self.index}"
 
+    @property
+    def key(self) -> int:
+        """A number that no other deployment of the family has; the draw follows from it."""
+        return _key(self.family, self.split, self.index)
+
     @cached_property
     def config(self) -> TaskConfig:
         """The task's configuration at this site."""
@@ -172,6 +177,11 @@ class Deployment:
         return task.simulator(config, **own)
 
 
+def _key(family: Family, split: str, index: int) -> int:
+    # Splits begin at 1: no key is a small number that somebody may use as a layout's seed.
+    return (1 + list(family.splits).index(split)) * SPLIT_SIZE + index
+
+
 class Deployments(Sequence[Deployment]):
     """All deployments of a split, drawn when asked for; a slice is a tuple of them.
 
@@ -186,7 +196,6 @@ class Deployments(Sequence[Deployment]):
         names = tuple(family.splits)
         self.family = family
         self.split = check_choice(f"split of family {family.name!r}", split, names)
-        self._position = names.index(split)
 
     def __repr__(self) -> str:
         return f"deployments({self.family.name!r}, {self.split!r})"
@@ -210,8 +219,7 @@ class Deployments(Sequence[Deployment]):
                 f"index of a deployment must be between 0 and {SPLIT_SIZE - 1}, got {index}."
             )
         family = self.family
-        # Splits begin at 1: no key is a small number that somebody may use as a layout's seed.
-        key = (1 + self._position) * SPLIT_SIZE + number
+        key = _key(family, self.split, number)
         entropy = (zlib.crc32(family.name.encode()), family.version, key)
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
         fields = family.draw(family.splits[self.split], key, rng)

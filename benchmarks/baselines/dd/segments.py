@@ -63,7 +63,7 @@ class Segments:
         steps = data.num_steps
         if steps < self._future:
             raise ValueError(
-                f"{data.dataset.path} gives {steps} steps in a row, {self._future} are needed "
+                f"{data.where} gives {steps} steps in a row, {self._future} are needed "
                 f"(horizon {horizon} less history {history})."
             )
         self.returns = discounted_sums(rewards, gamma, self._future)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,6 @@ from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import Places, WindowSource, first_segments
 
 __all__ = ["OfflineData", "Places"]
-
-#: Observations that scales are estimated from, at most.
-_MOST_ROWS = 2**20
 
 
 class OfflineData(WindowSource):
@@ -33,6 +30,9 @@ class OfflineData(WindowSource):
     Raises:
         ValueError: if there is less data than asked for.
     """
+
+    #: Observations that scales are estimated from, at most.
+    MOST_ROWS: ClassVar[int] = 2**20
 
     def __init__(
         self,
@@ -56,6 +56,11 @@ class OfflineData(WindowSource):
     def num_trajectories(self) -> int:
         """Joint trajectories."""
         return len(self.episodes)
+
+    @property
+    def where(self) -> str:
+        """Where it lies, for messages."""
+        return str(self.dataset.path)
 
     def identity(self) -> dict[str, Any]:
         """What tells this data from other data, wherever it lies, as JSON values."""
@@ -83,7 +88,7 @@ class OfflineData(WindowSource):
         starts = self.num_steps - horizon + 1
         if starts < 1:
             raise ValueError(
-                f"{self.dataset.path} gives {self.num_steps} steps in a row, {horizon} are needed."
+                f"{self.where} gives {self.num_steps} steps in a row, {horizon} are needed."
             )
         positions, agents, start = self.positions(count, starts, rng)
         return Places(self.episodes[positions], start, agents)
@@ -129,10 +134,10 @@ class OfflineData(WindowSource):
         rewards = np.stack([self.dataset.rewards[e, :, : self.num_steps] for e in self.episodes])
         return np.broadcast_to(rewards.mean(1, keepdims=True), rewards.shape) if team else rewards
 
-    def sample_rows(self) -> NDArray[np.float32]:
-        """`(M, d)` observations, evenly spaced over the data, at most about a million."""
+    def sample_rows(self, most: int | None = None) -> NDArray[np.float32]:
+        """`(M, d)` observations, evenly spaced over the data, at most about so many (a million)."""
         total = len(self.episodes) * self.num_agents * self.num_steps
-        stride = -(-total // _MOST_ROWS)
+        stride = -(-total // (self.MOST_ROWS if most is None else most))
         steps = slice(0, self.num_steps, min(stride, self.num_steps))
         parts = [self.dataset.observations[e, :, steps] for e in self.episodes]
         return np.concatenate(parts).reshape(-1, self.observation_size)

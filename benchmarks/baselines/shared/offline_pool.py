@@ -85,6 +85,11 @@ class OfflinePool(OfflineData):
         """One agent's action."""
         return self.parts[0].action
 
+    @property
+    def where(self) -> str:
+        """Where it lies, for messages."""
+        return str(self.parts[0].dataset.path.parent)
+
     def preferring(self, temperature: float) -> OfflinePool:
         """The same data with another preference for trajectories of high reward.
 
@@ -152,11 +157,10 @@ class OfflinePool(OfflineData):
         ]
         return np.concatenate(means)[:, None]
 
-    def sample_rows(self) -> NDArray[np.float32]:
+    def sample_rows(self, most: int | None = None) -> NDArray[np.float32]:
         """`(M, d)` observations of every part, an equal number where they are long enough."""
-        parts = [part.sample_rows() for part in self.parts]
-        most = max(1, 2**20 // len(parts))
-        return np.concatenate([rows[:: -(-len(rows) // most)] for rows in parts])
+        each = max(1, (self.MOST_ROWS if most is None else most) // len(self.parts))
+        return np.concatenate([part.sample_rows(each) for part in self.parts])
 
 
 def _rows(part: OfflineData, name: str, length: int) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.offline_data import OfflineData
 from benchmarks.baselines.shared.offline_pool import OfflinePool
-from networld_agent.data.folders import open_datasets
+from networld_agent.data.family import check_training_split, open_datasets
 from wirelessenvs.command import add_no_verify, add_overrides, parse_overrides
 
 __all__ = ["add_data", "add_training", "config_of", "data_of"]
@@ -19,9 +19,7 @@ C = TypeVar("C", bound=BaselineConfig)
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """`--data`, `--trajectories`, `--first-steps`, `--no-verify`."""
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder of a data set, or of several"
-    )
+    parser.add_argument("--data", type=Path, required=True, help="a data set, or a folder of them")
     parser.add_argument("--trajectories", type=int, help="first of each data set (default: all)")
     parser.add_argument("--first-steps", type=int, help="of each trajectory (default: all)")
     add_no_verify(parser)
@@ -44,11 +42,13 @@ def add_training(parser: argparse.ArgumentParser, steps: str) -> None:
 
 def data_of(options: argparse.Namespace) -> OfflineData:
     """The data to train on."""
-    parts = [
-        OfflineData(dataset, options.trajectories, options.first_steps)
-        for dataset in open_datasets([options.data], options.verify)
-    ]
-    return parts[0] if len(parts) == 1 else OfflinePool(parts)
+    datasets = open_datasets([options.data], options.verify)
+    parts = [OfflineData(each, options.trajectories, options.first_steps) for each in datasets]
+    if len(parts) == 1:
+        return parts[0]
+    for dataset in datasets:
+        check_training_split(dataset)
+    return OfflinePool(parts)
 
 
 def config_of(kind: type[C], options: argparse.Namespace, **more: Any) -> C:
