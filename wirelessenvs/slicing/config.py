@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from wirelessenvs.cells import Cells, check_sites, hexagonal_cells, own_cells
 from wirelessenvs.checks import (
     check_choice,
     check_flag,
@@ -44,11 +46,15 @@ class SlicingConfig(TaskConfig):
 
     Args:
         max_steps: windows per episode.
-        num_cells: 1, 7, 19, 37, 61, ...: a full hexagonal grid; 19 in [S].
+        num_cells: 1, 7, 19, 37, 61, ...: a full hexagonal grid; 19 in [S]. With `sites`, their
+            number, whatever was given.
+        sites: `(N, 2)` base stations in metres, 2 to 1,027 of them in any layout, or a CSV or .npy
+            file of them; None: the hexagonal grid.
         num_users: subscribers in the whole area; 2,000 in [S], 100 in [H], 1,200 in [L].
-        cell_radius_m: circumradius of a cell; 40 m in [H], [L].
+        cell_radius_m: circumradius of a cell; 40 m in [H], [L]. With `sites`, it sets only the
+            margin of the box and the greatest size of marks in pictures.
         box_half_m: half width and half height of the users' box in metres; None: a square that
-            reaches one cell radius beyond the outermost base stations. That of [H] for one cell,
+            reaches one cell radius beyond the outermost base stations (of `sites`, a rectangle). That of [H] for one cell,
             (40, 40); [L]: (120, 120).
         coverage_m: users farther than this from every base station are not served; None: no limit.
             [L]: 40.
@@ -93,6 +99,7 @@ class SlicingConfig(TaskConfig):
 
     max_steps: int = 1000
     num_cells: int = 19
+    sites: Any = None
     num_users: int = 2000
     cell_radius_m: float = 40.0
     box_half_m: tuple[float, float] | None = None
@@ -168,8 +175,12 @@ class SlicingConfig(TaskConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_int("num_cells", self.num_cells, 1, 1000)
-        rings_for_cells(self.num_cells)
+        if self.sites is None:
+            check_int("num_cells", self.num_cells, 1, 1000)
+            rings_for_cells(self.num_cells)
+        else:
+            object.__setattr__(self, "sites", check_sites(self.sites))
+            object.__setattr__(self, "num_cells", len(self.sites))
         check_int("num_users", self.num_users, 1, 1_000_000)
         check_real("cell_radius_m", self.cell_radius_m, 1.0, 1e5)
         if self.box_half_m is not None:
@@ -243,6 +254,13 @@ class SlicingConfig(TaskConfig):
     def _set(self, name: str, values: Any) -> None:
         """Stores a checked vector as a tuple of floats: hashable, equal to what was given."""
         object.__setattr__(self, name, tuple(float(value) for value in values))
+
+    @property
+    def cells(self) -> Cells:
+        """Where base stations stand and who neighbours whom."""
+        if self.sites is None:
+            return hexagonal_cells(self.num_cells, math.sqrt(3.0) * self.cell_radius_m)
+        return own_cells(self.sites, self.cell_radius_m)
 
     @property
     def num_units(self) -> int:

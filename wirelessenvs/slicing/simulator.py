@@ -29,7 +29,6 @@ from wirelessenvs.slicing.splits import all_splits, block_splits, nearest_units,
 from wirelessenvs.slicing.threads import run_in_pieces
 from wirelessenvs.slicing.traffic import traffic_tables
 from wirelessenvs.streams import Streams
-from wirelessenvs.topology import adjacency_within, hexagonal_grid, rings_for_cells
 
 __all__ = ["SlicingSimulator", "SlicingView", "WindowTables"]
 
@@ -105,18 +104,20 @@ class SlicingSimulator(Simulator[SlicingConfig]):
     def __init__(self, config: SlicingConfig, num_envs: int = 1) -> None:
         super().__init__(config, num_envs)
         b, n, u, q = self.num_envs, config.num_cells, config.num_users, config.queue_packets
-        spacing = math.sqrt(3.0) * config.cell_radius_m
-        self.sites = hexagonal_grid(rings_for_cells(n), spacing)
+        cells = config.cells
         self.agents = tuple(f"bs_{i}" for i in range(n))
-        self.graph = NeighborGraph(
-            self.agents, adjacency_within(self.sites, spacing * 1.001), self.sites
-        )
-        if config.box_half_m is None:
+        self.graph = NeighborGraph(self.agents, cells.adjacency, cells.sites)
+        #: `(2,)` centre of the users' box; sites and positions are relative to it.
+        self.centre = np.zeros(2) if config.sites is None else sum(cells.box) / 2
+        self.sites = cells.sites - self.centre
+        if config.box_half_m is not None:
+            self.box_half = np.array(config.box_half_m)
+        elif config.sites is None:
             # A square around the cells; for one cell, that of Hua et al.: +- its radius.
             reach = np.linalg.norm(self.sites, axis=1).max() + config.cell_radius_m
             self.box_half = np.array([reach, reach])
         else:
-            self.box_half = np.array(config.box_half_m)
+            self.box_half = np.abs(self.sites).max(0) + config.cell_radius_m
         self.num_units = config.num_units
         self.blocks = units_to_blocks(self.num_units, config.unit_hz, config.rb_hz)
         self.splits = all_splits(self.num_units) if config.action == "discrete" else None
