@@ -97,9 +97,9 @@ def gabriel_graph(positions: NDArray[np.float64]) -> NDArray[np.bool_]:
     """`(N, N)` adjacency of points between which no other one lies.
 
     Two points are neighbours if the circle through both, with its centre half-way between them,
-    has no third inside or on it (K. R. Gabriel and R. R. Sokal, "A new statistical approach to geographic
-    variation analysis", Systematic Zoology 18(3), 1969). It connects any set of points, and on a
-    hexagonal grid it connects adjacent cells.
+    has no third inside or on it (K. R. Gabriel and R. R. Sokal, "A new statistical approach to
+    geographic variation analysis", Systematic Zoology 18(3), 1969). It connects any set of points,
+    and on a hexagonal grid it connects adjacent cells.
     """
     offsets = positions[:, None] - positions[None]
     squared = (offsets**2).sum(-1)

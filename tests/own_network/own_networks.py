@@ -5,7 +5,7 @@ import numpy as np
 from wirelessenvs.cbf.bank import save_bank
 
 #: Five sites around no centre, far from the origin.
-SITES = np.array([[0, 0], [420, 60], [180, 390], [700, 350], [520, 640]]) + [3e5, 5.2e6]
+SITES = np.array([[0, 0], [420, 60], [180, 390], [700, 350], [520, 640]]) + np.array([3e5, 5.2e6])
 ANTENNAS = 2
 
 

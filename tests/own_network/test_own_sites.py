@@ -142,7 +142,7 @@ def test_the_expert_is_ahead_of_random_beams():
 
 
 def test_users_stand_where_they_are_said_to():
-    users = SITES + [30.0, -20.0]
+    users = SITES + np.array([30.0, -20.0])
     shuffled = users[[3, 1, 4, 0, 2]]
     for given in (users, shuffled, np.column_stack([shuffled, [3, 1, 4, 0, 2]])):
         simulator = make_simulator("cbf-v0", 2, **CBF, users=given, layout_seed=None)
@@ -159,7 +159,7 @@ def test_users_stand_where_they_are_said_to():
 
 
 def test_of_several_users_every_layout_draws_one_per_cell():
-    pools = np.concatenate([SITES + [20.0 * (k + 1), 0] for k in range(3)])
+    pools = np.concatenate([SITES + np.array([20.0 * (k + 1), 0]) for k in range(3)])
     simulator = make_simulator("cbf-v0", 600, **CBF, users=pools, layout_seed=None)
     simulator.reset(0)
     which = (simulator.ue_positions[..., 0] - SITES[:, 0]) / 20

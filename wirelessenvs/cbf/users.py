@@ -77,9 +77,9 @@ def _check_places(users: NDArray[np.float64], distance: NDArray[np.float64], cel
             f"({users[user, 0]:g}, {users[user, 1]:g})."
         )
     if distance.min() < LEAST_DISTANCE_M:
-        user, site = np.unravel_index(int(distance.argmin()), distance.shape)
+        near, site = np.unravel_index(int(distance.argmin()), distance.shape)
         raise ValueError(
-            f"users must be at least {LEAST_DISTANCE_M:g} m from every site, got user {user} at "
+            f"users must be at least {LEAST_DISTANCE_M:g} m from every site, got user {near} at "
             f"{distance.min():g} m from site {site}."
         )
 

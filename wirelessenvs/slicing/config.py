@@ -54,8 +54,8 @@ class SlicingConfig(TaskConfig):
         cell_radius_m: circumradius of a cell; 40 m in [H], [L]. With `sites`, it sets only the
             margin of the box and the greatest size of marks in pictures.
         box_half_m: half width and half height of the users' box in metres; None: a square that
-            reaches one cell radius beyond the outermost base stations (of `sites`, a rectangle). That of [H] for one cell,
-            (40, 40); [L]: (120, 120).
+            reaches one cell radius beyond the outermost base stations (of `sites`, a rectangle).
+            That of [H] for one cell, (40, 40); [L]: (120, 120).
         coverage_m: users farther than this from every base station are not served; None: no limit.
             [L]: 40.
         user_mix: relative number of subscribers per class; [H]: 6:6:1, [L]: 1:2:3. Classes are

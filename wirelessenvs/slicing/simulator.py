@@ -108,7 +108,7 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         self.agents = tuple(f"bs_{i}" for i in range(n))
         self.graph = NeighborGraph(self.agents, cells.adjacency, cells.sites)
         #: `(2,)` centre of the users' box; sites and positions are relative to it.
-        self.centre = np.zeros(2) if config.sites is None else sum(cells.box) / 2
+        self.centre = np.zeros(2) if config.sites is None else (cells.box[0] + cells.box[1]) / 2
         self.sites = cells.sites - self.centre
         if config.box_half_m is not None:
             self.box_half = np.array(config.box_half_m)
