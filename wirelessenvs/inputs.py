@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wirelessenvs.checks import check_matrix
 from wirelessenvs.files import check_regular
 
-__all__ = ["check_file", "frozen", "read_table"]
+__all__ = ["check_file", "check_whole", "frozen", "read_table"]
 
 #: Greatest number of entries of a table: configurations hold it, and data sets with them.
 MOST_ENTRIES = 20_000_000
@@ -71,6 +71,22 @@ def read_table(name: str, value: Any) -> NDArray[np.float64]:
             f"{name} must have no gaps: row {row}, column {column}{where} (counted from 0) is nan."
         )
     return check_matrix(name, array)
+
+
+def check_whole(name: str, matrix: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Returns a matrix of whole numbers as integers.
+
+    Raises:
+        ValueError: naming the first fraction.
+    """
+    fractions = matrix != np.floor(matrix)
+    if fractions.any():
+        row, column = np.argwhere(fractions)[0]
+        raise ValueError(
+            f"{name} must hold whole numbers, got {matrix[row, column]:g} in row {row}, column "
+            f"{column} (counted from 0)."
+        )
+    return matrix.astype(np.int64)
 
 
 def frozen(matrix: NDArray[Any]) -> tuple[tuple[Any, ...], ...]:

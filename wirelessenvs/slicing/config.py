@@ -11,10 +11,12 @@ from wirelessenvs.checks import (
     check_choice,
     check_flag,
     check_int,
+    check_matrix,
     check_real,
     check_vector,
 )
 from wirelessenvs.config import TaskConfig
+from wirelessenvs.inputs import check_whole, frozen, read_table
 from wirelessenvs.topology import rings_for_cells
 
 __all__ = ["SLICES", "URLLC_PACKETS", "SlicingConfig"]
@@ -88,6 +90,14 @@ class SlicingConfig(TaskConfig):
         sla_rate_bps: rate that a successful packet reaches; 51 kbit/s, 100 Mbit/s, 10 Mbit/s [H].
         sla_latency_s: latency that a successful packet stays below; 10 ms, 10 ms, 3 ms. (A table
             of [H] prints 1 ms for URLLC; its code and its figures have 3 ms.)
+        traffic: "classes" (the laws above) or "trace" (packets of `trace`, with the sizes above).
+        trace: packets per window, whole numbers, repeated cyclically: `(T, 3)` of each slice in the
+            whole network, dealt evenly to its users, or `(T, num_users)` of each user; a matrix, or
+            a CSV or .npy file of one. They arrive in random slots of the window, at most one of a
+            user in a slot. For `traffic="trace"` only.
+        trace_random_start: whether an episode starts at a random row of the trace, or at its
+            first (which the windows before the first observation play).
+        user_classes: class 0, 1 or 2 of each user, in every episode; None: drawn by `user_mix`.
         history: past windows whose demands are observed; 1 to 16.
         observation: "full" (demands, last allocation, last SSR) or "paper" (demands only).
         action: "continuous" (bandwidths in Hz) or "discrete" (index of a split).
@@ -129,6 +139,10 @@ class SlicingConfig(TaskConfig):
     urllc_packets: str | tuple[float, ...] = "large"
     sla_rate_bps: tuple[float, float, float] = (51e3, 100e6, 10e6)
     sla_latency_s: tuple[float, float, float] = (10e-3, 10e-3, 3e-3)
+    traffic: str = "classes"
+    trace: Any = None
+    trace_random_start: bool = True
+    user_classes: Any = None
     history: int = 2
     observation: str = "full"
     action: str = "continuous"
@@ -193,6 +207,7 @@ class SlicingConfig(TaskConfig):
         self._set("speeds_mps", check_vector("speeds_mps", self.speeds_mps, 3, 0.0, 1e3))
         self._check_radio()
         self._check_traffic()
+        self._check_trace()
         check_int("history", self.history, 1, 16)
         check_choice("observation", self.observation, ("full", "paper"))
         check_choice("action", self.action, ("continuous", "discrete"))
@@ -250,6 +265,37 @@ class SlicingConfig(TaskConfig):
         self._set("sla_rate_bps", check_vector("sla_rate_bps", self.sla_rate_bps, 3, 0.0, 1e15))
         latency = check_vector("sla_latency_s", self.sla_latency_s, 3, 0.0, 1e6)
         self._set("sla_latency_s", latency)
+
+    def _check_trace(self) -> None:
+        check_choice("traffic", self.traffic, ("classes", "trace"))
+        check_flag("trace_random_start", self.trace_random_start)
+        if self.user_classes is not None:
+            classes = check_vector("user_classes", self.user_classes, self.num_users, 0, 2)
+            whole = check_whole("user_classes", classes[None])[0]
+            object.__setattr__(self, "user_classes", tuple(whole.tolist()))
+        if (self.trace is None) == (self.traffic == "trace"):
+            given = "None" if self.trace is None else "one"
+            raise ValueError(
+                f'trace must be given for traffic "trace" and for no other, got {given} with '
+                f"traffic {self.traffic!r}."
+            )
+        if self.trace is None:
+            return
+        table = check_matrix("trace", read_table("trace", self.trace), None, 0)
+        packets = check_whole("trace", table)
+        if len(packets) == 0 or packets.shape[1] not in (3, self.num_users) or self.num_users <= 3:
+            raise ValueError(
+                f"trace must have at least one row, and 3 columns (slices) or {self.num_users} "
+                f"(users, of whom there are more than 3), got shape {packets.shape}."
+            )
+        users = self.num_users if packets.shape[1] == 3 else 1
+        most = users * self.slots_per_window
+        if packets.max() > most:
+            raise ValueError(
+                f"trace must hold at most {most} packets in an entry (one per user and slot), got "
+                f"{packets.max()}."
+            )
+        object.__setattr__(self, "trace", frozen(packets))
 
     def _set(self, name: str, values: Any) -> None:
         """Stores a checked vector as a tuple of floats: hashable, equal to what was given."""

@@ -58,8 +58,12 @@ SHIPPED: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
 )  # fmt: skip
 #: Fields that change neither the physics nor the reward.
 _IRRELEVANT: Final = ("max_steps", "context", "observation", "action", "history", "num_threads")
-#: Fields that came after the shipped models: where they are not used, fingerprints lack them.
-_LATER: Final = ("sites",)
+#: Fields that came after the shipped models, with their defaults, which fingerprints leave out.
+_LATER: Final = {
+    field.name: field.default
+    for field in dataclasses.fields(SlicingConfig)
+    if field.name in ("sites", "traffic", "trace", "trace_random_start", "user_classes")
+}
 _NUM_BINS: Final = 8
 #: Of a model that does not ship: episodes, windows of a cell in all, and every how many numbers of
 #: blocks. A seventh of the time of `learn`'s own defaults, for 1 % of the expert's reward.
@@ -171,7 +175,7 @@ def fingerprint(config: SlicingConfig) -> str:
     relevant = []
     for name in sorted(fields.keys() - set(_IRRELEVANT)):
         value = fields[name]
-        if name in _LATER and value is None:
+        if name in _LATER and value == _LATER[name]:
             continue
         # 200000 and 200e3 are one configuration.
         number = isinstance(value, numbers.Real) and not isinstance(value, bool)
