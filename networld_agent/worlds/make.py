@@ -10,7 +10,7 @@ from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.pettingzoo import PettingZooWorlds
 from networld_agent.worlds.simulator import SimulatorWorlds
 from wirelessenvs.loading import load
-from wirelessenvs.tasks import TASKS, get_task
+from wirelessenvs.tasks import get_task
 
 __all__ = ["make_worlds", "worlds_of"]
 
@@ -45,12 +45,12 @@ def make_worlds(
 
 
 def worlds_of(dataset: TrajectoryDataset, num_envs: int, steps: int) -> Worlds | None:
-    """The environments that a data set came from; None for a factory outside this project.
+    """The environments that a data set came from; None if they need code that it names.
 
     The metadata of a data set may name any code: it is not called here.
     """
     task = dataset.description.task
-    if task not in TASKS:
+    if dataset.names_code:
         return None
     config = dataclasses.replace(dataset.make_simulator().config, max_steps=steps)
     return SimulatorWorlds(config, task, num_envs)

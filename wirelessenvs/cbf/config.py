@@ -78,6 +78,8 @@ class CBFConfig(TaskConfig):
         bank: path of an .npz file with channels over drops and slots (`cbf.bank.save_bank` says
             how), for `channel="bank"` only. An episode draws a drop and its first slot.
         bank_sha256: of that file; filled in. Where it is given, another file is refused.
+        reward: "official" (the rate minus the harm to the U strongest interfered UEs [P]), or a
+            function of a step's metrics, also as `module:function`.
         graph: "hexagonal" (static neighbouring cells; of `sites`, those with no third between
             them) or "interferers" (the current U strongest interferers of every cell).
 
@@ -115,8 +117,10 @@ class CBFConfig(TaskConfig):
     # Two paths of one file are one configuration.
     bank: Any = field(default=None, compare=False)
     bank_sha256: str | None = None
+    reward: Any = "official"
     graph: str = "hexagonal"
 
+    rewards: ClassVar[tuple[str, ...]] = ("official",)
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         "general": {"layout_seed": None, "observation": "sweep"},
@@ -170,7 +174,10 @@ class CBFConfig(TaskConfig):
         check_choice("observation", self.observation, ("official", "log", "sweep"))
         check_choice("action", self.action, ("codebook", "beam"))
         check_choice("graph", self.graph, ("hexagonal", "interferers"))
+        if self.graph == "interferers" and self.adjacency is not None:
+            raise ValueError("adjacency must be None with graph='interferers', which says it.")
         self._check_bank()
+        self._check_own(self.num_cells)
 
     def _check_bank(self) -> None:
         check_choice("channel", self.channel, ("fading", "bank"))

@@ -74,7 +74,9 @@ class CBFSimulator(Simulator[CBFConfig]):
         self._channel = make_channel(config, num_envs)
         #: `(B, K, 2)` UE coordinates in metres; nan where a bank does not tell them.
         self.ue_positions = self._channel.users
-        self._neighbors = NeighborGraph(self.agents, config.cells.adjacency, self.bs_positions)
+        self._neighbors = self._own_graph(
+            NeighborGraph(self.agents, config.cells.adjacency, self.bs_positions)
+        )
         self._make_spaces()
 
         self._codebook = codebook(antennas, config.num_beams)

@@ -88,7 +88,7 @@ class RBConfig(TaskConfig):
             asked for, are multiples of the node's fair share of the frame, R / N in a cluster. A
             request becomes RBs by rounding half up, at most `num_slots`.
         reward: "own", the mean over the node and its neighbours ("neighbors"), or the mean over
-            all nodes ("global").
+            all nodes ("global"); or a function of a step's metrics, also as `module:function`.
         served_reward: reward per packet served.
         delay_cost: cost per packet in the queue after service, that is per frame of waiting.
         drop_cost: cost per packet dropped. Without it, dropping pays.
@@ -118,7 +118,7 @@ class RBConfig(TaskConfig):
     conflicts: str | Matrix | NDArray[Any] | None = None
     observation: str = "full"
     units: str = "natural"
-    reward: str = "own"
+    reward: Any = "own"
     served_reward: float = 0.1
     delay_cost: float = 1.0
     drop_cost: float = 10.0
@@ -127,6 +127,7 @@ class RBConfig(TaskConfig):
     graph_radius: float = 0.4
     graph_seed: int = 0
 
+    rewards: ClassVar[tuple[str, ...]] = REWARDS
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "rb-8": {},
         "rb-9": {"num_nodes": 9},
@@ -160,7 +161,6 @@ class RBConfig(TaskConfig):
         check_choice("arbitration", self.arbitration, ARBITRATIONS)
         check_choice("observation", self.observation, OBSERVATIONS)
         check_choice("units", self.units, UNITS)
-        check_choice("reward", self.reward, REWARDS)
         check_real("served_reward", self.served_reward)
         check_real("delay_cost", self.delay_cost)
         check_real("drop_cost", self.drop_cost)
@@ -175,6 +175,9 @@ class RBConfig(TaskConfig):
             self._check_relation("graph")
         check_real("graph_radius", self.graph_radius, 0, low_open=True)
         check_int("graph_seed", self.graph_seed, 0)
+        if self.adjacency is not None and not isinstance(self.graph, str):
+            raise ValueError("adjacency must be None with a matrix for graph: give one of them.")
+        self._check_own(self.num_nodes)
 
     def _check_traffic(self) -> None:
         check_choice("traffic", self.traffic, TRAFFICS)

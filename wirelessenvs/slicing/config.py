@@ -101,7 +101,8 @@ class SlicingConfig(TaskConfig):
         history: past windows whose demands are observed; 1 to 16.
         observation: "full" (demands, last allocation, last SSR) or "paper" (demands only).
         action: "continuous" (bandwidths in Hz) or "discrete" (index of a split).
-        reward: "ssr" (weighted mean SSR), "utility" (0.01 SE + beta . SSR) or "lstm-a2c" ([L]).
+        reward: "ssr" (weighted mean SSR), "utility" (0.01 SE + beta . SSR) or "lstm-a2c" ([L]); or
+            a function of a step's metrics, also as `module:function`.
         ssr_weights: of the "ssr" reward; normalised to sum 1.
         beta: weights of the SSRs in the utility; [H]: (1, 1, 1) and (1, 4, 6).
         num_threads: worker threads of a step; results do not depend on it.
@@ -146,11 +147,12 @@ class SlicingConfig(TaskConfig):
     history: int = 2
     observation: str = "full"
     action: str = "continuous"
-    reward: str = "ssr"
+    reward: Any = "ssr"
     ssr_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
     beta: tuple[float, float, float] = (1.0, 1.0, 1.0)
     num_threads: int = 1
 
+    rewards: ClassVar[tuple[str, ...]] = ("ssr", "utility", "lstm-a2c")
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         # Shao et al. (2021): the environment of Li et al. (2020) on 19 cells.
         "paper": {},
@@ -211,12 +213,12 @@ class SlicingConfig(TaskConfig):
         check_int("history", self.history, 1, 16)
         check_choice("observation", self.observation, ("full", "paper"))
         check_choice("action", self.action, ("continuous", "discrete"))
-        check_choice("reward", self.reward, ("ssr", "utility", "lstm-a2c"))
         self._set("ssr_weights", check_vector("ssr_weights", self.ssr_weights, 3, 0.0, 1e9))
         if not sum(self.ssr_weights) > 0:
             raise ValueError(f"ssr_weights must have a positive entry, got {self.ssr_weights}.")
         self._set("beta", check_vector("beta", self.beta, 3, -1e9, 1e9))
         check_int("num_threads", self.num_threads, 1, 1024)
+        self._check_own(self.num_cells)
 
     def _check_radio(self) -> None:
         check_real("tx_power_dbm", self.tx_power_dbm, -200, 200)

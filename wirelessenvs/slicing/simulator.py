@@ -107,7 +107,7 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         b, n, u, q = self.num_envs, config.num_cells, config.num_users, config.queue_packets
         cells = config.cells
         self.agents = tuple(f"bs_{i}" for i in range(n))
-        self.graph = NeighborGraph(self.agents, cells.adjacency, cells.sites)
+        self.graph = self._own_graph(NeighborGraph(self.agents, cells.adjacency, cells.sites))
         #: `(2,)` centre of the users' box; sites and positions are relative to it.
         self.centre = np.zeros(2) if config.sites is None else (cells.box[0] + cells.box[1]) / 2
         self.sites = cells.sites - self.centre
