@@ -58,28 +58,31 @@ class Channel(abc.ABC):
 class FadingChannel(Channel):
     """Path loss and shadowing of a layout, and autoregressive fading."""
 
-    def __init__(self, config: CBFConfig, num_envs: int) -> None:
+    def __init__(self, config: CBFConfig, num_envs: int, *, shared: bool = True) -> None:
         # A fixed layout is shared by the batch, which keeps it in the cache.
-        self._fixed = config.layout_seed is not None
+        self._fixed = None if config.layout_seed is None else published_layout(config)
+        self._shared = shared and self._fixed is not None
         rank = min(config.num_antennas, config.num_paths)
-        super().__init__(config, num_envs, 1 if self._fixed else num_envs, rank)
+        super().__init__(config, num_envs, 1 if self._shared else num_envs, rank)
         self.config = config
         self.rho, self.scale = config.rho, config.innovation_scale
         self.first_scale = 1 / np.sqrt(config.num_paths)
         self.context = (config.rho, config.shadowing_db)
         self._rngs: list[np.random.Generator | None] = [None] * num_envs
-        if self._fixed:
-            layout = published_layout(config)
-            self.users[:] = layout.ue_positions
-            self.factors[0] = fading_factors(layout, config.num_antennas)
+        #: Of each environment, unless the batch shares one.
+        self.layouts: list[Layout | None] = [None] * num_envs
+        if self._fixed is not None and self._shared:
+            self.users[:] = self._fixed.ue_positions
+            self.factors[0] = fading_factors(self._fixed, config.num_antennas)
 
     def begin(self, env: int, streams: Streams) -> None:
         """Starts an episode in one environment, with a layout of its own unless it is fixed."""
         self._rngs[env] = streams.channel
-        if not self._fixed:
-            self._lay_out(env, random_layout(self.config, streams.layout))
+        if not self._shared:
+            self._lay_out(env, self._fixed or random_layout(self.config, streams.layout))
 
     def _lay_out(self, env: int, layout: Layout) -> None:
+        self.layouts[env] = layout
         self.users[env] = layout.ue_positions
         self.factors[env] = fading_factors(layout, self.config.num_antennas)
 
@@ -123,6 +126,10 @@ class BankChannel(Channel):
 
 def make_channel(config: CBFConfig, num_envs: int) -> Channel:
     """The channels that a configuration asks for."""
+    if config.speed_mps > 0:
+        from wirelessenvs.cbf.mobility import MovingChannel  # built on this module
+
+        return MovingChannel(config, num_envs)
     if config.channel == "bank":
         return BankChannel(config, num_envs)
     return FadingChannel(config, num_envs)

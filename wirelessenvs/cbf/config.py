@@ -65,6 +65,10 @@ class CBFConfig(TaskConfig):
         doppler_hz: maximum Doppler frequency in Hz, 0..10^4. Giving it or `slot_s` makes rho
             follow J0(2 pi doppler_hz slot_s) instead of `correlation`; then 10 Hz by default [P].
         slot_s: slot duration in seconds, above 0 to 1; see `doppler_hz`; then 0.02 by default.
+        speed_mps: of UEs, 0..100 metres per second: each walks straight through its cell and turns
+            at its border; path loss and directions follow. 0, as in [P]: they stand still.
+        shadowing_distance_m: of a moving UE, distance in which the correlation of its shadowing
+            falls to 1/e, in metres, above 0.
         max_power_dbm: power limit of a BS in dBm, -30..80; 38 in [P].
         noise_dbm: noise power at a UE in dBm, -200..0; -114 in [P].
         warm_up_slots: slots of random beams before slot 0, 2..10,000 (two fill the observation);
@@ -108,6 +112,8 @@ class CBFConfig(TaskConfig):
     correlation: float = 0.64
     doppler_hz: float | None = None
     slot_s: float | None = None
+    speed_mps: float = 0.0
+    shadowing_distance_m: float = 50.0
     max_power_dbm: float = 38.0
     noise_dbm: float = -114.0
     warm_up_slots: int = 10
@@ -169,6 +175,8 @@ class CBFConfig(TaskConfig):
             check_real("doppler_hz", self.doppler_hz, 0, 1e4)
         if self.slot_s is not None:
             check_real("slot_s", self.slot_s, 0, 1, low_open=True)
+        check_real("speed_mps", self.speed_mps, 0, 100)
+        check_real("shadowing_distance_m", self.shadowing_distance_m, 0, 1e6, low_open=True)
         check_real("max_power_dbm", self.max_power_dbm, -30, 80)
         check_real("noise_dbm", self.noise_dbm, -200, 0)
         check_choice("observation", self.observation, ("official", "log", "sweep"))
@@ -191,6 +199,11 @@ class CBFConfig(TaskConfig):
             return
         if self.bank is None:
             raise ValueError("bank must name a file for channel='bank', got None.")
+        if self.speed_mps > 0:
+            raise ValueError(
+                f"speed_mps must be 0 with channel='bank', which holds what moves, got "
+                f"{self.speed_mps:g}."
+            )
         if self.users is not None:
             raise ValueError(
                 "users must be None with channel='bank': the bank says where they are."
@@ -248,8 +261,12 @@ class CBFConfig(TaskConfig):
         if self.doppler_hz is None and self.slot_s is None:
             return float(self.correlation)
         doppler_hz = _PAPER_DOPPLER_HZ if self.doppler_hz is None else self.doppler_hz
-        slot_s = _PAPER_SLOT_S if self.slot_s is None else self.slot_s
-        return float(j0(2 * math.pi * doppler_hz * slot_s))
+        return float(j0(2 * math.pi * doppler_hz * self.slot_duration_s))
+
+    @property
+    def slot_duration_s(self) -> float:
+        """Duration of a slot in seconds, that of [P] by default."""
+        return _PAPER_SLOT_S if self.slot_s is None else self.slot_s
 
     @property
     def innovation_scale(self) -> float:

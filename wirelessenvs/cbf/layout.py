@@ -13,8 +13,10 @@ from wirelessenvs.cbf.users import chosen_users
 __all__ = [
     "Layout",
     "base_stations",
+    "bearings",
     "fading_factors",
     "layout_of",
+    "path_loss_db",
     "published_layout",
     "random_layout",
 ]
@@ -110,15 +112,28 @@ def layout_of(
         shadowing_db: `(K, K)` loss beside that of the path.
         spread: `(K, K, L)` uniform numbers that the paths' directions follow from.
     """
-    offset = users[None] - base_stations(config)[:, None]
-    distance_km = np.hypot(offset[..., 0], offset[..., 1]) / 1000
-    loss_db = config.path_loss_intercept_db + config.path_loss_slope_db * np.log10(distance_km)
+    bearing, distance = bearings(config, users)
+    loss_db = path_loss_db(config, distance)
     # No link receives more than was sent, however odd the constants: keeps float32 finite.
     path_gain = np.minimum(10 ** (-(loss_db + shadowing_db) / 10), 1.0)
     width = np.deg2rad(config.angular_spread_deg)
     deviation = (spread - 0.5) * width if config.symmetric_spread else (0.5 * spread - 1) * width
-    bearing = np.arctan2(offset[..., 1], offset[..., 0])
     return Layout(users, path_gain, bearing[..., None] + deviation)
+
+
+def bearings(
+    config: CBFConfig, users: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`(K, K)` directions in radians and distances in metres from BSs to UEs `(K, 2)`."""
+    offset = users[None] - base_stations(config)[:, None]
+    x, y = offset[..., 0], offset[..., 1]
+    return np.arctan2(y, x), np.hypot(x, y)
+
+
+def path_loss_db(config: CBFConfig, distance_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean path loss in dB over distances in metres."""
+    loss_db: NDArray[np.float64] = np.log10(distance_m / 1000) * config.path_loss_slope_db
+    return config.path_loss_intercept_db + loss_db
 
 
 def fading_factors(layout: Layout, num_antennas: int) -> NDArray[np.float64]:
