@@ -81,7 +81,7 @@ class RBParallelEnv(WirelessParallelEnv):
     | `modulation` | 0.5 | swing of the MMPP rates: 2 and 6 packets per frame |
     | `switch_probability` | 0.2 | chance per frame that a node's MMPP mode changes |
     | `load` | None | scales `mean_rate` to this share of the RBs |
-    | `trace`, `trace_random_start` | None, True | `(T, N)` arrivals or a file, repeated cyclically |
+    | `trace`, `trace_random_start` | None, True | `(T, N)` arrivals or a file, again and again |
     | `queue_capacity` | 40 | packets; more are dropped from the tail |
     | `erasure_probability` | 0.0 | loss on air, one number or one per node |
     | `arbitration` | "rotating" | "rotating", "max-min", "collision" |

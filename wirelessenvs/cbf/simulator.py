@@ -20,10 +20,7 @@ from wirelessenvs.policy import Information, PolicySpec, Privileged
 from wirelessenvs.simulator import Simulator
 from wirelessenvs.streams import Streams
 
-__all__ = ["LEAST_SINR_DB", "CBFSimulator", "CBFView"]
-
-#: The metric `sinr_db` is at least this, so that its mean is a number where a BS is silent.
-LEAST_SINR_DB = -100.0
+__all__ = ["CBFSimulator", "CBFView"]
 
 
 @dataclass(frozen=True)
@@ -173,7 +170,7 @@ class CBFSimulator(Simulator[CBFConfig]):
         one = self._arrays.of(env)
         factors = self._factors if len(self._factors) == 1 else self._factors[env : env + 1]
         noise, active = self._noise[env : env + 1], np.ones(1, np.bool_)
-        out = np.empty((4, 1, self.num_agents))
+        out = np.empty((5, 1, self.num_agents))
 
         self._draw_noise(env)
         kernels.set_codebook_beams(one, warm_up[:1], self._codewords, self._levels_mw, active)
@@ -210,11 +207,9 @@ class CBFSimulator(Simulator[CBFConfig]):
         for env, on in enumerate(active.tolist()):
             if on:
                 self._draw_noise(env)
-        out = np.zeros((4, self.num_envs, self.num_agents))
+        out = np.zeros((5, self.num_envs, self.num_agents))
         kernels.advance(state, self._factors, self._noise, *self._constants, active, out)
-        metrics = dict(zip(self.metric_names, out[1:], strict=False))
-        metrics["sinr_db"] = np.where(active[:, None], _sinr_db(metrics["rate"]), 0.0)
-        return self._observe(), out[0], metrics
+        return self._observe(), out[0], dict(zip(self.metric_names, out[1:], strict=True))
 
     # ------------------------------------------------------------------ views
     @property
@@ -249,9 +244,3 @@ class CBFSimulator(Simulator[CBFConfig]):
         channel = np.empty((*parts.shape[:1], *parts.shape[3:], parts.shape[2]), np.complex128)
         channel.real, channel.imag = np.moveaxis(parts[:, 0], 1, 3), np.moveaxis(parts[:, 1], 1, 3)
         return CBFView(information, channel, self.beams)
-
-
-def _sinr_db(rate: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Signal to interference and noise of a rate log2(1 + SINR); a silent BS has the floor."""
-    floor = 10 ** (LEAST_SINR_DB / 10)
-    return np.asarray(10 * np.log10(np.maximum(np.expm1(rate * np.log(2)), floor)))
