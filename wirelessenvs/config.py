@@ -27,11 +27,13 @@ class TaskConfig:
         context: append the task's context, public numbers of the network, to each observation.
         adjacency: `(N, N)` 0/1, entry [i][j] is 1 where agent i hears agent j: a matrix, or a CSV
             or .npy file of one. None: the task's own graph.
+        reward: a word of the task, or a function of a step's metrics, also as `module:function`.
     """
 
     max_steps: int = 1000
     context: bool = False
     adjacency: Any = None
+    reward: Any = None
 
     #: Presets by name, each a dictionary of the fields that differ from the defaults.
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
@@ -52,8 +54,7 @@ class TaskConfig:
 
     def _check_own(self, num_agents: int) -> None:
         """Checks what somebody may bring along in every task; subclasses call it at their end."""
-        reward = check_reward(getattr(self, "reward", None), self.rewards)
-        object.__setattr__(self, "reward", reward)
+        object.__setattr__(self, "reward", check_reward(self.reward, self.rewards))
         if self.adjacency is None:
             return
         shape = (num_agents, num_agents)
@@ -68,15 +69,13 @@ class TaskConfig:
 
     @property
     def own_reward(self) -> Any:
-        """A reward that is not the task's own, as `reward` holds it; None if it is."""
-        reward = getattr(self, "reward", None)
-        return None if reward in self.rewards else reward
+        """A reward that is not one of the task's, as `reward` holds it, or None."""
+        return None if self.reward in self.rewards else self.reward
 
     @property
     def built_in_reward(self) -> str:
-        """The task's own reward: that of `reward`, or the default beside an own one."""
-        reward: str = self.rewards[0] if self.own_reward is not None else self.reward
-        return reward
+        """The word in `reward`, or the task's default beside a reward of one's own."""
+        return str(self.rewards[0] if self.own_reward is not None else self.reward)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON holds them; the configuration can be made of them again.

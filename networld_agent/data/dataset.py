@@ -175,7 +175,7 @@ class TrajectoryDataset:
 
     @property
     def names_code(self) -> bool:
-        """Whether the environment needs code that the metadata names: a factory, or a reward."""
+        """Whether the environment needs code that the metadata names, a factory or a reward."""
         reward = self.description.environment.get("config", {}).get("reward")
         return self.description.task not in TASKS or (isinstance(reward, str) and ":" in reward)
 
