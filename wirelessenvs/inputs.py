@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wirelessenvs.checks import check_matrix
+from wirelessenvs.checks import check_matrix, shown
 from wirelessenvs.files import check_regular
 
 __all__ = ["check_file", "check_whole", "frozen", "read_table"]
@@ -28,13 +28,15 @@ def check_file(name: str, value: object) -> Path:
         ValueError: if there is no such file; the sentence names the argument.
     """
     if not isinstance(value, (str, os.PathLike)):
-        raise TypeError(f"{name} must be the path of a file, got {value!r}.")
+        raise TypeError(f"{name} must be the path of a file, got {shown(value)}.")
     try:
         path = Path(os.fsdecode(value))
         check_regular(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ValueError(f"{name} must name a file: {value!r} cannot be read ({reason}).") from None
+        raise ValueError(
+            f"{name} must name a file: {shown(value)} cannot be read ({reason})."
+        ) from None
     return path
 
 
