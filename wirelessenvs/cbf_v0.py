@@ -70,7 +70,7 @@ class CBFParallelEnv(WirelessParallelEnv):
 
     ## Infos (per agent, of the slot just played)
     `rate` C_i (bit/s/Hz), `power` p_i as a share of the limit, `interference_db` IN_i in dB over
-    the noise.
+    the noise, `sinr_db` R_ii / IN_i in dB, at least -100.
 
     ## Episode
     Starts with a fresh channel and 10 warm-up slots of random beams; is truncated after
@@ -84,6 +84,7 @@ class CBFParallelEnv(WirelessParallelEnv):
     | `max_steps`, `max_cycles` | 1000 | slots per episode |
     | `context` | False | append `env.context` to each observation: cells, neighbours, correlation of the fading, shadowing in dB |
     | `num_cells` | 19 | K, a full hexagonal grid: 7, 19, 37, 61, ... |
+    | `sites`, `users` | None | coordinates of one's own in metres, arrays or files; `num_cells` follows |
     | `layout_seed` | 2019 | fixed layout of the published code; None: new layout per episode |
     | `num_antennas` | 3 | N, half-wavelength linear array |
     | `num_paths` | 4 | L |
@@ -96,11 +97,16 @@ class CBFParallelEnv(WirelessParallelEnv):
     | `normalized_innovation` | False | path innovations CN(0, 1/L) instead of CN(0, 1) |
     | `correlation` | 0.64 | rho of the fading |
     | `doppler_hz`, `slot_s` | None | either one makes rho = J0(2 pi fd T); the other is 10 Hz or 0.02 s |
+    | `speed_mps`, `shadowing_distance_m` | 0, 50 | walking UEs; decorrelation distance of their shadowing |
+    | `channel`, `bank`, `bank_sha256` | "fading", None | "bank": channels of an .npz file, and its checksum |
     | `max_power_dbm`, `noise_dbm` | 38, -114 | limit per BS; noise per UE |
     | `warm_up_slots` | 10 | random slots before the first |
     | `observation` | "official" | "official", "log", "sweep" |
     | `action` | "codebook" | "codebook", "beam" |
-    | `graph` | "hexagonal" | "hexagonal", "interferers" |
+    | `graph`, `adjacency` | "hexagonal", None | "hexagonal", "interferers"; `(N, N)` 0/1 of one's own |
+    | `reward` | "official" | or a function of a step's metrics, also `module:function` |
+
+    docs/your-network.md describes the arguments that take arrays and files.
 
     ## Reference, and what differs
     J. Ge, Y.-C. Liang, J. Joung, S. Sun, "Deep Reinforcement Learning for Distributed Dynamic MISO

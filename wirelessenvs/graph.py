@@ -20,7 +20,7 @@ class NeighborGraph:
     Args:
         agents: names, in the order of every agent axis.
         adjacency: `(N, N)` booleans; `adjacency[i, j]` is true where j is a neighbour of i.
-            The diagonal is false. Symmetric for every static graph of this package.
+            The diagonal is false. Symmetric for every built-in static graph.
         positions: `(N, 2)` coordinates in metres, or None where agents have no place.
 
     Example:

@@ -81,16 +81,17 @@ class RBParallelEnv(WirelessParallelEnv):
     | `modulation` | 0.5 | swing of the MMPP rates: 2 and 6 packets per frame |
     | `switch_probability` | 0.2 | chance per frame that a node's MMPP mode changes |
     | `load` | None | scales `mean_rate` to this share of the RBs |
-    | `trace`, `trace_random_start` | None, True | `(T, N)` arrivals, repeated cyclically |
+    | `trace`, `trace_random_start` | None, True | `(T, N)` arrivals or a file, again and again |
     | `queue_capacity` | 40 | packets; more are dropped from the tail |
     | `erasure_probability` | 0.0 | loss on air, one number or one per node |
     | `arbitration` | "rotating" | "rotating", "max-min", "collision" |
     | `conflicts` | None | `(N, N)` 0/1: nodes that cannot share an RB; None: one cluster |
     | `observation` | "full" | "full", "paper" |
     | `units` | "natural" | "natural", "fair-share" |
-    | `reward` | "own" | "own", "neighbors", "global" |
+    | `reward` | "own" | "own", "neighbors", "global", or a function (docs/your-network.md) |
     | `served_reward`, `delay_cost`, `drop_cost`, `waste_cost` | 0.1, 1, 10, 0 | coefficients |
     | `graph` | "ring-2" | also "ring-1", "complete", "geometric", "conflict", "none", a matrix |
+    | `adjacency` | None | `(N, N)` 0/1, a matrix or a file: any graph, also one-way |
     | `graph_radius`, `graph_seed` | 0.4, 0 | of the geometric graph in the unit square |
 
     ## Reference, and what differs

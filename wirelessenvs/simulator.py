@@ -17,6 +17,7 @@ from wirelessenvs.config import TaskConfig
 from wirelessenvs.context import Context
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.policy import Information, PolicySpec, Privileged
+from wirelessenvs.rewards import OwnReward
 from wirelessenvs.streams import Streams, episode_streams
 
 __all__ = ["Simulator", "Step"]
@@ -47,6 +48,9 @@ class Simulator(abc.ABC, Generic[C]):
     Arrays lead with (B, N): environments, then agents. Environment b of a batch seeded with s_b
     equals a batch of one seeded with s_b, bit for bit. Random draws come from named streams and
     never depend on actions.
+
+    What a configuration brings along for every task is done here: a reward of one's own, in `step`,
+    and a graph of one's own, in `_own_graph`.
 
     A subclass calls `super().__init__`, then sets `agents`, `graph`, `observation_space`,
     `action_space` and `state_space`, and implements `_reset_env`, `_observe`, `_advance`,
@@ -80,9 +84,18 @@ class Simulator(abc.ABC, Generic[C]):
         self.elapsed = np.zeros(self.num_envs, np.int64)
         self._entropy: list[int | None] = [None] * self.num_envs
         self._episode = np.zeros(self.num_envs, np.int64)
+        self._own_reward: OwnReward | None = None
+
+    def _own_graph(self, graph: NeighborGraph) -> NeighborGraph:
+        """The graph, with the adjacency that the configuration brings along, if it does."""
+        if self.config.adjacency is None:
+            return graph
+        return NeighborGraph(self.agents, np.array(self.config.adjacency), graph.positions)
 
     def _declare_context(self, context: Context) -> None:
-        """Sets the context, with its place in the observation."""
+        """Sets the context, with its place in the observation, and a reward of one's own."""
+        if self.config.own_reward is not None:
+            self._own_reward = OwnReward(self.config.own_reward, self.metric_names, self.agents)
         self.context = context
         if self.config.context:
             self.observation_space = context.extend(self.observation_space)
@@ -186,6 +199,8 @@ class Simulator(abc.ABC, Generic[C]):
             raise RuntimeError("step was called before reset.")
         self.elapsed += active
         observations, rewards, metrics = self._advance(checked, active)
+        if self._own_reward is not None:
+            rewards = self._own_reward(rewards, metrics, active)
         truncated = active & (self.elapsed >= self.config.max_steps)
         return Step(self._in_context(observations), rewards, truncated, metrics)
 

@@ -91,6 +91,7 @@ class SlicingParallelEnv(WirelessParallelEnv):
     | `max_steps` | 1000 | windows per episode |
     | `context` | False | append `env.context` to each observation: cells, neighbours, users per cell, share of each class, URLLC packet in kB |
     | `num_cells` | 19 | cells: 1, 7, 19, 37, 61, ... |
+    | `sites` | None | coordinates of one's own in metres, an array or a file (docs/your-network.md); `num_cells` follows |
     | `num_users` | 2000 | subscribers in the area |
     | `cell_radius_m` | 40 | circumradius of a cell |
     | `box_half_m` | None | half sizes of the users' box in m; None: a square, one radius beyond the outermost stations |
@@ -103,8 +104,11 @@ class SlicingParallelEnv(WirelessParallelEnv):
     | `bandwidth_hz`, `rb_hz`, `unit_hz` | 10e6, 180e3, 200e3 | band, resource block, unit |
     | `slots_per_window`, `slot_s`, `queue_packets` | 2000, 0.5e-3, 5 | time and queues |
     | `volte_gap_s`, `volte_bits`, `lomax_shape`, `video_gap_s`, `video_bits`, `urllc_gap_s`, `urllc_packets` | as above, "large" | traffic |
+    | `traffic`, `trace`, `trace_random_start` | "classes", None, True | "trace": packets per window of each slice or user, an array or a file |
+    | `user_classes` | None | class 0, 1 or 2 of each user |
     | `sla_rate_bps`, `sla_latency_s` | as above | service levels |
     | `history`, `observation`, `action`, `reward`, `ssr_weights`, `beta` | 2, "full", "continuous", "ssr", (1, 1, 1), (1, 1, 1) | interface |
+    | `adjacency` | None | `(N, N)` 0/1, a matrix or a file: any graph |
     | `num_threads` | 1 | worker threads; results do not depend on it |
 
     ## Reference, and what differs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -163,6 +164,12 @@ def make_policy(name: str, source: Any, *, seed: int = 0) -> Policy:
     if not isinstance(simulator, Simulator):
         raise TypeError(f"source must be a simulator or an environment, got {shown(source)}.")
     spec: PolicySpec = simulator.spec
+    if name == "expert" and spec.config.own_reward is not None:
+        warnings.warn(
+            f"policy 'expert' does well by the built-in reward {spec.config.built_in_reward!r}, "
+            f"not by {shown(spec.config.own_reward)}: it plays, and need not be the best.",
+            stacklevel=2,
+        )
     return policy_class(get_task(simulator.task), name)(spec, simulator.num_envs, seed)
 
 

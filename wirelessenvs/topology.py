@@ -1,4 +1,4 @@
-"""Where agents stand and who hears whom: hexagonal grids, rings, lattices, random geometry."""
+"""Where agents stand and who hears whom: hexagonal grids, any sites, rings, random geometry."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 
 __all__ = [
     "adjacency_within",
+    "gabriel_graph",
     "hexagonal_grid",
+    "nearest_distances",
     "random_geometric",
     "ring_lattice",
     "rings_for_cells",
+    "voronoi_outlines",
 ]
 
 
@@ -80,3 +83,70 @@ def random_geometric(
     """Points dropped uniformly in the unit square and the adjacency of those within `radius`."""
     positions = rng.random((num_agents, 2))
     return positions, adjacency_within(positions, radius)
+
+
+def nearest_distances(positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(N,)` distance from each point to the nearest other one."""
+    offsets = positions[:, None] - positions[None]
+    distance = np.hypot(offsets[..., 0], offsets[..., 1])
+    np.fill_diagonal(distance, np.inf)
+    return distance.min(1)
+
+
+def gabriel_graph(positions: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """`(N, N)` adjacency of points between which no other one lies.
+
+    Two points are neighbours if the circle through both, with its centre half-way between them,
+    has no third inside or on it (K. R. Gabriel and R. R. Sokal, "A new statistical approach to
+    geographic variation analysis", Systematic Zoology 18(3), 1969). It connects any set of points,
+    and on a hexagonal grid it connects adjacent cells.
+    """
+    offsets = positions[:, None] - positions[None]
+    squared = (offsets**2).sum(-1)
+    adjacency = np.empty(squared.shape, np.bool_)
+    for point, row in enumerate(squared):
+        # A third point inside the circle sees the two at more than a right angle. With those on
+        # it, a square grid has no diagonals.
+        least = (row[None] + squared).min(1, where=_others(point, len(row)), initial=np.inf)
+        adjacency[point] = least > row * (1 + 1e-9)
+    np.fill_diagonal(adjacency, False)
+    return adjacency
+
+
+def _others(point: int, count: int) -> NDArray[np.bool_]:
+    """`(N, N)` true where column k is neither `point` nor the row's own point."""
+    others = ~np.eye(count, dtype=np.bool_)
+    others[:, point] = False
+    return others
+
+
+def voronoi_outlines(
+    positions: NDArray[np.float64], reach_m: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """What is nearer to each point than to any other, within a distance: convex polygons.
+
+    Args:
+        positions: `(N, 2)` metres.
+        reach_m: `(N,)` greatest distance from each point, rounded off as a polygon of 36 corners.
+
+    Returns:
+        `(V, 2)` corners per point.
+    """
+    angles = np.deg2rad(np.arange(5, 365, 10))
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    outlines = []
+    for point, (centre, reach) in enumerate(zip(positions, reach_m, strict=True)):
+        corners = reach * circle
+        offsets = np.delete(positions, point, axis=0) - centre
+        for offset in offsets[(offsets**2).sum(1) < 4 * reach**2]:
+            # Positive on the far side of the bisector, by Sutherland and Hodgman.
+            side = corners @ offset - 0.5 * offset @ offset
+            following, after = np.roll(corners, -1, axis=0), np.roll(side, -1)
+            crosses = (side > 0) != (after > 0)
+            share = np.where(crosses, side / np.where(crosses, side - after, 1.0), 0.0)
+            cuts = corners + share[:, None] * (following - corners)
+            both = np.stack([corners, cuts], axis=1).reshape(-1, 2)
+            kept = np.stack([side <= 0, crosses], axis=1).ravel()
+            corners = both[kept]
+        outlines.append(centre + corners)
+    return outlines

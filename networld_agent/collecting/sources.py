@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import warnings
 from collections.abc import Callable, Iterator
@@ -139,7 +138,7 @@ class EpisodeSource:
             "gymnasium_id": task.gymnasium_id,
             "preset": self._settings.preset or next(iter(task.config.presets)),
             # Through JSON: what is described equals what is read back.
-            "config": json.loads(json.dumps(dataclasses.asdict(simulator.config))),
+            "config": simulator.config.to_json(),
         }
         if (site := self._settings.deployment) is not None:
             environment["deployment"] = {

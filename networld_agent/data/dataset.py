@@ -150,16 +150,22 @@ class TrajectoryDataset:
         """The neighbour graph; None if it changes with the steps (see `array("adjacency")`)."""
         return self.description.graph()
 
-    def make_simulator(self, num_envs: int = 1) -> Simulator[Any]:
+    def make_simulator(self, num_envs: int = 1, *, trusted: bool = False) -> Simulator[Any]:
         """The simulator that the data came from, for this project's tasks.
 
+        Args:
+            num_envs: B.
+            trusted: allow to import the function that the metadata names as reward, if it does.
+                Only if you know where the data set comes from.
+
         Raises:
-            ValueError: for data of another environment.
+            ValueError: for data of another environment, and if it would load foreign code and is
+                not trusted.
             DatasetError: for settings that are not those of the data.
         """
         task = get_task(check_choice("task", self.description.task, tuple(TASKS)))
         try:
-            simulator = task.simulator(self._config(), num_envs)
+            simulator = task.simulator(self._config(trusted), num_envs)
         except (MemoryError, OverflowError):
             raise DatasetError(
                 "metadata.json: key 'environment.config' asks for more memory than there is."
@@ -171,8 +177,20 @@ class TrajectoryDataset:
             )
         return simulator
 
-    def _config(self) -> Any:
+    @property
+    def names_code(self) -> bool:
+        """Whether the environment needs code that the metadata names, a factory or a reward."""
+        reward = self.description.environment.get("config", {}).get("reward")
+        return self.description.task not in TASKS or (isinstance(reward, str) and ":" in reward)
+
+    def _config(self, trusted: bool) -> Any:
         """Of this project's task that the data came from."""
+        if self.names_code and not trusted:
+            reward = self.description.environment["config"]["reward"]
+            raise ValueError(
+                f"the reward is {reward!r}, code that this data set names: pass trusted=True if "
+                "you trust it."
+            )
         description, place = self.description, "metadata.json: key 'environment.config'"
         settings = description.environment["config"]
         try:
@@ -186,14 +204,17 @@ class TrajectoryDataset:
 
         Args:
             trusted: allow to import and call the factory that the metadata of a data set from
-                another environment names. Only if you know where the data set comes from.
+                another environment names, or the reward. Only if you know where the data set comes
+                from.
 
         Raises:
             ValueError: if it would call foreign code and is not trusted.
         """
         task, environment = self.description.task, self.description.environment
         if task in TASKS:
-            return importlib.import_module(TASKS[task].module).parallel_env(config=self._config())
+            return importlib.import_module(TASKS[task].module).parallel_env(
+                config=self._config(trusted)
+            )
         if not trusted:
             raise ValueError(
                 f"the environment is made by {task!r}, code that this data set names: pass "

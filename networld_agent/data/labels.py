@@ -17,6 +17,7 @@ Labels = list[Quantity]
 
 _METRIC_UNITS = {
     "rate": "bit/s/Hz", "power": "full power", "interference_db": "dB over noise",
+    "sinr_db": "dB",
     "served": "packets", "waited": "packets", "dropped": "packets", "generated": "packets",
     "wasted": "RBs", "granted": "RBs",
 }  # fmt: skip

@@ -11,7 +11,6 @@ the environment that a folder's metadata names, and what a file says is never ex
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
@@ -225,12 +224,12 @@ def _joint_actions(action: ActionInfo, n: int) -> gymnasium.Space[Any]:
 
 
 def _env_spec(description: Description) -> Any:
-    """Gymnasium's recipe for the joint environment; None for one of another project."""
-    if description.task not in TASKS:
+    """Gymnasium's recipe for the joint environment; None for one that needs somebody's code."""
+    if description.task not in TASKS or ":" in str(description.environment["config"].get("reward")):
         return None
     task, environment = TASKS[description.task], description.environment
     preset, config = environment["preset"], environment["config"]
-    plain = json.loads(json.dumps(dataclasses.asdict(task.config.from_preset(preset))))
+    plain = task.config.from_preset(preset).to_json()
     changed = {key: value for key, value in config.items() if plain[key] != value}
     spec = gymnasium.spec(task.gymnasium_id)
     kwargs = {**spec.kwargs, "preset": preset, **changed}

@@ -11,7 +11,7 @@ from networld_agent.worlds.pettingzoo import PettingZooWorlds
 from networld_agent.worlds.simulator import SimulatorWorlds
 from wirelessenvs.families import Deployment
 from wirelessenvs.loading import load
-from wirelessenvs.tasks import TASKS, get_task
+from wirelessenvs.tasks import get_task
 
 __all__ = ["deployment_worlds", "make_worlds", "worlds_of"]
 
@@ -67,12 +67,12 @@ def deployment_worlds(
 
 
 def worlds_of(dataset: TrajectoryDataset, num_envs: int, steps: int) -> Worlds | None:
-    """The environments that a data set came from; None for a factory outside this project.
+    """The environments that a data set came from; None if they need code that it names.
 
     The metadata of a data set may name any code: it is not called here.
     """
     task = dataset.description.task
-    if task not in TASKS:
+    if dataset.names_code:
         return None
     config = dataclasses.replace(dataset.make_simulator().config, max_steps=steps)
     return SimulatorWorlds(config, task, num_envs)

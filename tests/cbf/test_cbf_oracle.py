@@ -100,6 +100,8 @@ def test_rates_rewards_and_observations_match_the_oracle(name):
         np.testing.assert_allclose(step.rewards[0], rewards, rtol=1e-9, atol=1e-10)
         disturbance = 10 * np.log10(oracle.slots[-1]["disturbance"] / np.float64(config.noise_mw))
         np.testing.assert_allclose(step.metrics["interference_db"][0], disturbance, atol=1e-9)
+        sinr = np.maximum(2.0 ** np.array(rate) - 1, 1e-10)
+        np.testing.assert_allclose(step.metrics["sinr_db"][0], 10 * np.log10(sinr), atol=1e-4)
         share = np.array(oracle.power) / config.max_power_mw
         np.testing.assert_allclose(step.metrics["power"][0], share, rtol=1e-12)
         expected = np.array(oracle.observe())[:, :width]

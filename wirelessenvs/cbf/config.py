@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from scipy.special import j0
 
-from wirelessenvs.checks import check_choice, check_flag, check_int, check_real
+from wirelessenvs.cbf.bank import load_bank
+from wirelessenvs.cbf.users import check_users
+from wirelessenvs.cells import Cells, check_sites, hexagonal_cells, own_cells
+from wirelessenvs.checks import check_choice, check_flag, check_int, check_real, shown
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.topology import rings_for_cells
 
@@ -31,6 +35,12 @@ class CBFConfig(TaskConfig):
     Args:
         max_steps: slots of an episode (source: one endless run; 1,000 here).
         num_cells: K, that of a full hexagonal grid: 7, 19, 37, 61, ... up to 1,027; 19 in [P].
+            With `sites`, their number, whatever was given.
+        sites: `(K, 2)` BS coordinates in metres, 2 to 1,027 of them in any layout, or a CSV or
+            .npy file of them; None: the hexagonal grid.
+        users: coordinates of UEs in metres, `(M, 2)`, each served by the nearest BS, or `(M, 3)`
+            with the index of the serving BS, or a file of them. Each cell needs one at least; of
+            several, a layout draws one. None: drawn around the BS.
         layout_seed: fixed layout of [C] drawn from its documented random-number recipe with this
             seed, 0..2^32-1 (2019 in [C]); None draws a new layout in every episode.
         num_antennas: N of a BS, 1..64; 3 in [P].
@@ -39,7 +49,8 @@ class CBFConfig(TaskConfig):
         num_power_levels: P, linear in mW from 0 to the full power, 2..64; 5 in [P].
         num_interferers: U, strongest interferers and strongest interfered UEs that an agent
             hears of, 1..K-1; 5 in [P].
-        cell_radius_m: half the distance between sites, in metres, above 0; 200 in [P].
+        cell_radius_m: half the distance between sites, in metres, above 0; 200 in [P]. With
+            `sites`, a cell reaches half-way to the nearest other one, and no further than this.
         min_distance_m: least distance of a UE from its BS, in metres, at least 1 and below the
             cell radius; 10 in [P].
         path_loss_intercept_db: path loss at 1 km in dB, 0..300; 120.9 in [P].
@@ -54,6 +65,10 @@ class CBFConfig(TaskConfig):
         doppler_hz: maximum Doppler frequency in Hz, 0..10^4. Giving it or `slot_s` makes rho
             follow J0(2 pi doppler_hz slot_s) instead of `correlation`; then 10 Hz by default [P].
         slot_s: slot duration in seconds, above 0 to 1; see `doppler_hz`; then 0.02 by default.
+        speed_mps: of UEs, 0..100 metres per second: each walks straight through its cell and turns
+            at its border; path loss and directions follow. 0, as in [P]: they stand still.
+        shadowing_distance_m: of a moving UE, distance in which the correlation of its shadowing
+            falls to 1/e, in metres, above 0.
         max_power_dbm: power limit of a BS in dBm, -30..80; 38 in [P].
         noise_dbm: noise power at a UE in dBm, -200..0; -114 in [P].
         warm_up_slots: slots of random beams before slot 0, 2..10,000 (two fill the observation);
@@ -62,8 +77,15 @@ class CBFConfig(TaskConfig):
             powers and interference in scaled dB) or "sweep" (official and the gains of the own
             Q beams).
         action: "codebook" (beam and power index) or "beam" (the beamformer as 2 N reals).
-        graph: "hexagonal" (static neighbouring cells) or "interferers" (the current U strongest
-            interferers of every cell).
+        channel: "fading" (path loss, shadowing and fading of [P]) or "bank" (channels of a file,
+            which then says where UEs are).
+        bank: path of an .npz file with channels over drops and slots (`cbf.bank.save_bank` says
+            how), for `channel="bank"` only. An episode draws a drop and its first slot.
+        bank_sha256: of that file; filled in. Where it is given, another file is refused.
+        reward: "official" (the rate minus the harm to the U strongest interfered UEs [P]), or a
+            function of a step's metrics, also as `module:function`.
+        graph: "hexagonal" (static neighbouring cells; of `sites`, those with no third between
+            them) or "interferers" (the current U strongest interferers of every cell).
 
     Example:
         >>> CBFConfig.from_preset("general", num_beams=4).num_actions
@@ -71,6 +93,8 @@ class CBFConfig(TaskConfig):
     """
 
     num_cells: int = 19
+    sites: Any = None
+    users: Any = None
     layout_seed: int | None = 2019
     num_antennas: int = 3
     num_paths: int = 4
@@ -88,13 +112,21 @@ class CBFConfig(TaskConfig):
     correlation: float = 0.64
     doppler_hz: float | None = None
     slot_s: float | None = None
+    speed_mps: float = 0.0
+    shadowing_distance_m: float = 50.0
     max_power_dbm: float = 38.0
     noise_dbm: float = -114.0
     warm_up_slots: int = 10
     observation: str = "official"
     action: str = "codebook"
+    channel: str = "fading"
+    # Two paths of one file are one configuration.
+    bank: Any = field(default=None, compare=False)
+    bank_sha256: str | None = None
+    reward: Any = "official"
     graph: str = "hexagonal"
 
+    rewards: ClassVar[tuple[str, ...]] = ("official",)
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {},
         "general": {"layout_seed": None, "observation": "sweep"},
@@ -105,8 +137,12 @@ class CBFConfig(TaskConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_int("num_cells", self.num_cells, 7, 1027)
-        rings_for_cells(self.num_cells)
+        if self.sites is None:
+            check_int("num_cells", self.num_cells, 7, 1027)
+            rings_for_cells(self.num_cells)
+        else:
+            object.__setattr__(self, "sites", check_sites(self.sites))
+            object.__setattr__(self, "num_cells", len(self.sites))
         if self.layout_seed is not None:
             check_int("layout_seed", self.layout_seed, 0, 2**32 - 1)
         check_int("num_antennas", self.num_antennas, 1, 64)
@@ -121,6 +157,13 @@ class CBFConfig(TaskConfig):
                 f"min_distance_m must be at most cell_radius_m ({self.cell_radius_m:g}), "
                 f"got {self.min_distance_m:g}."
             )
+        if self.cells.radii_m.min() < self.min_distance_m:
+            raise ValueError(
+                f"sites must be at least 2 min_distance_m = {2 * self.min_distance_m:g} m apart, "
+                f"got {2 * self.cells.radii_m.min():g} m."
+            )
+        if self.users is not None:
+            object.__setattr__(self, "users", check_users(self.users, self.cells))
         check_real("path_loss_intercept_db", self.path_loss_intercept_db, 0, 300)
         check_real("path_loss_slope_db", self.path_loss_slope_db, 0, 100)
         check_real("shadowing_db", self.shadowing_db, 0, 20)
@@ -132,11 +175,58 @@ class CBFConfig(TaskConfig):
             check_real("doppler_hz", self.doppler_hz, 0, 1e4)
         if self.slot_s is not None:
             check_real("slot_s", self.slot_s, 0, 1, low_open=True)
+        check_real("speed_mps", self.speed_mps, 0, 100)
+        check_real("shadowing_distance_m", self.shadowing_distance_m, 0, 1e6, low_open=True)
         check_real("max_power_dbm", self.max_power_dbm, -30, 80)
         check_real("noise_dbm", self.noise_dbm, -200, 0)
         check_choice("observation", self.observation, ("official", "log", "sweep"))
         check_choice("action", self.action, ("codebook", "beam"))
         check_choice("graph", self.graph, ("hexagonal", "interferers"))
+        if self.graph == "interferers" and self.adjacency is not None:
+            raise ValueError("adjacency must be None with graph='interferers', which says it.")
+        self._check_bank()
+        self._check_own(self.num_cells)
+
+    def _check_bank(self) -> None:
+        check_choice("channel", self.channel, ("fading", "bank"))
+        if self.channel == "fading":
+            for name in ("bank", "bank_sha256"):
+                if getattr(self, name) is not None:
+                    raise ValueError(
+                        f"{name} must be None without channel='bank', got "
+                        f"{shown(getattr(self, name))}."
+                    )
+            return
+        if self.bank is None:
+            raise ValueError("bank must name a file for channel='bank', got None.")
+        if self.speed_mps > 0:
+            raise ValueError(
+                f"speed_mps must be 0 with channel='bank', which holds what moves, got "
+                f"{self.speed_mps:g}."
+            )
+        if self.users is not None:
+            raise ValueError(
+                "users must be None with channel='bank': the bank says where they are."
+            )
+        try:
+            bank = load_bank(self.bank)
+        except ValueError as error:
+            if self.bank_sha256 is None:
+                raise
+            raise ValueError(f"{error} Its SHA-256 must be {shown(self.bank_sha256)}.") from None
+        if self.bank_sha256 not in (None, bank.sha256):
+            raise ValueError(
+                f"bank must be the file with bank_sha256 {shown(self.bank_sha256)}, got another "
+                f"one in {shown(self.bank)} ({bank.sha256})."
+            )
+        antennas = bank.channel.shape[2]
+        if (bank.num_cells, antennas) != (self.num_cells, self.num_antennas):
+            raise ValueError(
+                f"bank must have the configuration's num_cells = {self.num_cells} and num_antennas "
+                f"= {self.num_antennas}, got {bank.num_cells} and {antennas} in {shown(self.bank)}."
+            )
+        object.__setattr__(self, "bank", os.fsdecode(self.bank))
+        object.__setattr__(self, "bank_sha256", bank.sha256)
 
     @property
     def max_power_mw(self) -> float:
@@ -150,8 +240,15 @@ class CBFConfig(TaskConfig):
 
     @property
     def inter_site_distance_m(self) -> float:
-        """Distance between neighbouring BSs in metres."""
+        """Distance between neighbouring BSs of the hexagonal grid in metres."""
         return 2 * self.cell_radius_m
+
+    @property
+    def cells(self) -> Cells:
+        """Where BSs stand, how far cells reach, and who neighbours whom."""
+        if self.sites is None:
+            return hexagonal_cells(self.num_cells, self.inter_site_distance_m)
+        return own_cells(self.sites, self.cell_radius_m)
 
     @property
     def num_actions(self) -> int:
@@ -164,8 +261,12 @@ class CBFConfig(TaskConfig):
         if self.doppler_hz is None and self.slot_s is None:
             return float(self.correlation)
         doppler_hz = _PAPER_DOPPLER_HZ if self.doppler_hz is None else self.doppler_hz
-        slot_s = _PAPER_SLOT_S if self.slot_s is None else self.slot_s
-        return float(j0(2 * math.pi * doppler_hz * slot_s))
+        return float(j0(2 * math.pi * doppler_hz * self.slot_duration_s))
+
+    @property
+    def slot_duration_s(self) -> float:
+        """Duration of a slot in seconds, that of [P] by default."""
+        return _PAPER_SLOT_S if self.slot_s is None else self.slot_s
 
     @property
     def innovation_scale(self) -> float:

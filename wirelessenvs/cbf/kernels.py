@@ -27,6 +27,8 @@ __all__ = [
 OWN, PER_INTERFERER, PER_INTERFERED = 7, 4, 3
 #: Below this share of the power limit a beamformer counts as silent: it has no usable direction.
 _SILENT = 1e-30
+#: SINRs are told down to -100 dB, so that their mean is a number where a BS is silent.
+_LEAST_SINR = 1e-10
 
 
 class State(NamedTuple):
@@ -240,8 +242,8 @@ def advance(state, factors, noise, rho, scale, codewords, noise_mw, max_power_mw
         noise_mw: noise power.
         max_power_mw: power limit.
         active: `(B,)`.
-        out: `(4, B, K)` rewards, rates in bit/s/Hz, powers as a share of the limit, interference
-            plus noise in dB above the noise; written where active.
+        out: `(5, B, K)` rewards, rates in bit/s/Hz, powers as a share of the limit, interference
+            plus noise in dB above the noise, signal over both in dB; written where active.
     """
     cells, size = state.interferers.shape[1], state.interferers.shape[2]
     gain, received = np.empty((cells, cells)), np.empty((cells, cells))
@@ -266,6 +268,7 @@ def advance(state, factors, noise, rho, scale, codewords, noise_mw, max_power_mw
             out[1, b, i] = rate[i]
             out[2, b, i] = state.power_mw[b, i] / max_power_mw
             out[3, b, i] = 10 * np.log10(interference[i] / noise_mw)
+            out[4, b, i] = 10 * np.log10(max(received[i, i] / interference[i], _LEAST_SINR))
         _record_second_half(state, b, gain, received, interference, rate)
         _fade(state, b, factors, noise, rho, scale)
         _measure(state, b, noise_mw, gain, received, interference, re, im)

@@ -8,9 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wirelessenvs.cbf.config import CBFConfig
-from wirelessenvs.topology import hexagonal_grid, rings_for_cells
+from wirelessenvs.cbf.users import chosen_users
 
-__all__ = ["Layout", "base_stations", "fading_factors", "published_layout", "random_layout"]
+__all__ = [
+    "Layout",
+    "base_stations",
+    "bearings",
+    "fading_factors",
+    "layout_of",
+    "path_loss_db",
+    "published_layout",
+    "random_layout",
+]
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Layout:
 
 def base_stations(config: CBFConfig) -> NDArray[np.float64]:
     """`(K, 2)` BS coordinates in metres."""
-    return hexagonal_grid(rings_for_cells(config.num_cells), config.inter_site_distance_m)
+    return config.cells.sites
 
 
 def random_layout(config: CBFConfig, rng: np.random.Generator) -> Layout:
@@ -71,20 +80,60 @@ def _layout(
     spread: NDArray[np.float64],
 ) -> Layout:
     """The layout that uniform `drop` (K, 2), `spread` (K, K, L) and the shadowing stand for."""
+    if config.users is None:
+        users = _dropped_users(config, drop)
+    else:
+        users = chosen_users(config.users, config.num_cells, drop[:, 0])
+    return layout_of(config, users, shadowing_db, spread)
+
+
+def _dropped_users(config: CBFConfig, drop: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(K, 2)` coordinates around the BSs."""
+    cells = config.cells
     azimuth = 2 * np.pi * drop[:, 0]
     # Uniform in the radius, not in the area: the published rule.
-    radius_m = config.min_distance_m + drop[:, 1] * (config.cell_radius_m - config.min_distance_m)
-    towers = base_stations(config)
-    users = towers + radius_m[:, None] * np.stack([np.cos(azimuth), np.sin(azimuth)], axis=1)
-    offset = users[None] - towers[:, None]
-    distance_km = np.hypot(offset[..., 0], offset[..., 1]) / 1000
-    loss_db = config.path_loss_intercept_db + config.path_loss_slope_db * np.log10(distance_km)
+    radius_m = config.min_distance_m + drop[:, 1] * (cells.radii_m - config.min_distance_m)
+    direction = np.stack([np.cos(azimuth), np.sin(azimuth)], axis=1)
+    users: NDArray[np.float64] = cells.sites + radius_m[:, None] * direction
+    return users
+
+
+def layout_of(
+    config: CBFConfig,
+    users: NDArray[np.float64],
+    shadowing_db: NDArray[np.float64],
+    spread: NDArray[np.float64],
+) -> Layout:
+    """The links between BSs and UEs.
+
+    Args:
+        config: of the task.
+        users: `(K, 2)` UE coordinates in metres.
+        shadowing_db: `(K, K)` loss beside that of the path.
+        spread: `(K, K, L)` uniform numbers that the paths' directions follow from.
+    """
+    bearing, distance = bearings(config, users)
+    loss_db = path_loss_db(config, distance)
     # No link receives more than was sent, however odd the constants: keeps float32 finite.
     path_gain = np.minimum(10 ** (-(loss_db + shadowing_db) / 10), 1.0)
     width = np.deg2rad(config.angular_spread_deg)
     deviation = (spread - 0.5) * width if config.symmetric_spread else (0.5 * spread - 1) * width
-    bearing = np.arctan2(offset[..., 1], offset[..., 0])
     return Layout(users, path_gain, bearing[..., None] + deviation)
+
+
+def bearings(
+    config: CBFConfig, users: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`(K, K)` directions in radians and distances in metres from BSs to UEs `(K, 2)`."""
+    offset = users[None] - base_stations(config)[:, None]
+    x, y = offset[..., 0], offset[..., 1]
+    return np.arctan2(y, x), np.hypot(x, y)
+
+
+def path_loss_db(config: CBFConfig, distance_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean path loss in dB over distances in metres."""
+    loss_db: NDArray[np.float64] = np.log10(distance_m / 1000) * config.path_loss_slope_db
+    return config.path_loss_intercept_db + loss_db
 
 
 def fading_factors(layout: Layout, num_antennas: int) -> NDArray[np.float64]:

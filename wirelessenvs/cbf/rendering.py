@@ -39,11 +39,11 @@ def draw(figure: Figure, simulator: CBFSimulator, env: int = 0) -> None:
     figure.clear()
     axes = figure.add_axes((0.02, 0.02, 0.68, 0.87))
     norm = Normalize(0, _TOP_RATE)
-    hexagons = towers[:, None] + _hexagon(config.cell_radius_m)
-    cells = PolyCollection(list(hexagons), cmap=_COLORMAP, norm=norm, edgecolors="white", lw=1.5)
+    network = config.cells
+    cells = PolyCollection(network.outlines, cmap=_COLORMAP, norm=norm, edgecolors="white", lw=1.5)
     cells.set_array(rate)
     axes.add_collection(cells)
-    lobes = towers[:, None] + _lobes(state.beams[env], power, config.cell_radius_m)
+    lobes = towers[:, None] + _lobes(state.beams[env], power, network.radii_m)
     axes.add_collection(PolyCollection(list(lobes), fc=_LOBE, ec="#a65500", alpha=0.75, lw=0.8))
 
     served = np.stack([towers, users], axis=1)
@@ -56,10 +56,13 @@ def draw(figure: Figure, simulator: CBFSimulator, env: int = 0) -> None:
     )
     for index, (x, y) in enumerate(towers):
         text = f"{index}: {rate[index]:.1f}"
-        place = (x, y - 0.82 * config.cell_radius_m)
+        place = (x, y - 0.82 * network.radii_m[index])
         axes.annotate(text, place, ha="center", va="bottom", size=8 / weak**0.5)
-    extent = np.abs(towers).max(0) + 1.2 * config.cell_radius_m
-    axes.set(xlim=(-extent[0], extent[0]), ylim=(-extent[1], extent[1]), aspect="equal")
+    reach = float(network.radii_m.max())
+    shown = np.concatenate([towers, *network.outlines])
+    low, high = network.box[0] - 1.2 * reach, network.box[1] + 1.2 * reach
+    low, high = np.minimum(low, shown.min(0)), np.maximum(high, shown.max(0))
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     axes.set_axis_off()
 
     figure.text(0.02, 0.945, "Coordinated beamforming", size=13, weight="bold")
@@ -69,9 +72,9 @@ def draw(figure: Figure, simulator: CBFSimulator, env: int = 0) -> None:
     bar_axes = figure.add_axes((0.74, 0.09, 0.02, 0.45))
     bar = figure.colorbar(ScalarMappable(norm, _COLORMAP), cax=bar_axes, extend="max")
     bar.set_label("rate of the cell (bit/s/Hz)")
-    axes.plot([-extent[0], 2 * config.cell_radius_m - extent[0]], 2 * [-extent[1]], c="black", lw=2)
-    scale = f"{2 * config.cell_radius_m:g} m"
-    axes.annotate(scale, (config.cell_radius_m - extent[0], -extent[1]), (0, 3),
+    length = 2 * reach if config.sites is None else _round_length(2 * reach)
+    axes.plot([low[0], low[0] + length], 2 * [low[1]], c="black", lw=2)
+    axes.annotate(f"{length:g} m", (low[0] + length / 2, low[1]), (0, 3),
                   textcoords="offset points", ha="center", size=8)  # fmt: skip
     handles = [
         Line2D([], [], marker="^", ls="", c=_SERVED, label="base station"),
@@ -84,14 +87,14 @@ def draw(figure: Figure, simulator: CBFSimulator, env: int = 0) -> None:
                   fontsize=9)  # fmt: skip
 
 
-def _hexagon(inner_radius: float) -> NDArray[np.float64]:
-    """`(6, 2)` corners of a cell whose neighbours lie at 30 degrees and every 60 from there."""
-    angle = np.deg2rad(np.arange(0, 360, 60))
-    return inner_radius / np.cos(np.pi / 6) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+def _round_length(length_m: float) -> float:
+    """The first of 1, 2, 5, 10, ... that is as long."""
+    power = 10.0 ** np.floor(np.log10(length_m))
+    return float(power * next(step for step in (1, 2, 5, 10) if step * power >= length_m))
 
 
 def _lobes(
-    beams: NDArray[np.float64], power: NDArray[np.float64], radius: float
+    beams: NDArray[np.float64], power: NDArray[np.float64], radii_m: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """`(K, 181, 2)` outlines with the radiated power of a direction as their radius.
 
@@ -102,7 +105,7 @@ def _lobes(
     phase = np.pi * np.arange(antennas)[:, None] * np.cos(angle)
     response = np.exp(1j * phase) / np.sqrt(antennas)
     gain = np.abs((beams[0] + 1j * beams[1]).T @ response) ** 2
-    reach = radius * power[:, None] * gain
+    reach = radii_m[:, None] * power[:, None] * gain
     return np.stack([reach * np.cos(angle), reach * np.sin(angle)], axis=-1)
 
 

@@ -10,21 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wirelessenvs.cbf import kernels
+from wirelessenvs.cbf.channels import make_channel
 from wirelessenvs.cbf.codebook import codebook, power_levels_mw
 from wirelessenvs.cbf.config import CBFConfig
-from wirelessenvs.cbf.layout import (
-    base_stations,
-    fading_factors,
-    published_layout,
-    random_layout,
-)
 from wirelessenvs.cbf.spaces import feature_scaling, observation_bounds
 from wirelessenvs.context import Context
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.policy import Information, PolicySpec, Privileged
 from wirelessenvs.simulator import Simulator
 from wirelessenvs.streams import Streams
-from wirelessenvs.topology import adjacency_within
 
 __all__ = ["CBFSimulator", "CBFView"]
 
@@ -61,18 +55,25 @@ class CBFSimulator(Simulator[CBFConfig]):
     """
 
     task: ClassVar[str] = "cbf-v0"
-    metric_names: ClassVar[tuple[str, ...]] = ("rate", "power", "interference_db")
+    metric_names: ClassVar[tuple[str, ...]] = (
+        "rate",
+        "power",
+        "interference_db",
+        "sinr_db",
+    )
 
     def __init__(self, config: CBFConfig, num_envs: int = 1) -> None:
         super().__init__(config, num_envs)
         cells, antennas = config.num_cells, config.num_antennas
         self.agents = tuple(f"bs_{i}" for i in range(cells))
         #: `(K, 2)` BS coordinates in metres.
-        self.bs_positions = base_stations(config)
-        #: `(B, K, 2)` UE coordinates in metres.
-        self.ue_positions = np.zeros((num_envs, cells, 2))
-        near = adjacency_within(self.bs_positions, config.inter_site_distance_m)
-        self._hexagonal = NeighborGraph(self.agents, near, self.bs_positions)
+        self.bs_positions = config.cells.sites
+        self._channel = make_channel(config, num_envs)
+        #: `(B, K, 2)` UE coordinates in metres; nan where a bank does not tell them.
+        self.ue_positions = self._channel.users
+        self._neighbors = self._own_graph(
+            NeighborGraph(self.agents, config.cells.adjacency, self.bs_positions)
+        )
         self._make_spaces()
 
         self._codebook = codebook(antennas, config.num_beams)
@@ -80,15 +81,15 @@ class CBFSimulator(Simulator[CBFConfig]):
         self._levels_mw = power_levels_mw(config.num_power_levels, config.max_power_mw)
         self._scale, self._logarithmic = feature_scaling(config)
         self._constants = (
-            config.rho,
-            config.innovation_scale,
+            self._channel.rho,
+            self._channel.scale,
             self._codewords,
             config.noise_mw,
             config.max_power_mw,
         )
-        self._rngs: list[np.random.Generator | None] = [None] * num_envs
+        self._factors, self._noise = self._channel.factors, self._channel.noise
 
-        size, rank = config.num_interferers, min(antennas, config.num_paths)
+        size = config.num_interferers
         width = self.observation_space.shape[0]
         self._arrays = kernels.State(
             channel=np.zeros((num_envs, 2, antennas, cells, cells)),
@@ -100,22 +101,14 @@ class CBFSimulator(Simulator[CBFConfig]):
             interferers=np.full((num_envs, cells, size), -1),
             interfered=np.full((num_envs, cells, size), -1),
         )
-        self._noise = np.zeros((num_envs, rank, 2, cells * cells))
-        # A fixed layout is shared by the batch, which keeps it in the cache.
-        fixed = config.layout_seed is not None
-        layouts = 1 if fixed else num_envs
-        self._factors = np.zeros((layouts, 2, antennas, rank, cells * cells))
-        if fixed:
-            layout = published_layout(config)
-            self.ue_positions[:] = layout.ue_positions
-            self._factors[0] = fading_factors(layout, antennas)
+        correlation, shadowing_db = self._channel.context
         self._declare_context(
             Context.of(
                 cells,
                 num_cells=("cells", cells),
-                neighbors=("cells", self._hexagonal.degrees),
-                correlation=("", config.rho),
-                shadowing_db=("dB", config.shadowing_db),
+                neighbors=("cells", self._neighbors.degrees),
+                correlation=("", correlation),
+                shadowing_db=("dB", shadowing_db),
             )
         )
 
@@ -143,14 +136,14 @@ class CBFSimulator(Simulator[CBFConfig]):
     def graph(self) -> NeighborGraph:  # type: ignore[override]
         """Neighbour graph; with `graph="interferers"` that of environment 0 as it is now."""
         if self.config.graph == "hexagonal":
-            return self._hexagonal
+            return self._neighbors
         return NeighborGraph(self.agents, self._heard(0), self.bs_positions)
 
     @property
     def spec(self) -> PolicySpec:
-        """The static knowledge that a policy is built from; its graph is the hexagonal one."""
+        """The static knowledge that a policy is built from; its graph is the static one."""
         return PolicySpec(
-            self.task, self.config, self._hexagonal, self.observation_space, self.action_space
+            self.task, self.config, self._neighbors, self.observation_space, self.action_space
         )
 
     @property
@@ -171,18 +164,17 @@ class CBFSimulator(Simulator[CBFConfig]):
     # ------------------------------------------------------------------- slot
     def _reset_env(self, env: int, streams: Streams) -> None:
         config = self.config
-        self._rngs[env] = streams.channel
         self._place(env, streams)
         # First and warm-up beams are random whatever the action mode.
         warm_up = self._warm_up_actions(streams)
         one = self._arrays.of(env)
         factors = self._factors if len(self._factors) == 1 else self._factors[env : env + 1]
         noise, active = self._noise[env : env + 1], np.ones(1, np.bool_)
-        out = np.empty((4, 1, self.num_agents))
+        out = np.empty((5, 1, self.num_agents))
 
         self._draw_noise(env)
         kernels.set_codebook_beams(one, warm_up[:1], self._codewords, self._levels_mw, active)
-        first = 1 / np.sqrt(config.num_paths)
+        first = self._channel.first_scale
         kernels.begin(one, factors, noise, first, self._codewords, config.noise_mw, active)
         for slot in range(1, len(warm_up)):
             beams = warm_up[slot : slot + 1]
@@ -191,11 +183,8 @@ class CBFSimulator(Simulator[CBFConfig]):
             kernels.advance(one, factors, noise, *self._constants, active, out)
 
     def _place(self, env: int, streams: Streams) -> None:
-        """Draws the layout of one environment unless it is fixed."""
-        if self.config.layout_seed is None:
-            layout = random_layout(self.config, streams.layout)
-            self.ue_positions[env] = layout.ue_positions
-            self._factors[env] = fading_factors(layout, self.config.num_antennas)
+        """Starts the channels of one environment."""
+        self._channel.begin(env, streams)
 
     def _warm_up_actions(self, streams: Streams) -> NDArray[np.int64]:
         """`(W + 1, K)` codebook actions: of the beams on air at first, then per warm-up slot."""
@@ -203,10 +192,8 @@ class CBFSimulator(Simulator[CBFConfig]):
         return streams.traffic.integers(self.config.num_actions, size=shape)
 
     def _draw_noise(self, env: int) -> None:
-        """Draws the fading noise of one environment for one slot."""
-        rng = self._rngs[env]
-        assert rng is not None
-        rng.standard_normal(out=self._noise[env])
+        """Draws what the channels of one environment fade with in one slot."""
+        self._channel.draw(env)
 
     def _advance(
         self, actions: NDArray[Any], active: NDArray[np.bool_]
@@ -220,7 +207,7 @@ class CBFSimulator(Simulator[CBFConfig]):
         for env, on in enumerate(active.tolist()):
             if on:
                 self._draw_noise(env)
-        out = np.zeros((4, self.num_envs, self.num_agents))
+        out = np.zeros((5, self.num_envs, self.num_agents))
         kernels.advance(state, self._factors, self._noise, *self._constants, active, out)
         return self._observe(), out[0], dict(zip(self.metric_names, out[1:], strict=True))
 

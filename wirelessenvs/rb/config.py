@@ -20,6 +20,7 @@ from wirelessenvs.checks import (
     shown,
 )
 from wirelessenvs.config import TaskConfig
+from wirelessenvs.inputs import check_whole, frozen, read_table
 
 __all__ = ["ARBITRATIONS", "GRAPHS", "OBSERVATIONS", "REWARDS", "TRAFFICS", "UNITS", "RBConfig"]
 
@@ -69,7 +70,8 @@ class RBConfig(TaskConfig):
         switch_probability: chance that a node's MMPP mode changes after a frame, 0 to 1.
         load: if given, `mean_rate` is scaled so that the rates sum to `load` times the RBs per
             frame; above 0, at most 10. Not for a trace.
-        trace: `(T, N)` packets per frame, repeated cyclically; for `traffic="trace"` only.
+        trace: `(T, N)` packets per frame, whole numbers, repeated cyclically; a matrix, or a CSV
+            or .npy file of one. For `traffic="trace"` only.
         trace_random_start: whether an episode starts at a random row of the trace, or at its
             first.
         queue_capacity: packets that a node's FIFO queue holds after service; more are dropped from
@@ -80,13 +82,13 @@ class RBConfig(TaskConfig):
             beginning with node t mod N; "max-min": one RB each in rounds; "collision": no
             coordination, a node puts its packets on random RBs and those that conflict are lost.
         conflicts: `(N, N)` symmetric 0/1 matrix of nodes that cannot share an RB, several clusters
-            on the same frequencies. None: one cluster, nobody shares.
+            on the same frequencies, or a file of it. None: one cluster, nobody shares.
         observation: "full" (arrivals, queue, grant, age) or "paper" (arrivals, queue).
         units: "natural" (packets and RBs), or "fair-share": observed packets and RBs, and the RBs
             asked for, are multiples of the node's fair share of the frame, R / N in a cluster. A
             request becomes RBs by rounding half up, at most `num_slots`.
         reward: "own", the mean over the node and its neighbours ("neighbors"), or the mean over
-            all nodes ("global").
+            all nodes ("global"); or a function of a step's metrics, also as `module:function`.
         served_reward: reward per packet served.
         delay_cost: cost per packet in the queue after service, that is per frame of waiting.
         drop_cost: cost per packet dropped. Without it, dropping pays.
@@ -108,15 +110,15 @@ class RBConfig(TaskConfig):
     modulation: float = 0.5
     switch_probability: float = 0.2
     load: float | None = None
-    trace: Matrix | NDArray[Any] | None = None
+    trace: str | Matrix | NDArray[Any] | None = None
     trace_random_start: bool = True
     queue_capacity: int = 40
     erasure_probability: float | Sequence[float] = 0.0
     arbitration: str = "rotating"
-    conflicts: Matrix | NDArray[Any] | None = None
+    conflicts: str | Matrix | NDArray[Any] | None = None
     observation: str = "full"
     units: str = "natural"
-    reward: str = "own"
+    reward: Any = "own"
     served_reward: float = 0.1
     delay_cost: float = 1.0
     drop_cost: float = 10.0
@@ -125,6 +127,7 @@ class RBConfig(TaskConfig):
     graph_radius: float = 0.4
     graph_seed: int = 0
 
+    rewards: ClassVar[tuple[str, ...]] = REWARDS
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "rb-8": {},
         "rb-9": {"num_nodes": 9},
@@ -158,7 +161,6 @@ class RBConfig(TaskConfig):
         check_choice("arbitration", self.arbitration, ARBITRATIONS)
         check_choice("observation", self.observation, OBSERVATIONS)
         check_choice("units", self.units, UNITS)
-        check_choice("reward", self.reward, REWARDS)
         check_real("served_reward", self.served_reward)
         check_real("delay_cost", self.delay_cost)
         check_real("drop_cost", self.drop_cost)
@@ -173,6 +175,9 @@ class RBConfig(TaskConfig):
             self._check_relation("graph")
         check_real("graph_radius", self.graph_radius, 0, low_open=True)
         check_int("graph_seed", self.graph_seed, 0)
+        if self.adjacency is not None and not isinstance(self.graph, str):
+            raise ValueError("adjacency must be None with a matrix for graph: give one of them.")
+        self._check_own(self.num_nodes)
 
     def _check_traffic(self) -> None:
         check_choice("traffic", self.traffic, TRAFFICS)
@@ -193,7 +198,8 @@ class RBConfig(TaskConfig):
             if not np.any(self.mean_rate):
                 raise ValueError("mean_rate must be above 0 for some node if load is given.")
         if self.trace is not None:
-            self._freeze_matrix("trace", check_matrix("trace", self.trace, None, 0, 30_000))
+            table = read_table("trace", self.trace)
+            self._freeze_matrix("trace", check_matrix("trace", table, None, 0, 30_000))
             if len(self.trace) == 0 or len(self.trace[0]) != self.num_nodes:
                 raise ValueError(
                     f"trace must have at least one row and {self.num_nodes} columns, "
@@ -219,7 +225,7 @@ class RBConfig(TaskConfig):
 
     def _check_relation(self, name: str) -> None:
         n = self.num_nodes
-        matrix = check_matrix(name, getattr(self, name), (n, n), 0, 1)
+        matrix = check_matrix(name, read_table(name, getattr(self, name)), (n, n), 0, 1)
         self._freeze_matrix(name, matrix)
         if (matrix != matrix.T).any():
             raise ValueError(f"{name} must be symmetric.")
@@ -228,9 +234,7 @@ class RBConfig(TaskConfig):
 
     def _freeze_matrix(self, name: str, matrix: NDArray[np.float64]) -> None:
         """Stores whole numbers as nested tuples: immutable, comparable, hashable."""
-        if (matrix != np.floor(matrix)).any():
-            raise ValueError(f"{name} must hold whole numbers.")
-        object.__setattr__(self, name, tuple(map(tuple, matrix.astype(np.int64).tolist())))
+        object.__setattr__(self, name, frozen(check_whole(name, matrix)))
 
     @property
     def num_rbs(self) -> int:

@@ -85,7 +85,7 @@ class RBSimulator(Simulator[RBConfig]):
         config = self.config
         n, slots = config.num_nodes, config.num_slots
         self.agents = tuple(f"node_{i}" for i in range(n))
-        self.graph = self._make_graph()
+        self.graph = self._own_graph(self._make_graph())
         #: `(N, D)` what an entry of an observation is counted in; None for natural units.
         self._units: NDArray[np.float32] | None = None
         self.action_space = gymnasium.spaces.Discrete(slots + 1)
@@ -103,7 +103,8 @@ class RBSimulator(Simulator[RBConfig]):
         self._rule = _RULES[config.arbitration]
         self._places = config.conflicts is not None or self._rule == COLLIDED
         counted = PLACED if self._places and self._rule != COLLIDED else self._rule
-        self._limits = np.array([config.num_rbs, counted, config.reward != "own"], np.int64)
+        mixed = config.built_in_reward != "own"
+        self._limits = np.array([config.num_rbs, counted, mixed], np.int64)
         self._mixing = self._reward_weights()
         self._erasures = bool(np.any(config.erasure_probability))
         self._passing = success_table(config) if self._erasures else np.ones((0, 1, 1))
@@ -179,9 +180,9 @@ class RBSimulator(Simulator[RBConfig]):
     def _reward_weights(self) -> NDArray[np.float64]:
         n = self.config.num_nodes
         heard = np.eye(n)
-        if self.config.reward == "neighbors":
+        if self.config.built_in_reward == "neighbors":
             heard += self.graph.adjacency
-        elif self.config.reward == "global":
+        elif self.config.built_in_reward == "global":
             heard[:] = 1
         return heard / heard.sum(1, keepdims=True)
 

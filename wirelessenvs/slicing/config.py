@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from wirelessenvs.cells import Cells, check_sites, hexagonal_cells, own_cells
 from wirelessenvs.checks import (
     check_choice,
     check_flag,
     check_int,
+    check_matrix,
     check_real,
     check_vector,
 )
 from wirelessenvs.config import TaskConfig
+from wirelessenvs.inputs import check_whole, frozen, read_table
 from wirelessenvs.topology import rings_for_cells
 
 __all__ = ["SLICES", "URLLC_PACKETS", "SlicingConfig"]
@@ -44,12 +48,16 @@ class SlicingConfig(TaskConfig):
 
     Args:
         max_steps: windows per episode.
-        num_cells: 1, 7, 19, 37, 61, ...: a full hexagonal grid; 19 in [S].
+        num_cells: 1, 7, 19, 37, 61, ...: a full hexagonal grid; 19 in [S]. With `sites`, their
+            number, whatever was given.
+        sites: `(N, 2)` base stations in metres, 2 to 1,027 of them in any layout, or a CSV or .npy
+            file of them; None: the hexagonal grid.
         num_users: subscribers in the whole area; 2,000 in [S], 100 in [H], 1,200 in [L].
-        cell_radius_m: circumradius of a cell; 40 m in [H], [L].
+        cell_radius_m: circumradius of a cell; 40 m in [H], [L]. With `sites`, it sets only the
+            margin of the box and the greatest size of marks in pictures.
         box_half_m: half width and half height of the users' box in metres; None: a square that
-            reaches one cell radius beyond the outermost base stations. That of [H] for one cell,
-            (40, 40); [L]: (120, 120).
+            reaches one cell radius beyond the outermost base stations (of `sites`, a rectangle).
+            That of [H] for one cell, (40, 40); [L]: (120, 120).
         coverage_m: users farther than this from every base station are not served; None: no limit.
             [L]: 40.
         user_mix: relative number of subscribers per class; [H]: 6:6:1, [L]: 1:2:3. Classes are
@@ -82,10 +90,19 @@ class SlicingConfig(TaskConfig):
         sla_rate_bps: rate that a successful packet reaches; 51 kbit/s, 100 Mbit/s, 10 Mbit/s [H].
         sla_latency_s: latency that a successful packet stays below; 10 ms, 10 ms, 3 ms. (A table
             of [H] prints 1 ms for URLLC; its code and its figures have 3 ms.)
+        traffic: "classes" (the laws above) or "trace" (packets of `trace`, with the sizes above).
+        trace: packets per window, whole numbers, repeated cyclically: `(T, 3)` of each slice in the
+            whole network, dealt evenly to its users, or `(T, num_users)` of each user; a matrix, or
+            a CSV or .npy file of one. They arrive in random slots of the window, at most one of a
+            user in a slot. For `traffic="trace"` only.
+        trace_random_start: whether an episode starts at a random row of the trace, or at its
+            first (which the windows before the first observation play).
+        user_classes: class 0, 1 or 2 of each user, in every episode; None: drawn by `user_mix`.
         history: past windows whose demands are observed; 1 to 16.
         observation: "full" (demands, last allocation, last SSR) or "paper" (demands only).
         action: "continuous" (bandwidths in Hz) or "discrete" (index of a split).
-        reward: "ssr" (weighted mean SSR), "utility" (0.01 SE + beta . SSR) or "lstm-a2c" ([L]).
+        reward: "ssr" (weighted mean SSR), "utility" (0.01 SE + beta . SSR) or "lstm-a2c" ([L]); or
+            a function of a step's metrics, also as `module:function`.
         ssr_weights: of the "ssr" reward; normalised to sum 1.
         beta: weights of the SSRs in the utility; [H]: (1, 1, 1) and (1, 4, 6).
         num_threads: worker threads of a step; results do not depend on it.
@@ -93,6 +110,7 @@ class SlicingConfig(TaskConfig):
 
     max_steps: int = 1000
     num_cells: int = 19
+    sites: Any = None
     num_users: int = 2000
     cell_radius_m: float = 40.0
     box_half_m: tuple[float, float] | None = None
@@ -122,14 +140,19 @@ class SlicingConfig(TaskConfig):
     urllc_packets: str | tuple[float, ...] = "large"
     sla_rate_bps: tuple[float, float, float] = (51e3, 100e6, 10e6)
     sla_latency_s: tuple[float, float, float] = (10e-3, 10e-3, 3e-3)
+    traffic: str = "classes"
+    trace: Any = None
+    trace_random_start: bool = True
+    user_classes: Any = None
     history: int = 2
     observation: str = "full"
     action: str = "continuous"
-    reward: str = "ssr"
+    reward: Any = "ssr"
     ssr_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
     beta: tuple[float, float, float] = (1.0, 1.0, 1.0)
     num_threads: int = 1
 
+    rewards: ClassVar[tuple[str, ...]] = ("ssr", "utility", "lstm-a2c")
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         # Shao et al. (2021): the environment of Li et al. (2020) on 19 cells.
         "paper": {},
@@ -168,8 +191,12 @@ class SlicingConfig(TaskConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_int("num_cells", self.num_cells, 1, 1000)
-        rings_for_cells(self.num_cells)
+        if self.sites is None:
+            check_int("num_cells", self.num_cells, 1, 1000)
+            rings_for_cells(self.num_cells)
+        else:
+            object.__setattr__(self, "sites", check_sites(self.sites))
+            object.__setattr__(self, "num_cells", len(self.sites))
         check_int("num_users", self.num_users, 1, 1_000_000)
         check_real("cell_radius_m", self.cell_radius_m, 1.0, 1e5)
         if self.box_half_m is not None:
@@ -182,15 +209,16 @@ class SlicingConfig(TaskConfig):
         self._set("speeds_mps", check_vector("speeds_mps", self.speeds_mps, 3, 0.0, 1e3))
         self._check_radio()
         self._check_traffic()
+        self._check_trace()
         check_int("history", self.history, 1, 16)
         check_choice("observation", self.observation, ("full", "paper"))
         check_choice("action", self.action, ("continuous", "discrete"))
-        check_choice("reward", self.reward, ("ssr", "utility", "lstm-a2c"))
         self._set("ssr_weights", check_vector("ssr_weights", self.ssr_weights, 3, 0.0, 1e9))
         if not sum(self.ssr_weights) > 0:
             raise ValueError(f"ssr_weights must have a positive entry, got {self.ssr_weights}.")
         self._set("beta", check_vector("beta", self.beta, 3, -1e9, 1e9))
         check_int("num_threads", self.num_threads, 1, 1024)
+        self._check_own(self.num_cells)
 
     def _check_radio(self) -> None:
         check_real("tx_power_dbm", self.tx_power_dbm, -200, 200)
@@ -240,9 +268,47 @@ class SlicingConfig(TaskConfig):
         latency = check_vector("sla_latency_s", self.sla_latency_s, 3, 0.0, 1e6)
         self._set("sla_latency_s", latency)
 
+    def _check_trace(self) -> None:
+        check_choice("traffic", self.traffic, ("classes", "trace"))
+        check_flag("trace_random_start", self.trace_random_start)
+        if self.user_classes is not None:
+            classes = check_vector("user_classes", self.user_classes, self.num_users, 0, 2)
+            whole = check_whole("user_classes", classes[None])[0]
+            object.__setattr__(self, "user_classes", tuple(whole.tolist()))
+        if (self.trace is None) == (self.traffic == "trace"):
+            given = "None" if self.trace is None else "one"
+            raise ValueError(
+                f'trace must be given for traffic "trace" and for no other, got {given} with '
+                f"traffic {self.traffic!r}."
+            )
+        if self.trace is None:
+            return
+        table = check_matrix("trace", read_table("trace", self.trace), None, 0)
+        packets = check_whole("trace", table)
+        if len(packets) == 0 or packets.shape[1] not in (3, self.num_users) or self.num_users <= 3:
+            raise ValueError(
+                f"trace must have at least one row, and 3 columns (slices) or {self.num_users} "
+                f"(users, of whom there are more than 3), got shape {packets.shape}."
+            )
+        users = self.num_users if packets.shape[1] == 3 else 1
+        most = users * self.slots_per_window
+        if packets.max() > most:
+            raise ValueError(
+                f"trace must hold at most {most} packets in an entry (one per user and slot), got "
+                f"{packets.max()}."
+            )
+        object.__setattr__(self, "trace", frozen(packets))
+
     def _set(self, name: str, values: Any) -> None:
         """Stores a checked vector as a tuple of floats: hashable, equal to what was given."""
         object.__setattr__(self, name, tuple(float(value) for value in values))
+
+    @property
+    def cells(self) -> Cells:
+        """Where base stations stand and who neighbours whom."""
+        if self.sites is None:
+            return hexagonal_cells(self.num_cells, math.sqrt(3.0) * self.cell_radius_m)
+        return own_cells(self.sites, self.cell_radius_m)
 
     @property
     def num_units(self) -> int:

@@ -37,6 +37,7 @@ class Users(NamedTuple):
 
     Args:
         gap: slots of the coming window before the user's next packet.
+        packets: of each user in the coming window; of a trace only, else `(B, 1)`.
         log_snr: log10 of the mean SNR on one resource block.
         interference: power received from other cells over the noise on one resource block.
         members: user ids sorted by (cell, slice, id); users that no cell serves come last.
@@ -48,6 +49,7 @@ class Users(NamedTuple):
     """
 
     gap: NDArray[np.int32]
+    packets: NDArray[np.int32]
     log_snr: NDArray[np.float64]
     interference: NDArray[np.float64]
     members: NDArray[np.int32]
@@ -72,6 +74,7 @@ class Radio(NamedTuple):
         max_bits: `(3,)` greatest packet size.
         interference: whether `Users.interference` is to be added to the noise.
         carry_over: whether queues survive the window.
+        traced: whether `Users.packets` says how many packets arrive, instead of gaps.
     """
 
     num_slots: int
@@ -84,6 +87,7 @@ class Radio(NamedTuple):
     max_bits: NDArray[np.float64]
     interference: bool
     carry_over: bool
+    traced: bool
 
 
 @njit(nogil=True, inline="always")
@@ -98,6 +102,20 @@ def _gap_slots(s, word, tables):  # type: ignore[no-untyped-def]
     while tables.thresholds[s, below] <= number:  # no view of the row: it would be counted
         below += 1
     return below + 1
+
+
+@njit(nogil=True, error_model="numpy")
+def _next_place(place, to_come, word):  # type: ignore[no-untyped-def]
+    """Place of the next of `to_come` packets, which are uniform between `place` and 1."""
+    u = (np.float64(word) + 0.5) * 2.0**-32
+    return place + (1.0 - place) * (1.0 - u ** (1.0 / to_come))
+
+
+@njit(nogil=True, error_model="numpy")
+def _slot_of(place, index, packets, num_slots):  # type: ignore[no-untyped-def]
+    """Slot of the packet with this index among those of a window: no two have the same."""
+    free = num_slots - packets
+    return min(int(place * (free + 1)), free) + index
 
 
 @njit(nogil=True, error_model="numpy")
@@ -120,7 +138,8 @@ def _simulate_slice(  # type: ignore[no-untyped-def]
     `counts` receives `COUNTS`. With `commit` the users' gaps and queues move on; without, nothing
     outside the workspace changes.
     """
-    head, link, state, channel, snr, length, slot, word, left, active, share, rest = work
+    head, link, state, channel, snr, length, slot, word, left, active, share, rest = work[:12]
+    place_of, come = work[12:]
     num_slots = radio.num_slots
     capacity = users.queue_slot.shape[2]
     begin = users.offsets[env, 3 * cell + s]
@@ -155,7 +174,15 @@ def _simulate_slice(  # type: ignore[no-untyped-def]
             if queued > 0:
                 active[num_active] = u
                 num_active += 1
-        due = users.gap[env, user]
+        if radio.traced:
+            due = num_slots
+            come[u] = 0
+            if users.packets[env, user] > 0:
+                place_of[u] = _next_place(0.0, users.packets[env, user], mix(state[u]) >> _S32)
+                state[u] += GOLDEN
+                due = _slot_of(place_of[u], 0, users.packets[env, user], num_slots)
+        else:
+            due = users.gap[env, user]
         if due < num_slots:
             link[u] = head[due]
             head[due] = u
@@ -185,7 +212,15 @@ def _simulate_slice(  # type: ignore[no-untyped-def]
                     num_active += 1
             else:
                 dropped += 1
-            due = t + _gap_slots(s, draw >> _S32, tables)
+            if radio.traced:
+                come[u] += 1
+                packets = users.packets[env, members[u]]
+                due = num_slots
+                if come[u] < packets:
+                    place_of[u] = _next_place(place_of[u], packets - come[u], draw >> _S32)
+                    due = _slot_of(place_of[u], come[u], packets, num_slots)
+            else:
+                due = t + _gap_slots(s, draw >> _S32, tables)
             if due < num_slots:
                 link[u] = head[due]
                 head[due] = u
@@ -300,6 +335,8 @@ def _workspace(num_users, capacity, num_slots):  # type: ignore[no-untyped-def]
         np.empty(num_users + 1, np.int32),  # active users, ascending
         np.empty(num_users + 1, np.int32),  # share: blocks per user, by number of active users
         np.empty(num_users + 1, np.int32),  # rest: blocks left over
+        np.empty(num_users, np.float64),  # place of a trace's packet in the window, 0 to 1
+        np.empty(num_users, np.int32),  # come: packets of the trace so far
     )
 
 

@@ -57,7 +57,15 @@ SHIPPED: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("small", "small", {}),
 )  # fmt: skip
 #: Fields that change neither the physics nor the reward.
-_IRRELEVANT: Final = ("max_steps", "context", "observation", "action", "history", "num_threads")
+_IRRELEVANT: Final = (
+    "max_steps", "context", "adjacency", "observation", "action", "history", "num_threads"
+)  # fmt: skip
+#: Fields that came after the shipped models, with their defaults, which fingerprints leave out.
+_LATER: Final = {
+    field.name: field.default
+    for field in dataclasses.fields(SlicingConfig)
+    if field.name in ("sites", "traffic", "trace", "trace_random_start", "user_classes")
+}
 _NUM_BINS: Final = 8
 #: Of a model that does not ship: episodes, windows of a cell in all, and every how many numbers of
 #: blocks. A seventh of the time of `learn`'s own defaults, for 1 % of the expert's reward.
@@ -137,11 +145,11 @@ class SliceModel:
             tables = self.at(statistic, demand)
             return [np.take(w * tables[..., s, :], splits[:, s], -1) for s, w in enumerate(weights)]
 
-        if config.reward == "ssr":
+        if config.built_in_reward == "ssr":
             shares = np.array(config.ssr_weights) / sum(config.ssr_weights)
             return _sum(per_slice(self.ssr, shares.tolist()))
         se = _sum(per_slice(self.se))
-        if config.reward == "utility":
+        if config.built_in_reward == "utility":
             return SE_WEIGHT * se + _sum(per_slice(self.ssr, config.beta))
         # The shaping has thresholds: slices are independent given demand, SE is about normal.
         reached, below = per_slice(self.reached), per_slice(self.below)[2]
@@ -165,10 +173,12 @@ def _sum(parts: list[NDArray[Any]]) -> NDArray[Any]:
 
 def fingerprint(config: SlicingConfig) -> str:
     """Identifies all that a model depends on."""
-    fields = dataclasses.asdict(config)
+    fields = dataclasses.asdict(config) | {"reward": config.built_in_reward}
     relevant = []
     for name in sorted(fields.keys() - set(_IRRELEVANT)):
         value = fields[name]
+        if name in _LATER and value == _LATER[name]:
+            continue
         # 200000 and 200e3 are one configuration.
         number = isinstance(value, numbers.Real) and not isinstance(value, bool)
         relevant.append((name, float(value) if number else value))
@@ -195,7 +205,13 @@ def learn(
         every: simulate windows for every so many numbers of resource blocks only; outcomes between
             them are linear interpolations.
     """
-    plain = dataclasses.replace(config, action="discrete", observation="paper", history=1)
+    plain = dataclasses.replace(
+        config,
+        action="discrete",
+        observation="paper",
+        history=1,
+        reward=config.built_in_reward,
+    )
     simulator = SlicingSimulator(plain, episodes)
     observations = simulator.reset(seed)
     rng = np.random.default_rng(seed)
@@ -310,4 +326,4 @@ def slice_model(config: SlicingConfig) -> SliceModel:
         return known
     defaults = SlicingConfig()
     same = {name: getattr(defaults, name) for name in _IRRELEVANT}
-    return _learnt(dataclasses.replace(config, **same))
+    return _learnt(dataclasses.replace(config, **same, reward=config.built_in_reward))

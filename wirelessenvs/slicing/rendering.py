@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import PatchCollection, PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import RegularPolygon, Wedge
+from matplotlib.patches import Wedge
 
 from wirelessenvs.slicing.simulator import SlicingSimulator
 
@@ -51,31 +51,29 @@ def draw(figure: Figure, simulator: SlicingSimulator, env: int = 0) -> None:
 
 def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> None:
     axes = figure.add_axes((0.055, 0.155, 0.455, 0.73))
-    radius = simulator.config.cell_radius_m
+    cells, centre = simulator.config.cells, simulator.centre
     satisfaction = simulator.ssr[env].mean(-1)
-    hexagons = [RegularPolygon(tuple(site), 6, radius=radius, orientation=np.pi / 6)
-                for site in simulator.sites]  # fmt: skip
-    axes.add_collection(
-        PatchCollection(hexagons, facecolors=_MAP(_SSR(satisfaction), alpha=0.4), edgecolors="0.45")
-    )
+    colours = _MAP(_SSR(satisfaction), alpha=0.4)
+    axes.add_collection(PolyCollection(cells.outlines, facecolors=colours, edgecolors="0.45"))
     size = 5.0 if simulator.config.num_users > 1000 else 9.0
     for s, (name, colour) in enumerate(zip(_NAMES, _COLOURS, strict=True)):
-        x, y = simulator.positions[env, simulator.slices[env] == s].T
+        x, y = (simulator.positions[env, simulator.slices[env] == s] + centre).T
         axes.scatter(x, y, s=size, c=colour, linewidths=0, label=f"{name} user", alpha=0.75)
-    wedges, colours = [], []
+    wedges, shades = [], []
     shares = simulator.allocation[env] / simulator.num_units * 360.0
-    for site, angles in zip(simulator.sites, shares, strict=True):
+    # Of a hexagon, this is 0.36 times its circumradius.
+    rings = 0.36 * cells.radii_m / np.cos(np.pi / 6)
+    for site, angles, outer in zip(cells.sites, shares, rings, strict=True):
         start = 90.0
         for angle, colour in zip(angles, _COLOURS, strict=True):
-            outer = 0.36 * radius
             wedges.append(Wedge(tuple(site), outer, start - angle, start, width=0.45 * outer))
-            colours.append(colour)
+            shades.append(colour)
             start -= angle
     axes.add_collection(
-        PatchCollection(wedges, facecolors=colours, edgecolors="white", linewidths=0.6, zorder=3)
+        PatchCollection(wedges, facecolors=shades, edgecolors="white", linewidths=0.6, zorder=3)
     )
     small = simulator.num_agents > 19
-    for index, site in enumerate(simulator.sites):
+    for index, site in enumerate(cells.sites):
         axes.text(
             site[0],
             site[1],
@@ -85,9 +83,10 @@ def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> None:
             fontsize=5 if small else 7,
             zorder=4,
         )
-    half = np.maximum(simulator.box_half, np.abs(simulator.sites).max(0) + radius)
-    axes.set_xlim(-1.02 * half[0], 1.02 * half[0])
-    axes.set_ylim(-1.02 * half[1], 1.02 * half[1])
+    margin = simulator.config.cell_radius_m
+    half = 1.02 * np.maximum(simulator.box_half, np.abs(simulator.sites).max(0) + margin)
+    axes.set_xlim(centre[0] - half[0], centre[0] + half[0])
+    axes.set_ylim(centre[1] - half[1], centre[1] + half[1])
     axes.set_aspect("equal")
     axes.tick_params(labelsize=7, length=2, pad=2)
     axes.set_xlabel("x in m", fontsize=8, labelpad=1)

@@ -64,9 +64,9 @@ def reward_of(
     config: SlicingConfig, ssr: NDArray[np.float64], se: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The configured reward of `(..., 3)` satisfaction ratios and `(...)` spectral efficiency."""
-    if config.reward == "ssr":
+    if config.built_in_reward == "ssr":
         total = sum(config.ssr_weights)
         return _weighted_sum(ssr, [weight / total for weight in config.ssr_weights])
-    if config.reward == "utility":
+    if config.built_in_reward == "utility":
         return utility(ssr, se, config.beta)
     return lstm_a2c_shaping(ssr, se)

@@ -27,9 +27,9 @@ from wirelessenvs.slicing.mobility import associate, interference, move
 from wirelessenvs.slicing.rewards import lstm_a2c_shaping, reward_of, utility
 from wirelessenvs.slicing.splits import all_splits, block_splits, nearest_units, units_to_blocks
 from wirelessenvs.slicing.threads import run_in_pieces
+from wirelessenvs.slicing.trace import WindowTrace
 from wirelessenvs.slicing.traffic import traffic_tables
 from wirelessenvs.streams import Streams
-from wirelessenvs.topology import adjacency_within, hexagonal_grid, rings_for_cells
 
 __all__ = ["SlicingSimulator", "SlicingView", "WindowTables"]
 
@@ -105,18 +105,20 @@ class SlicingSimulator(Simulator[SlicingConfig]):
     def __init__(self, config: SlicingConfig, num_envs: int = 1) -> None:
         super().__init__(config, num_envs)
         b, n, u, q = self.num_envs, config.num_cells, config.num_users, config.queue_packets
-        spacing = math.sqrt(3.0) * config.cell_radius_m
-        self.sites = hexagonal_grid(rings_for_cells(n), spacing)
+        cells = config.cells
         self.agents = tuple(f"bs_{i}" for i in range(n))
-        self.graph = NeighborGraph(
-            self.agents, adjacency_within(self.sites, spacing * 1.001), self.sites
-        )
-        if config.box_half_m is None:
+        self.graph = self._own_graph(NeighborGraph(self.agents, cells.adjacency, cells.sites))
+        #: `(2,)` centre of the users' box; sites and positions are relative to it.
+        self.centre = np.zeros(2) if config.sites is None else (cells.box[0] + cells.box[1]) / 2
+        self.sites = cells.sites - self.centre
+        if config.box_half_m is not None:
+            self.box_half = np.array(config.box_half_m)
+        elif config.sites is None:
             # A square around the cells; for one cell, that of Hua et al.: +- its radius.
             reach = np.linalg.norm(self.sites, axis=1).max() + config.cell_radius_m
             self.box_half = np.array([reach, reach])
         else:
-            self.box_half = np.array(config.box_half_m)
+            self.box_half = np.abs(self.sites).max(0) + config.cell_radius_m
         self.num_units = config.num_units
         self.blocks = units_to_blocks(self.num_units, config.unit_hz, config.rb_hz)
         self.splits = all_splits(self.num_units) if config.action == "discrete" else None
@@ -140,7 +142,9 @@ class SlicingSimulator(Simulator[SlicingConfig]):
             np.array([config.volte_bits, config.video_bits[1], max(config.urllc_bits)]),
             config.interference,
             config.carry_over,
+            config.traffic == "trace",
         )
+        self._trace = None if config.trace is None else WindowTrace(config, b)
 
         self.positions = np.zeros((b, u, 2))
         self.displacement = np.zeros((b, u, 2))
@@ -148,6 +152,7 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         self.cells = np.full((b, u), -1, np.int32)
         self.users = Users(
             np.zeros((b, u), np.int32),
+            np.zeros((b, 1 if self._trace is None else u), np.int32),
             np.zeros((b, u)),
             np.zeros((b, u)),
             np.zeros((b, u), np.int32),
@@ -168,6 +173,8 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         self._counts = np.zeros((b, n, 3, len(COUNTS)), np.int64)
         self._rates = np.zeros((b, n, 3))
         shares = np.array(config.user_mix) / sum(config.user_mix)
+        if config.user_classes is not None:
+            shares = np.bincount(config.user_classes, minlength=3) / u
         self._declare_context(
             Context.of(
                 n,
@@ -210,6 +217,8 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         u = config.num_users
         mix = np.cumsum(np.array(config.user_mix) / sum(config.user_mix))
         self.slices[env] = np.minimum(np.searchsorted(mix, streams.layout.random(u), "right"), 2)
+        if config.user_classes is not None:
+            self.slices[env] = config.user_classes
         self.positions[env] = streams.layout.uniform(-1.0, 1.0, (u, 2)) * self.box_half
         angle = streams.mobility.uniform(0.0, 2.0 * np.pi, u)
         window_s = config.slots_per_window * config.slot_s
@@ -219,6 +228,9 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         self._keys[env, 1] = streams.channel.integers(2**64, dtype=np.uint64)
         self.window[env] = 0
         self.users.gap[env] = first_gaps(self._keys[env, 0], self.slices[env], self.tables)
+        if self._trace is not None:
+            self._trace.begin(env, streams.traffic)
+            self._trace.fill(env, self.slices[env], self.users.packets[env])
         self.users.queue_length[env] = 0
         self.load[env] = 0.0
         self._associate(env)
@@ -275,6 +287,8 @@ class SlicingSimulator(Simulator[SlicingConfig]):
             history[1:] = history[:-1].copy()
             history[0] = counts[env, ..., 1]
             self.window[env] += 1
+            if self._trace is not None:
+                self._trace.fill(int(env), self.slices[env], self.users.packets[env])
             before = self.cells[env].copy()
             if any(config.speeds_mps):
                 move(self.positions[env], self.displacement[env], self.box_half)

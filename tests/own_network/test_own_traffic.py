@@ -1,0 +1,164 @@
+"""Traces of traffic: what is recorded arrives, from arrays, frames and files alike."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from own_networks import play, write_csv
+
+from wirelessenvs import make_simulator
+from wirelessenvs.slicing.kernels import _next_place, _slot_of
+from wirelessenvs.tasks import make_policy
+
+RNG = np.random.default_rng(4)
+FRAMES = RNG.poisson(4, (30, 8))
+WINDOWS = RNG.poisson([30, 400, 40], (6, 3))
+RB = {"traffic": "trace", "trace": FRAMES}
+SLICING = {"preset": "small", "num_users": 60, "slots_per_window": 60, "traffic": "trace"}
+PER_USER = RNG.integers(0, 8, (5, 60))
+CLASSES = np.arange(60) % 3
+
+
+@pytest.mark.parametrize(
+    ("task_id", "arguments", "trace"),
+    [("rb-v0", {"traffic": "trace"}, FRAMES), ("slicing-v0", SLICING, WINDOWS)],
+)
+def test_files_and_arrays_are_one_trace(task_id, arguments, trace, tmp_path):
+    path = write_csv(tmp_path / "trace.csv", trace, ",".join("abcdefgh"[: trace.shape[1]]))
+    np.save(tmp_path / "trace.npy", trace.astype(np.uint16))
+    given = [trace, trace.tolist(), trace.astype(float), path, tmp_path / "trace.npy"]
+    configs = {make_simulator(task_id, **arguments, trace=one).config for one in given}
+    assert len(configs) == 1
+    assert configs.pop().trace == tuple(map(tuple, trace.tolist()))
+
+
+def test_rb_plays_a_file_row_by_row(tmp_path):
+    path = write_csv(tmp_path / "trace.csv", FRAMES)
+    simulator = make_simulator("rb-v0", traffic="trace", trace=path, trace_random_start=False)
+    simulator.reset(0)
+    for frame in range(40):
+        step = simulator.step(np.zeros((1, 8), int))
+        np.testing.assert_array_equal(step.metrics["generated"][0], FRAMES[frame % 30])
+
+
+@pytest.mark.parametrize("random_start", [True, False])
+def test_every_packet_of_a_slice_arrives_in_its_window(random_start):
+    arguments = SLICING | {"trace": WINDOWS, "trace_random_start": random_start}
+    simulator = make_simulator("slicing-v0", 3, **arguments)
+    simulator.reset(0)
+    demands = [simulator.demand_history[:, 1].sum(1), simulator.demand_history[:, 0].sum(1)]
+    for _ in range(8):
+        step = simulator.step(np.full((3, 7, 3), 3e6))
+        names = ("demand_volte", "demand_video", "demand_urllc")
+        demands.append(np.stack([step.metrics[name].sum(1) for name in names], 1))
+    for env, played in enumerate(np.swapaxes(demands, 0, 1)):
+        starts = [s for s in range(6) if (WINDOWS[(s + np.arange(10)) % 6] == played).all()]
+        assert len(starts) == 1, env
+        assert random_start or starts == [0]
+
+
+def test_every_user_gets_the_packets_of_its_column():
+    arguments = SLICING | {"trace": PER_USER, "user_classes": CLASSES, "trace_random_start": False}
+    simulator = make_simulator("slicing-v0", 1, **arguments)
+    simulator.reset(0)  # plays two windows
+    for window in range(2, 9):
+        cells = simulator.cells[0].copy()
+        simulator.step(np.full((1, 7, 3), 3e6))
+        expected = np.zeros((7, 3))
+        np.add.at(expected, (cells, CLASSES), PER_USER[window % 5])
+        np.testing.assert_array_equal(simulator.demand_history[0, 0], expected)
+
+
+def test_packets_fall_on_slots_of_their_own_all_over_the_window():
+    rng = np.random.default_rng(0)
+    slots, packets = 40, 13
+    seen = np.zeros(slots)
+    for _ in range(4000):
+        place, chosen = 0.0, []
+        for index in range(packets):
+            word = np.uint64(rng.integers(2**32))
+            place = _next_place(place, packets - index, word)
+            chosen.append(_slot_of(place, index, packets, slots))
+        assert chosen == sorted(set(chosen))
+        assert chosen[-1] < slots
+        seen[chosen] += 1
+    # Every slot is as likely but for the ends, where few packets can be first or last.
+    assert abs(seen.sum() / 4000 - packets) < 1e-9
+    np.testing.assert_allclose(seen[:20].sum(), seen[20:].sum(), rtol=0.03)
+    full = [_slot_of(k / slots, k, slots, slots) for k in range(slots)]
+    assert full == list(range(slots))
+
+
+@pytest.mark.parametrize(
+    ("task_id", "arguments"),
+    [
+        ("rb-v0", RB),
+        ("slicing-v0", SLICING | {"trace": WINDOWS}),
+        ("slicing-v0", SLICING | {"trace": PER_USER, "user_classes": CLASSES}),
+    ],
+)
+def test_a_batch_equals_its_single_environments_and_the_expert_plays(task_id, arguments):
+    batch = play(make_simulator(task_id, 3, **arguments), seed=5)
+    for env in range(3):
+        simulator = make_simulator(task_id, 1, **arguments)
+        for one, other in zip(batch, play(simulator, seed=5 + env), strict=True):
+            np.testing.assert_array_equal(one[env], other[0])
+    expert = make_policy("expert", simulator)
+    observations = simulator.reset(0)
+    step = simulator.step(expert(observations, simulator.privileged(expert.information)))
+    assert np.isfinite(step.rewards).all()
+
+
+def test_what_is_clairvoyantly_known_of_a_traced_window_comes_true():
+    simulator = make_simulator("slicing-v0", 1, **SLICING, trace=WINDOWS)
+    oracle = make_policy("oracle", simulator)
+    observations = simulator.reset(0)
+    best = simulator.step(oracle(observations, simulator.privileged(oracle.information)))
+    other = make_simulator("slicing-v0", 1, **SLICING, trace=WINDOWS)
+    other.reset(0)
+    equal = other.step(np.full((1, 7, 3), 1e7 / 3))
+    assert (best.rewards >= equal.rewards).all()
+    for name in ("demand_volte", "demand_video", "demand_urllc"):
+        np.testing.assert_array_equal(best.metrics[name], equal.metrics[name])
+
+
+def test_classes_of_users_are_as_given():
+    simulator = make_simulator("slicing-v0", 2, preset="small", num_users=60, user_classes=CLASSES)
+    simulator.reset(0)
+    np.testing.assert_array_equal(simulator.slices, [CLASSES, CLASSES])
+    assert dataclasses.replace(simulator.config).user_classes == tuple(CLASSES.tolist())
+
+
+BAD = [
+    ("rb-v0", RB | {"trace": FRAMES + 0.5}, r"trace must hold whole numbers, got .*\.5 in row 0"),
+    (
+        "rb-v0",
+        RB | {"trace": FRAMES[:, :7]},
+        r"at least one row and 8 columns, got shape \(30, 7\)",
+    ),
+    ("rb-v0", RB | {"trace": -FRAMES}, r"trace must be between 0 and 30000 in every entry"),
+    ("rb-v0", RB | {"trace": np.where(FRAMES > 6, np.nan, FRAMES)}, r"trace must have no gaps"),
+    ("rb-v0", RB | {"trace": "lost.csv"}, r"trace must name a file: 'lost.csv' cannot be read"),
+    ("slicing-v0", SLICING, r'trace must be given for traffic "trace"'),
+    ("slicing-v0", SLICING | {"trace": WINDOWS / 7}, r"trace must hold whole numbers"),
+    ("slicing-v0", SLICING | {"trace": WINDOWS[:, :2]}, r"3 columns \(slices\) or 60 \(users"),
+    ("slicing-v0", SLICING | {"trace": WINDOWS * 100}, r"at most 3600 packets in an entry"),
+    ("slicing-v0", SLICING | {"trace": WINDOWS, "traffic": "classes"}, r"given for traffic"),
+    ("slicing-v0", SLICING | {"trace": np.full((2, 3), np.nan)}, r"trace must have no gaps: row 0"),
+    ("slicing-v0", {"user_classes": [0, 1]}, r"user_classes must have 2000 entries, got 2"),
+    ("slicing-v0", {"num_users": 2, "user_classes": [0, 3]}, r"user_classes must be between 0 and"),
+]
+
+
+@pytest.mark.parametrize(("task_id", "arguments", "sentence"), BAD)
+def test_a_trace_that_does_not_fit_is_told_in_a_sentence(task_id, arguments, sentence):
+    with pytest.raises(ValueError, match=sentence) as caught:
+        make_simulator(task_id, **arguments)
+    assert str(caught.value).endswith(".")
+
+
+def test_a_slice_without_users_for_its_packets_is_told():
+    trace = [[3000, 0, 0]]
+    simulator = make_simulator("slicing-v0", 1, **SLICING, trace=trace, user_mix=(0.1, 1, 1))
+    with pytest.raises(ValueError, match=r"one packet per user and slot, got 3000 of volte in row"):
+        simulator.reset(0)
