@@ -26,9 +26,7 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     config = model.config
     latents = [model.encode(part.task, part.observations) for part in batch.parts]
     means = [_heard(model, part, z) for part, z in zip(batch.parts, latents, strict=True)]
-    weights = torch.cat(
-        [part.returns.new_full((part.num_sequences,), part.weight) for part in batch.parts]
-    ).float()
+    weights = torch.cat([_weights(part) for part in batch.parts]).float()
     x0 = torch.cat(
         [torch.cat([z, mean], -1).flatten(0, 1) for z, mean in zip(latents, means, strict=True)]
     )
@@ -73,24 +71,24 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     ):
         labels = model.scaled_returns(part.task, part.returns.flatten())
         entropy = model.return_bins(part.task).cross_entropy(part_logits, labels)
-        classifier.append(entropy.sum() * part.weight)
+        classifier.append(_weighted(entropy, part))
         head = model.inverse(part.task)
         loss = head.loss(z[:, :, :-1], z[:, :, 1:], part.actions).mean(2)
-        inverse.append(loss.sum() * part.weight)
+        inverse.append(_weighted(loss, part))
         if _plans_actions(config):
             present = z[:, :, 0].flatten(0, 1)
             if config.stop_gradient == "all":
                 present = present.detach()
             generated = estimate[:, 1, : config.latent_size]
             loss = head.loss(present, generated, part.actions[:, :, 0].flatten(0, 1))
-            planned.append(loss.sum() * part.weight)
+            planned.append(_weighted(loss, part))
         if config.behaviour_weight:
             loss = model.behaviour(part.task).loss(z[:, :, :-1], mean[:, :, :-1], part.actions)
-            behaviour.append(loss.mean(2).sum() * part.weight)
+            behaviour.append(_weighted(loss.mean(2), part))
         if config.reconstruction_weight:
             wanted = model.scaled_observations(part.task, part.observations)
             missing = (model.reconstruct(part.task, z) - wanted).square().mean((2, 3))
-            reconstruction.append(missing.sum() * part.weight)
+            reconstruction.append(_weighted(missing, part))
     losses["classifier"] = torch.stack(classifier).sum()
     losses["inverse"] = torch.stack(inverse).sum()
     total = (
@@ -127,4 +125,23 @@ def _plans_actions(config: WorldModelConfig) -> bool:
 
 def _heard(model: WorldModel, part: TaskBatch, z: Tensor) -> Tensor:
     """Means of the neighbours' latents `(W, N, H, D)` of latents `(W, N, H, D)`."""
-    return model.mean_field(z.transpose(1, 2), part.mean_weights).transpose(1, 2)
+    seating = part.seating
+    if seating is not None:
+        # Selected, not indexed: the gradient of an index is summed row by row on a CPU.
+        z = z[0].index_select(0, seating.seats.flatten()).unflatten(0, seating.seats.shape)
+    heard = model.mean_field(z.transpose(1, 2), part.mean_weights).transpose(1, 2)
+    return heard if seating is None else heard.flatten(0, 1).index_select(0, seating.rows)[None]
+
+
+def _weights(part: TaskBatch) -> Tensor:
+    """`(R,)` of the sequences of a part."""
+    if isinstance(part.weight, Tensor):
+        return part.weight
+    return part.returns.new_full((part.num_sequences,), part.weight)
+
+
+def _weighted(losses: Tensor, part: TaskBatch) -> Tensor:
+    """The sum of a part's losses, one per sequence, as they weigh in the batch."""
+    if isinstance(part.weight, Tensor):
+        return (losses.flatten() * part.weight).sum()
+    return losses.sum() * part.weight
