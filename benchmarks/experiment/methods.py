@@ -52,7 +52,7 @@ def _ablation(
 ABLATIONS: Final = _named(
     _ablation("no-guidance", "NetWorld without guidance", plan={"plan_mode": "none"}),
     _ablation("one-step", "NetWorld, one denoising step", plan={"steps": 1}),
-    _ablation("no-mean-field", "NetWorld without mean field", model=("mean_field=False",)),
+    _ablation("no-mean-field", "NetWorld without mean field", model=("communication=none",)),
     _ablation("no-symlog", "NetWorld without symlog", model=("symlog=False",)),
     _ablation("one-hot", "NetWorld with one-hot targets", model=("targets=one-hot",)),
 )

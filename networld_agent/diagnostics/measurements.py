@@ -110,7 +110,7 @@ def encoded(model: WorldModel, task: str, windows: JointWindows) -> Tensor:
     z = model.encode(task, torch.from_numpy(windows.observations).to(device))
     by_step = z.transpose(1, 2)
     weights = torch.from_numpy(windows.mean_weights).to(device)
-    mean = model.mean_field(by_step, weights).transpose(1, 2)
+    mean = model.heard(by_step, (weights,)).transpose(1, 2)
     return torch.cat([z, mean], -1).flatten(0, 1)
 
 

@@ -50,7 +50,7 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
         target = model.schedule.velocity(clean, batch.tau, batch.noise)
     output = output.float()
     error = (output - target)[:, 1:].square()
-    if not config.mean_field:
+    if config.communication == "none":
         error = error[..., : config.latent_size]
     per_step = error.mean(2)
     # Filled, not assigned to: an assignment would send the number from the host.
@@ -124,12 +124,12 @@ def _plans_actions(config: WorldModelConfig) -> bool:
 
 
 def _heard(model: WorldModel, part: TaskBatch, z: Tensor) -> Tensor:
-    """Means of the neighbours' latents `(W, N, H, D)` of latents `(W, N, H, D)`."""
+    """What agents hear of latents `(W, N, H, D)`, in the same shape."""
     seating = part.seating
     if seating is not None:
         # Selected, not indexed: the gradient of an index is summed row by row on a CPU.
         z = z[0].index_select(0, seating.seats.flatten()).unflatten(0, seating.seats.shape)
-    heard = model.mean_field(z.transpose(1, 2), part.mean_weights).transpose(1, 2)
+    heard = model.heard(z.transpose(1, 2), (part.mean_weights,)).transpose(1, 2)
     return heard if seating is None else heard.flatten(0, 1).index_select(0, seating.rows)[None]
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from networld_agent.errors import ModelError
 from networld_agent.model.action_value import ActionValue
 from networld_agent.model.batch import Batch
+from networld_agent.model.communication import NeighborAttention, heard_means
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.diffusion import Schedule
 from networld_agent.model.inverse_dynamics import InverseDynamics
@@ -63,6 +64,11 @@ class WorldModel(nn.Module):
         )
         self.classifier_path = DownPath(channels, config) if separate else None
         self.classifier = ReturnClassifier(self.unet.down.channels_out, config.return_bins)
+        self.attention = (
+            NeighborAttention(config.latent_size, config.attention_heads)
+            if config.communication == "attention"
+            else None
+        )
         self.encoders = nn.ModuleDict()
         self.inverses = nn.ModuleDict()
         self.reconstructions = nn.ModuleDict()
@@ -252,16 +258,20 @@ class WorldModel(nn.Module):
         assert isinstance(encoder, ScenarioEncoder)
         return encoder.scaled(observations)
 
-    def mean_field(self, z: Tensor, mean_weights: Tensor) -> Tensor:
-        """The mean of the neighbours' latents, `(..., N, D)`; zeros if the model hears nobody.
+    def heard(self, z: Tensor, neighbors: tuple[Tensor, ...]) -> Tensor:
+        """What each agent makes of its neighbours' latents, `(..., N, D)`; zeros if it hears none.
 
         Args:
             z: `(..., N, D)`.
-            mean_weights: `(N, N)` or `(..., N, N)` rows that average over the neighbours.
+            neighbors: as `model.communication` has them: `(weights,)`, `(N, N)` or `(..., N, N)`
+                rows that average over the neighbours, or lists of them.
         """
-        if not self.config.mean_field:
+        if self.config.communication == "none":
             return torch.zeros_like(z)
-        return mean_weights.to(z.dtype) @ z
+        if self.attention is None:
+            return heard_means(z, neighbors)
+        heard: Tensor = self.attention(z, neighbors)
+        return heard
 
     def reconstruct(self, task: str, z: Tensor) -> Tensor:
         """The observation (after symlog) that a latent stands for, if that head is trained."""

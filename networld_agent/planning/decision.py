@@ -11,7 +11,6 @@ from torch import Tensor
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend, GraphedFunction, TensorFunction
 from networld_agent.keyed_random import stream_keys
 from networld_agent.planning.agreement import most_agreed
-from networld_agent.planning.neighbors import heard_means
 from networld_agent.planning.plan_generator import PlanGenerator, shifted
 from networld_agent.planning.planner_config import DEFAULT_VOTES, PlannerConfig
 from networld_agent.planning.planning_model import PlanningModel
@@ -73,7 +72,7 @@ class Decision:
         Args:
             observations: `(B, N, d)`.
             keys: `(B, N)` int64 on the CPU, of each agent's noise in this decision.
-            neighbors: as for `heard_means`.
+            neighbors: `Neighbors.tensors`.
             previous: `(B N, H, 2D)` last plans, to start from; None starts from noise.
 
         Returns:
@@ -132,7 +131,7 @@ class Decision:
             own = self._model.encode(self._task, seen)
             # The one exchange: every agent's latent, to those who hear it.
             latents = own.reshape(*observations.shape[:2], -1)
-            heard = heard_means(latents, neighbors).flatten(0, 1)
+            heard = self._model.heard(latents, neighbors).flatten(0, 1)
             preference = None
             if self.value_scale > 0:
                 preference = self.value_scale * self._model.action_values(self._task, seen, heard)

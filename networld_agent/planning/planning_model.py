@@ -64,8 +64,8 @@ class PlanSizes(Protocol):
         """Number of steps H of a plan."""
 
     @property
-    def mean_field(self) -> bool:
-        """Whether agents hear their neighbours at all."""
+    def communication(self) -> str:
+        """What agents take from their neighbours' latents; "none" if they hear nobody."""
 
 
 class PlanningModel(Protocol):
@@ -88,6 +88,14 @@ class PlanningModel(Protocol):
 
     def encode(self, task: str, observations: Tensor) -> Tensor:
         """Latents `(R, D)` of observations `(R, d)`."""
+
+    def heard(self, z: Tensor, neighbors: tuple[Tensor, ...]) -> Tensor:
+        """What agents make of their neighbours' latents, `(B, N, D)` of latents `(B, N, D)`.
+
+        Args:
+            z: of all agents.
+            neighbors: see `Neighbors.tensors`; empty if agents do not hear each other.
+        """
 
     def denoise(self, x: Tensor, tau: Tensor, task: Tensor) -> Tensor:
         """Estimate `(R, H, 2D)` of the clean plan; `tau` and `task` are `(1,)` integers."""
