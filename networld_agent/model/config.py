@@ -14,6 +14,8 @@ _CHOICES: Final = {
     "latent_norm": ("layernorm", "none"),
     "communication": ("mean", "attention", "none"),
     "stop_gradient": ("none", "target", "all"),
+    "observation_tail": ("flat", "log"),
+    "context": ("observation", "conditioned"),
     "classifier": ("shared", "separate"),
     "return_scaling": ("standardise", "raw"),
     "action_scaling": ("bounds", "raw"),
@@ -53,10 +55,15 @@ class WorldModelConfig:
             entry, by the training data of their task.
         observation_limit: in standard deviations: what lies further out is held there, so that a
             planner that has left the data sees something known; 0 for none.
+        observation_tail: what becomes of entries beyond that limit: "flat", they are held there, or
+            "log", they go on as its logarithm, so that they stay apart.
         communication: what an agent takes from its neighbours' latents: their "mean"; or by
             "attention", their mean with weights that depend on its own latent and on theirs, in
             messages of the same size; or "none" of it: then that half of the channels is 0.
         attention_heads: of "attention"; each weighs its own slice of the latents.
+        context: where the entries of a task's context go, if its observations end with one: as
+            entries of the "observation" into the encoder alone, or, "conditioned", also into what
+            conditions every block of the U-Net, and into the inverse dynamics and behaviour heads.
         classifier: "shared" with the U-Net's down path, or a "separate" copy of it.
         return_scaling: "standardise" returns per task before the bins, so that one head serves
             tasks of all magnitudes; "raw" bins them as they are.
@@ -101,8 +108,10 @@ class WorldModelConfig:
     symlog: bool = True
     standardise: bool = True
     observation_limit: float = 3.0
+    observation_tail: str = "flat"
     communication: str = "mean"
     attention_heads: int = 4
+    context: str = "observation"
     classifier: str = "shared"
     return_scaling: str = "standardise"
     return_bins: int = 101

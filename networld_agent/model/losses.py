@@ -39,7 +39,7 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     source = x0.detach() if config.stop_gradient == "all" else x0
     x = model.schedule.noisy(source, batch.tau, batch.noise)
     x = torch.cat([source[:, :1], x[:, 1:]], 1)
-    output, logits = model.forward_both(x, batch.tau, task)
+    output, logits = model.forward_both(x, batch.tau, task, *_context(model, batch))
 
     clean = x0 if config.stop_gradient == "none" else x0.detach()
     if config.prediction == "x0":
@@ -73,17 +73,18 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
         entropy = model.return_bins(part.task).cross_entropy(part_logits, labels)
         classifier.append(_weighted(entropy, part))
         head = model.inverse(part.task)
-        loss = head.loss(z[:, :, :-1], z[:, :, 1:], part.actions).mean(2)
+        known = model.known(part.task, z, part.observations)
+        loss = head.loss(known[:, :, :-1], z[:, :, 1:], part.actions).mean(2)
         inverse.append(_weighted(loss, part))
         if _plans_actions(config):
-            present = z[:, :, 0].flatten(0, 1)
+            present = known[:, :, 0].flatten(0, 1)
             if config.stop_gradient == "all":
                 present = present.detach()
             generated = estimate[:, 1, : config.latent_size]
             loss = head.loss(present, generated, part.actions[:, :, 0].flatten(0, 1))
             planned.append(_weighted(loss, part))
         if config.behaviour_weight:
-            loss = model.behaviour(part.task).loss(z[:, :, :-1], mean[:, :, :-1], part.actions)
+            loss = model.behaviour(part.task).loss(known[:, :, :-1], mean[:, :, :-1], part.actions)
             behaviour.append(_weighted(loss.mean(2), part))
         if config.reconstruction_weight:
             wanted = model.scaled_observations(part.task, part.observations)
@@ -131,6 +132,21 @@ def _heard(model: WorldModel, part: TaskBatch, z: Tensor) -> Tensor:
         z = z[0].index_select(0, seating.seats.flatten()).unflatten(0, seating.seats.shape)
     heard = model.heard(z.transpose(1, 2), (part.mean_weights,)).transpose(1, 2)
     return heard if seating is None else heard.flatten(0, 1).index_select(0, seating.rows)[None]
+
+
+def _context(model: WorldModel, batch: Batch) -> tuple[Tensor, ...]:
+    """`(B, 2 E)` what the contexts add to the conditions; nothing if no task's does."""
+    found = [model.condition(part.task, part.observations[:, :, 0]) for part in batch.parts]
+    given = [rows for rows in found if rows is not None]
+    if not given:
+        return ()
+    rows = [
+        given[0].new_zeros(part.num_sequences, given[0].shape[-1])
+        if added is None
+        else added.flatten(0, 1)
+        for part, added in zip(batch.parts, found, strict=True)
+    ]
+    return (torch.cat(rows),)
 
 
 def _weights(part: TaskBatch) -> Tensor:

@@ -81,7 +81,12 @@ class PlanGenerator:
         self._networks = PlanNetworks(model, task, sorted({0, *levels}))
 
     def generate(
-        self, own: Tensor, neighbors: Tensor, keys: Tensor, previous: Tensor | None = None
+        self,
+        own: Tensor,
+        neighbors: Tensor,
+        keys: Tensor,
+        previous: Tensor | None = None,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """Generates one plan per row.
 
@@ -91,13 +96,14 @@ class PlanGenerator:
             keys: `(R,)` key of each row's noise; no two decisions share one.
             previous: `(R, H, 2D)` last plans, already shifted to the present, to start from; None
                 starts from pure noise.
+            condition: what the model's `condition` made of the rows' observations.
 
         Returns:
             `(R, H, 2D)`.
         """
         self.refresh(len(own))
         warm = previous is not None
-        return self.plans(own, neighbors, self.noise_keys(keys, warm), previous)
+        return self.plans(own, neighbors, self.noise_keys(keys, warm), previous, condition)
 
     def refresh(self, rows: int) -> bool:
         """Prepares for this many rows and reads weights that have changed since.
@@ -118,7 +124,12 @@ class PlanGenerator:
         return hashed(stream_keys(keys)[:, None], drawn).reshape(-1, count, len(draws))
 
     def plans(
-        self, own: Tensor, neighbors: Tensor, noise_keys: Tensor, previous: Tensor | None = None
+        self,
+        own: Tensor,
+        neighbors: Tensor,
+        noise_keys: Tensor,
+        previous: Tensor | None = None,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """As `generate`, as a function of tensors that can be captured in a CUDA graph."""
         count = self.config.samples
@@ -126,21 +137,29 @@ class PlanGenerator:
         if count > 1:
             # Row-major in rows: candidate c of row r is row r * count + c.
             present = present.repeat_interleave(count, 0)
+            if condition is not None:
+                condition = condition.repeat_interleave(count, 0)
             if previous is not None:
                 previous = previous.repeat_interleave(count, 0)
-        plans = self._draw(present, noise_keys.flatten(0, 1), previous)
+        plans = self._draw(present, noise_keys.flatten(0, 1), previous, condition)
         if count == 1:
             return plans
         rows = len(plans) // count
-        best = self.rate(plans).reshape(rows, count).argmax(1)
+        best = self.rate(plans, condition).reshape(rows, count).argmax(1)
         return plans[torch.arange(0, len(plans), count, device=best.device) + best]
 
-    def rate(self, plans: Tensor) -> Tensor:
+    def rate(self, plans: Tensor, condition: Tensor | None = None) -> Tensor:
         """`(R,)` predicted returns of finished plans, as seen at the least noisy level."""
         with torch.no_grad():
-            return self._networks.of(len(plans)).predicted_return(plans, 0)
+            return self._networks.of(len(plans)).predicted_return(plans, 0, condition)
 
-    def _draw(self, present: Tensor, noise_keys: Tensor, previous: Tensor | None) -> Tensor:
+    def _draw(
+        self,
+        present: Tensor,
+        noise_keys: Tensor,
+        previous: Tensor | None,
+        condition: Tensor | None,
+    ) -> Tensor:
         shape = (self.model.config.horizon, present.shape[1])
         # All draws of the decision at once.
         noise = (self.temperature * normals(noise_keys.t().contiguous(), shape)).unbind()
@@ -158,13 +177,15 @@ class PlanGenerator:
             return sample(
                 steps,
                 start,
-                lambda x, step: self._estimate(network, x, step),
+                lambda x, step: self._estimate(network, x, step, condition),
                 lambda _: next(further),
                 clamp,
             )
 
-    def _estimate(self, network: PlanNetwork, x: Tensor, step: SamplerStep) -> Tensor:
+    def _estimate(
+        self, network: PlanNetwork, x: Tensor, step: SamplerStep, condition: Tensor | None
+    ) -> Tensor:
         if step.level not in self._steered:
-            return network.denoise(x, step.level)
-        x0, gradient = network.denoise_with_gradient(x, step.level)
+            return network.denoise(x, step.level, condition)
+        x0, gradient = network.denoise_with_gradient(x, step.level, condition)
         return self.guidance.steered(x0, gradient, self._alpha_bar[step.level])

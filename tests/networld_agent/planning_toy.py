@@ -62,6 +62,12 @@ class ToyModel:
     def heard(self, z: torch.Tensor, neighbors: tuple[torch.Tensor, ...]) -> torch.Tensor:
         return heard_means(z, neighbors)
 
+    def known(self, task, z, observations) -> torch.Tensor:
+        return z
+
+    def condition(self, task, observations) -> None:
+        return None
+
     def prior(self, x: torch.Tensor) -> torch.Tensor:
         fade = 0.9 ** torch.arange(self.config.horizon)
         return x[:, :1] * fade[:, None]
