@@ -179,7 +179,7 @@ class MixtureDrawer:
         sources = torch.searchsorted(self._ends, where, right=True)
         sources = sources.maximum(self._first).minimum(self._last)
         filled = self._member < self._agents[sources][self._window]
-        weight = self._weight * filled.double()
+        weight = self._weight * filled.float()
         episodes, starts = self._table.places(sources, window_keys)
         return Drawn(episodes, starts, sources, weight, self._seating)
 

@@ -205,6 +205,25 @@ def test_the_loss_is_that_of_the_windows_by_themselves(found):
         assert together[name].item() == pytest.approx(value.item(), rel=1e-5), name
 
 
+def test_a_mixture_trains_beside_a_task_of_one_source():
+    found = [*sources(5, 8), WindowSource(cells("hexagonal", 7)), *sources(6, 7)]
+    batches = sampler(found, 48)
+    batch = batches(1)
+    model = fresh_model(found, TINY, 0)
+    losses = model.loss(batch)
+    assert {value.dtype for value in losses.values()} == {torch.float32}
+    mixed, alone = batch.parts
+    rows = [mixed.num_sequences, alone.num_sequences]
+    tau, noise = batch.tau.split(rows), batch.noise.split(rows)
+    by_task = [
+        model.loss(Batch((part,), *random))
+        for part, random in zip(batch.parts, zip(tau, noise, strict=True), strict=True)
+    ]
+    for name, value in losses.items():
+        total = sum(parts[name].item() for parts in by_task)
+        assert value.item() == pytest.approx(total, rel=1e-5), name
+
+
 # ------------------------------------------------------------------- processes and devices
 @pytest.mark.parametrize("world", [2, 3])
 def test_shares_of_the_processes_make_up_the_whole_batch(world):
