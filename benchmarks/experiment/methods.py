@@ -55,7 +55,7 @@ ABLATIONS: Final = _named(
     _ablation("random-direction", "NetWorld, random direction", plan={"plan_mode": "random"}),
     _ablation("behaviour-head", "NetWorld's behaviour head", plan={"plan_mode": "behaviour"}),
     _ablation("one-step", "NetWorld, one denoising step", plan={"steps": 1}),
-    _ablation("no-mean-field", "NetWorld without mean field", model=("mean_field=False",)),
+    _ablation("no-mean-field", "NetWorld without mean field", model=("communication=none",)),
     _ablation("no-symlog", "NetWorld without symlog", model=("symlog=False",)),
     _ablation("one-hot", "NetWorld with one-hot targets", model=("targets=one-hot",)),
 )

@@ -52,13 +52,14 @@ __all__ = ["OPTIONS", "Outcome", "changes", "main", "outcome"]
 
 #: One row each; several changes of one row are joined by a comma, as those of a tuple.
 OPTIONS: Final = (
-    "standardise=False", "observation_limit=0.0", "symlog=False", "mean_field=False",
-    "stop_gradient=none", "stop_gradient=all", "latent_norm=none", "prediction=velocity",
-    "prediction=noise", "classifier=separate", "return_scaling=raw", "discrete_head=bins",
-    "decode=mean", "action_scaling=raw", "targets=one-hot", "diffusion_weight=1.0",
-    "classifier_weight=1.0", "planned_action_weight=0.0", "planned_action_weight=1.0",
-    "behaviour_weight=0.0", "reconstruction_weight=0.0", "first_step_weight=1.0",
-    "blocks_per_level=2", "latent_size=8", "latent_size=32,channels=64",
+    "standardise=False", "observation_limit=0.0", "symlog=False", "communication=none",
+    "communication=attention", "stop_gradient=none", "stop_gradient=all", "latent_norm=none",
+    "prediction=velocity", "prediction=noise", "classifier=separate", "return_scaling=raw",
+    "discrete_head=bins", "decode=mean", "action_scaling=raw", "targets=one-hot",
+    "diffusion_weight=1.0", "classifier_weight=1.0", "planned_action_weight=0.0",
+    "planned_action_weight=1.0", "behaviour_weight=0.0", "reconstruction_weight=0.0",
+    "first_step_weight=1.0", "blocks_per_level=2", "latent_size=8",
+    "latent_size=32,channels=64",
 )  # fmt: skip
 #: Trajectories at the end of the data that no row is trained on.
 _HELD_OUT: Final = 5

@@ -110,7 +110,7 @@ def encoded(model: WorldModel, task: str, windows: JointWindows) -> Tensor:
     z = model.encode(task, torch.from_numpy(windows.observations).to(device))
     by_step = z.transpose(1, 2)
     weights = torch.from_numpy(windows.mean_weights).to(device)
-    mean = model.mean_field(by_step, weights).transpose(1, 2)
+    mean = model.heard(by_step, (weights,)).transpose(1, 2)
     return torch.cat([z, mean], -1).flatten(0, 1)
 
 
@@ -125,6 +125,7 @@ def predictions(
     present: Tensor,
     samples: int,
     length: int,
+    condition: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The model's predicted latents.
 
@@ -136,6 +137,7 @@ def predictions(
         samples: plans of each row.
         length: of the prediction. What lies beyond the model's horizon is the last step of a plan
             from as far ahead as needed: the model's longest look, from the surest state.
+        condition: what the model's `condition` made of the rows' observations, whose context stays.
 
     Returns:
         The mean `(M, length, 2 D)` of the plans, and the first of them.
@@ -151,8 +153,9 @@ def predictions(
             start = max(0, done - model.config.horizon + 1)
             stream = torch.tensor([sample, start], device=rows.device)
             further = generator.generate(
-                plan[:, start, :size], plan[:, start, size:], stream_keys(rows, *stream)
-            )
+                plan[:, start, :size], plan[:, start, size:], stream_keys(rows, *stream),
+                condition=condition,
+            )  # fmt: skip
             plan = torch.cat([plan, further[:, done - start :]], 1)
         return plan[:, :length]
 
@@ -194,11 +197,13 @@ def measure(
     drawn = held_out.draw(windows, length, seed + 1)
     segments = encoded(model, task, drawn)
     actual = _numbers(segments)
-    mean, sample = predictions(model, task, config, segments[:, 0], samples, length)
+    seen = torch.from_numpy(drawn.observations).to(segments.device).flatten(0, 1)
+    condition = model.condition(task, seen[:, 0])
+    mean, sample = predictions(model, task, config, segments[:, 0], samples, length, condition)
     predicted = _numbers(mean)
     # The noisiest level shows nothing of the plan: the estimate there is the conditional mean.
     single = dataclasses.replace(config, steps=1, warm_start=0)
-    once, _ = predictions(model, task, single, segments[:, 0], 1, length)
+    once, _ = predictions(model, task, single, segments[:, 0], 1, length, condition)
     at_once = _numbers(once)
     errors: list[dict[str, list[float]]] = []
     for part in (slice(0, size), slice(size, None)):
@@ -212,10 +217,12 @@ def measure(
         }
         errors.append({n: step_errors(p, mine).tolist() for n, p in by_predictor.items()})
     own = segments[..., :size]
-    accuracy, planned = _actions(model, task, own, sample[..., :size], drawn, config)
+    known = model.known(task, own, seen)
+    accuracy, planned = _actions(model, task, own, known, sample[..., :size], drawn, config)
     steered = PlanGenerator(model, task, dataclasses.replace(config, plan_mode="guide")).generate(
-        own[:, 0], segments[:, 0, size:], stream_keys(torch.arange(len(own), device=own.device))
-    )
+        own[:, 0], segments[:, 0, size:], stream_keys(torch.arange(len(own), device=own.device)),
+        condition=condition,
+    )  # fmt: skip
     moves = {"data": own, "unsteered": sample[..., :size], "guided": steered[..., :size]}
     first_moves = {
         name: float((z[:, 1] - z[:, 0]).square().mean().sqrt()) for name, z in moves.items()
@@ -230,7 +237,9 @@ def measure(
         first_moves=first_moves,
         actions=accuracy,
         planned_actions=planned,
-        rank_correlations=rank_correlations(model, task, segments[:, :horizon], true_returns),
+        rank_correlations=rank_correlations(
+            model, task, segments[:, :horizon], true_returns, condition
+        ),
         signal_shares=model.schedule.alpha_bar.sqrt().tolist(),
         effective_rank=effective_rank(flat),
         latent_size=size,
@@ -244,6 +253,7 @@ def _actions(
     model: WorldModel,
     task: str,
     own: Tensor,
+    known: Tensor,
     sample: Tensor,
     drawn: JointWindows,
     config: PlannerConfig,
@@ -253,30 +263,34 @@ def _actions(
     width = np.subtract(spec.high, spec.low) if spec.kind == "box" else None
     actions = drawn.actions.reshape(len(own), own.shape[1] - 1, -1)
 
-    def decoded(z: Tensor, z_next: Tensor) -> NDArray[Any]:
-        values = model.decode_actions(task, z, z_next, config.decoding)
+    def decoded(now: Tensor, z_next: Tensor) -> NDArray[Any]:
+        values = model.decode_actions(task, now, z_next, config.decoding)
         return values.cpu().numpy().reshape(-1, actions.shape[2])
 
     # From the second action on: the first has no last one in the window.
-    recovered = decoded(own[:, 1:-1].flatten(0, 1), own[:, 2:].flatten(0, 1))
+    recovered = decoded(known[:, 1:-1].flatten(0, 1), own[:, 2:].flatten(0, 1))
     now, last = (part.reshape(-1, actions.shape[2]) for part in (actions[:, 1:], actions[:, :-1]))
-    planned = decoded(own[:, 0], sample[:, 1])
+    planned = decoded(known[:, 0], sample[:, 1])
     share = float(equal_actions(planned, actions[:, 0], width).mean())
     return action_accuracy(recovered, now, last, width), share
 
 
 def rank_correlations(
-    model: WorldModel, task: str, segments: Tensor, true_returns: NDArray[np.float64]
+    model: WorldModel,
+    task: str,
+    segments: Tensor,
+    true_returns: NDArray[np.float64],
+    condition: Tensor | None = None,
 ) -> list[float]:
     """Per noise level: what the classifier still sees of the return."""
     generator = torch.Generator().manual_seed(0)
     index = torch.full((len(segments),), model.tasks[task].index, device=segments.device)
-    result = []
+    result, context = [], () if condition is None else (condition,)
     for level, alpha_bar in enumerate(model.schedule.alpha_bar.tolist()):
         noise = torch.randn(segments.shape, generator=generator).to(segments.device)
         x = noised(segments, noise, alpha_bar)
         x[:, 0] = segments[:, 0]
-        predicted = model.predicted_return(x, torch.full_like(index, level), index)
+        predicted = model.predicted_return(x, torch.full_like(index, level), index, *context)
         result.append(rank_correlation(_numbers(predicted), true_returns))
     return result
 

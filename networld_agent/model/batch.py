@@ -8,7 +8,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "TaskBatch"]
+__all__ = ["Batch", "Seating", "TaskBatch"]
+
+
+@dataclass(frozen=True)
+class Seating:
+    """Which rows of a part are the agents of one network, where networks of several sizes are.
+
+    Args:
+        seats: `(W, n)` row of each agent of each window; of a window of fewer agents, any row.
+        rows: `(R,)` seat of each row, counted through all windows.
+    """
+
+    seats: Tensor
+    rows: Tensor
 
 
 @dataclass(frozen=True)
@@ -25,7 +38,10 @@ class TaskBatch:
         returns: `(W, N)` discounted sums of the rewards between the observations.
         mean_weights: `(N, N)`, or `(W, H, N, N)` where the graph changes: rows that average over
             the neighbours.
-        weight: of each of its sequences in the batch's mean loss.
+        weight: of each of its sequences in the batch's mean loss, or `(R,)`, of each by itself.
+        seating: where windows have different numbers of agents: then all R agents lie in one row of
+            windows, `(1, R, ...)`, and `mean_weights` is `(W, 1, n, n)` or `(W, H, n, n)` over the
+            n seats of each window.
     """
 
     task: str
@@ -33,7 +49,8 @@ class TaskBatch:
     actions: Tensor
     returns: Tensor
     mean_weights: Tensor
-    weight: float
+    weight: float | Tensor
+    seating: Seating | None = None
 
     @property
     def num_sequences(self) -> int:
@@ -41,14 +58,21 @@ class TaskBatch:
         return self.observations.shape[0] * self.observations.shape[1]
 
     @property
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Observations, actions, returns and neighbours' weights."""
-        return self.observations, self.actions, self.returns, self.mean_weights
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Everything in it that is a tensor, in one order for all steps."""
+        found = [self.observations, self.actions, self.returns, self.mean_weights]
+        if isinstance(self.weight, Tensor):
+            found.append(self.weight)
+        if self.seating is not None:
+            found += [self.seating.seats, self.seating.rows]
+        return tuple(found)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> TaskBatch:
         """The same with a function of each tensor."""
-        observations, actions, returns, mean_weights = map(function, self.tensors)
-        return TaskBatch(self.task, observations, actions, returns, mean_weights, self.weight)
+        observations, actions, returns, mean_weights, *rest = map(function, self.tensors)
+        weight = rest.pop(0) if isinstance(self.weight, Tensor) else self.weight
+        seating = Seating(*rest) if rest else None
+        return TaskBatch(self.task, observations, actions, returns, mean_weights, weight, seating)
 
     def to(self, device: torch.device) -> TaskBatch:
         """The same on a device."""

@@ -12,7 +12,10 @@ __all__ = ["WorldModelConfig"]
 _CHOICES: Final = {
     "prediction": ("x0", "velocity", "noise"),
     "latent_norm": ("layernorm", "none"),
+    "communication": ("mean", "attention", "none"),
     "stop_gradient": ("none", "target", "all"),
+    "observation_tail": ("flat", "log"),
+    "context": ("observation", "conditioned"),
     "classifier": ("shared", "separate"),
     "return_scaling": ("standardise", "raw"),
     "action_scaling": ("bounds", "raw"),
@@ -52,7 +55,15 @@ class WorldModelConfig:
             entry, by the training data of their task.
         observation_limit: in standard deviations: what lies further out is held there, so that a
             planner that has left the data sees something known; 0 for none.
-        mean_field: whether agents hear their neighbours; if not, that half of the channels is 0.
+        observation_tail: what becomes of entries beyond that limit: "flat", they are held there, or
+            "log", they go on as its logarithm, so that they stay apart.
+        communication: what an agent takes from its neighbours' latents: their "mean"; or by
+            "attention", their mean with weights that depend on its own latent and on theirs, in
+            messages of the same size; or "none" of it: then that half of the channels is 0.
+        attention_heads: of "attention"; each weighs its own slice of the latents.
+        context: where the entries of a task's context go, if its observations end with one: as
+            entries of the "observation" into the encoder alone, or, "conditioned", also into what
+            conditions every block of the U-Net, and into the inverse dynamics and behaviour heads.
         classifier: "shared" with the U-Net's down path, or a "separate" copy of it.
         return_scaling: "standardise" returns per task before the bins, so that one head serves
             tasks of all magnitudes; "raw" bins them as they are.
@@ -97,7 +108,10 @@ class WorldModelConfig:
     symlog: bool = True
     standardise: bool = True
     observation_limit: float = 3.0
-    mean_field: bool = True
+    observation_tail: str = "flat"
+    communication: str = "mean"
+    attention_heads: int = 4
+    context: str = "observation"
     classifier: str = "shared"
     return_scaling: str = "standardise"
     return_bins: int = 101
@@ -132,6 +146,11 @@ class WorldModelConfig:
         for name in ("return_bins", "action_bins"):
             if getattr(self, name) % 2 == 0 or getattr(self, name) < 3:
                 raise ValueError(f"{name} must be odd and at least 3, got {getattr(self, name)}.")
+        if self.communication == "attention" and self.latent_size % self.attention_heads:
+            raise ValueError(
+                f"attention_heads must divide the latent_size {self.latent_size}, "
+                f"got {self.attention_heads}."
+            )
         if self.embedding_size % 2:
             raise ValueError(f"embedding_size must be even, got {self.embedding_size}.")
 
@@ -142,12 +161,16 @@ class WorldModelConfig:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> WorldModelConfig:
-        """Reads what `dataclasses.asdict` and JSON made of one.
+        """Reads what `dataclasses.asdict` and JSON made of one, now or before 0.2.
 
         Raises:
             ValueError: for an unknown option or a value out of bounds.
         """
         known = get_type_hints(cls)
+        if "mean_field" in document:
+            # As models of 0.1 say it.
+            document = {**document, "communication": "mean" if document["mean_field"] else "none"}
+            del document["mean_field"]
         for name in document:
             if name not in known:
                 raise ValueError(f"unknown option {name!r} of the world model.")

@@ -26,13 +26,16 @@ class InverseDynamics(nn.Module):
     Args:
         action: of the task.
         config: of the model.
+        known_size: of what stands for z_t, D by default; more where it ends with a context.
     """
 
     low: Tensor
     high: Tensor
     unit: Tensor
 
-    def __init__(self, action: ActionSpec, config: WorldModelConfig) -> None:
+    def __init__(
+        self, action: ActionSpec, config: WorldModelConfig, known_size: int | None = None
+    ) -> None:
         super().__init__()
         self.action = action
         self.categorical = action.kind != "box" and config.discrete_head == "categorical"
@@ -55,7 +58,7 @@ class InverseDynamics(nn.Module):
             self._sizes = (config.action_bins,) * action.num_components
         width = config.inverse_size
         self.layers = nn.Sequential(
-            nn.Linear(2 * config.latent_size, width),
+            nn.Linear((known_size or config.latent_size) + config.latent_size, width),
             nn.SiLU(),
             nn.Linear(width, width),
             nn.SiLU(),

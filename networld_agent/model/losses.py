@@ -26,9 +26,7 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     config = model.config
     latents = [model.encode(part.task, part.observations) for part in batch.parts]
     means = [_heard(model, part, z) for part, z in zip(batch.parts, latents, strict=True)]
-    weights = torch.cat(
-        [part.returns.new_full((part.num_sequences,), part.weight) for part in batch.parts]
-    ).float()
+    weights = torch.cat([_weights(part) for part in batch.parts]).float()
     x0 = torch.cat(
         [torch.cat([z, mean], -1).flatten(0, 1) for z, mean in zip(latents, means, strict=True)]
     )
@@ -41,7 +39,7 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     source = x0.detach() if config.stop_gradient == "all" else x0
     x = model.schedule.noisy(source, batch.tau, batch.noise)
     x = torch.cat([source[:, :1], x[:, 1:]], 1)
-    output, logits = model.forward_both(x, batch.tau, task)
+    output, logits = model.forward_both(x, batch.tau, task, *_context(model, batch))
 
     clean = x0 if config.stop_gradient == "none" else x0.detach()
     if config.prediction == "x0":
@@ -52,7 +50,7 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
         target = model.schedule.velocity(clean, batch.tau, batch.noise)
     output = output.float()
     error = (output - target)[:, 1:].square()
-    if not config.mean_field:
+    if config.communication == "none":
         error = error[..., : config.latent_size]
     per_step = error.mean(2)
     # Filled, not assigned to: an assignment would send the number from the host.
@@ -73,24 +71,25 @@ def joint_loss(model: WorldModel, batch: Batch) -> dict[str, Tensor]:
     ):
         labels = model.scaled_returns(part.task, part.returns.flatten())
         entropy = model.return_bins(part.task).cross_entropy(part_logits, labels)
-        classifier.append(entropy.sum() * part.weight)
+        classifier.append(_weighted(entropy, part))
         head = model.inverse(part.task)
-        loss = head.loss(z[:, :, :-1], z[:, :, 1:], part.actions).mean(2)
-        inverse.append(loss.sum() * part.weight)
+        known = model.known(part.task, z, part.observations)
+        loss = head.loss(known[:, :, :-1], z[:, :, 1:], part.actions).mean(2)
+        inverse.append(_weighted(loss, part))
         if _plans_actions(config):
-            present = z[:, :, 0].flatten(0, 1)
+            present = known[:, :, 0].flatten(0, 1)
             if config.stop_gradient == "all":
                 present = present.detach()
             generated = estimate[:, 1, : config.latent_size]
             loss = head.loss(present, generated, part.actions[:, :, 0].flatten(0, 1))
-            planned.append(loss.sum() * part.weight)
+            planned.append(_weighted(loss, part))
         if config.behaviour_weight:
-            loss = model.behaviour(part.task).loss(z[:, :, :-1], mean[:, :, :-1], part.actions)
-            behaviour.append(loss.mean(2).sum() * part.weight)
+            loss = model.behaviour(part.task).loss(known[:, :, :-1], mean[:, :, :-1], part.actions)
+            behaviour.append(_weighted(loss.mean(2), part))
         if config.reconstruction_weight:
             wanted = model.scaled_observations(part.task, part.observations)
             missing = (model.reconstruct(part.task, z) - wanted).square().mean((2, 3))
-            reconstruction.append(missing.sum() * part.weight)
+            reconstruction.append(_weighted(missing, part))
     losses["classifier"] = torch.stack(classifier).sum()
     losses["inverse"] = torch.stack(inverse).sum()
     total = (
@@ -126,5 +125,39 @@ def _plans_actions(config: WorldModelConfig) -> bool:
 
 
 def _heard(model: WorldModel, part: TaskBatch, z: Tensor) -> Tensor:
-    """Means of the neighbours' latents `(W, N, H, D)` of latents `(W, N, H, D)`."""
-    return model.mean_field(z.transpose(1, 2), part.mean_weights).transpose(1, 2)
+    """What agents hear of latents `(W, N, H, D)`, in the same shape."""
+    seating = part.seating
+    if seating is not None:
+        # Selected, not indexed: the gradient of an index is summed row by row on a CPU.
+        z = z[0].index_select(0, seating.seats.flatten()).unflatten(0, seating.seats.shape)
+    heard = model.heard(z.transpose(1, 2), (part.mean_weights,)).transpose(1, 2)
+    return heard if seating is None else heard.flatten(0, 1).index_select(0, seating.rows)[None]
+
+
+def _context(model: WorldModel, batch: Batch) -> tuple[Tensor, ...]:
+    """`(B, 2 E)` what the contexts add to the conditions; nothing if no task's does."""
+    found = [model.condition(part.task, part.observations[:, :, 0]) for part in batch.parts]
+    given = [rows for rows in found if rows is not None]
+    if not given:
+        return ()
+    rows = [
+        given[0].new_zeros(part.num_sequences, given[0].shape[-1])
+        if added is None
+        else added.flatten(0, 1)
+        for part, added in zip(batch.parts, found, strict=True)
+    ]
+    return (torch.cat(rows),)
+
+
+def _weights(part: TaskBatch) -> Tensor:
+    """`(R,)` of the sequences of a part."""
+    if isinstance(part.weight, Tensor):
+        return part.weight
+    return part.returns.new_full((part.num_sequences,), part.weight)
+
+
+def _weighted(losses: Tensor, part: TaskBatch) -> Tensor:
+    """The sum of a part's losses, one per sequence, as they weigh in the batch."""
+    if isinstance(part.weight, Tensor):
+        return (losses.flatten() * part.weight).sum()
+    return losses.sum() * part.weight

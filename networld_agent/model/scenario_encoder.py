@@ -23,6 +23,7 @@ class ScenarioEncoder(nn.Module):
         mean: `(d,)` subtracted after symlog; empty for none.
         std: `(d,)` divided by afterwards.
         limit: of the magnitude of what comes out of this; 0 for none.
+        tail: of what lies beyond the limit: "flat", or "log", by which it goes on growing.
         normalise: the latent to mean 0 and variance 1, without learnt scale: a latent that is
             free to shrink makes denoising trivial.
     """
@@ -37,6 +38,7 @@ class ScenarioEncoder(nn.Module):
         mean: Sequence[float] = (),
         std: Sequence[float] = (),
         limit: float = 0.0,
+        tail: str = "flat",
     ) -> None:
         super().__init__()
         shape = (observation_size,)
@@ -54,7 +56,8 @@ class ScenarioEncoder(nn.Module):
             nn.Linear(hidden_size, latent_size),
         )
         self.observation_size, self.latent_size = observation_size, latent_size
-        self.compress, self.normalise, self.limit = compress, normalise, limit
+        self.compress, self.normalise = compress, normalise
+        self.limit, self.tail = limit, tail
 
     mean: Tensor
     std: Tensor
@@ -63,7 +66,11 @@ class ScenarioEncoder(nn.Module):
         """Observations `(..., d)` after symlog and standardisation."""
         compressed = symlog(observations) if self.compress else observations
         scaled = (compressed - self.mean) / self.std
-        return scaled.clamp(-self.limit, self.limit) if self.limit else scaled
+        if not self.limit:
+            return scaled
+        held = scaled.clamp(-self.limit, self.limit)
+        # Of slope 1 at the limit.
+        return held + symlog(scaled - held) if self.tail == "log" else held
 
     def forward(self, observations: Tensor) -> Tensor:
         """Latents `(..., D)` of observations `(..., d)`."""

@@ -87,6 +87,7 @@ class TaskSpec:
         observation_mean: `(d,)` of the entries as the encoder sees them, after symlog; empty where
             they are taken as they are.
         observation_std: `(d,)` of the same.
+        context_size: entries at the end of an observation that are the context of the network.
     """
 
     name: str
@@ -104,6 +105,7 @@ class TaskSpec:
     observation_std: tuple[float, ...] = ()
     denoising_steps: int | None = None
     value_scale: float | None = None
+    context_size: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -130,6 +132,7 @@ class TaskSpec:
             )
         if self.denoising_steps is not None:
             check_int("denoising_steps", self.denoising_steps, 1)
+        check_int("context_size", self.context_size, 0, self.observation_size)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values; what there is not is left out, as before there was any."""
@@ -137,6 +140,8 @@ class TaskSpec:
         for name in ("denoising_steps", "value_scale"):
             if document[name] is None:
                 del document[name]
+        if not self.context_size:
+            del document["context_size"]
         return document
 
     @classmethod

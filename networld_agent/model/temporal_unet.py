@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.temporal_layers import Downsample, NormMish, TemporalConv, Upsample
 
-__all__ = ["Conditioning", "DownPath", "ResidualBlock", "TemporalUNet"]
+__all__ = ["Conditioning", "ContextEmbedding", "DownPath", "ResidualBlock", "TemporalUNet"]
 
 
 class Conditioning(nn.Module):
@@ -35,6 +35,27 @@ class Conditioning(nn.Module):
         angles = tau.float()[:, None] * self.frequencies
         level = self.level(torch.cat([angles.sin(), angles.cos()], -1))
         return nn.functional.mish(torch.cat([level, self.task(task)], -1))
+
+
+class ContextEmbedding(nn.Module):
+    """What the context of a network adds to the conditions; nothing before it is trained.
+
+    Args:
+        context_size: C.
+        size: of each of the two embeddings that `Conditioning` joins.
+    """
+
+    def __init__(self, context_size: int, size: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(context_size, size)
+        self.out = nn.Linear(size, 2 * size)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, context: Tensor) -> Tensor:
+        """`(..., 2 size)` of scaled contexts `(..., C)`."""
+        found: Tensor = self.out(nn.functional.silu(self.hidden(context)))
+        return found
 
 
 class ResidualBlock(nn.Module):

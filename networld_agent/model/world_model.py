@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from networld_agent.errors import ModelError
 from networld_agent.model.action_value import ActionValue
 from networld_agent.model.batch import Batch
+from networld_agent.model.communication import NeighborAttention, heard_means
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.diffusion import Schedule
 from networld_agent.model.inverse_dynamics import InverseDynamics
@@ -25,12 +26,17 @@ from networld_agent.model.return_classifier import ReturnClassifier
 from networld_agent.model.scenario_encoder import ScenarioEncoder
 from networld_agent.model.symlog import TwoHot
 from networld_agent.model.task_spec import TaskSpec
-from networld_agent.model.temporal_unet import Conditioning, DownPath, TemporalUNet
+from networld_agent.model.temporal_unet import (
+    Conditioning,
+    ContextEmbedding,
+    DownPath,
+    TemporalUNet,
+)
 
 __all__ = ["TASK_PARTS", "WorldModel"]
 
 #: Attributes that hold one module per task; everything else is shared.
-TASK_PARTS: Final = ("encoders", "inverses", "behaviours", "reconstructions", "values")
+TASK_PARTS: Final = ("encoders", "inverses", "behaviours", "reconstructions", "values", "contexts")
 
 
 class WorldModel(nn.Module):
@@ -63,11 +69,17 @@ class WorldModel(nn.Module):
         )
         self.classifier_path = DownPath(channels, config) if separate else None
         self.classifier = ReturnClassifier(self.unet.down.channels_out, config.return_bins)
+        self.attention = (
+            NeighborAttention(config.latent_size, config.attention_heads)
+            if config.communication == "attention"
+            else None
+        )
         self.encoders = nn.ModuleDict()
         self.inverses = nn.ModuleDict()
         self.reconstructions = nn.ModuleDict()
         self.behaviours = nn.ModuleDict()
         self.values = nn.ModuleDict()
+        self.contexts = nn.ModuleDict()
         self._return_bins = nn.ModuleDict()
         for task in tasks:
             self._register(task)
@@ -102,7 +114,7 @@ class WorldModel(nn.Module):
     def set_task(self, task: TaskSpec) -> None:
         """Replaces what is known of a task, say its guidance scale; sizes must stay."""
         old = self.task(task.name)
-        kept = ("index", "observation_size", "action")
+        kept = ("index", "observation_size", "action", "context_size")
         if any(getattr(old, name) != getattr(task, name) for name in kept):
             raise ModelError(f"task {task.name!r} cannot change its index, sizes or actions.")
         self._tasks[task.name] = task
@@ -140,8 +152,10 @@ class WorldModel(nn.Module):
             task.observation_mean,
             task.observation_std,
             config.observation_limit if task.observation_std else 0.0,
+            config.observation_tail,
         ).to(device)
-        self.inverses[key] = InverseDynamics(task.action, config).to(device)
+        known_size = config.latent_size + self._context_size(task)
+        self.inverses[key] = InverseDynamics(task.action, config, known_size).to(device)
         if config.reconstruction_weight:
             self.reconstructions[key] = nn.Sequential(
                 nn.Linear(config.latent_size, config.encoder_size),
@@ -149,9 +163,17 @@ class WorldModel(nn.Module):
                 nn.Linear(config.encoder_size, task.observation_size),
             ).to(device)
         if config.behaviour_weight:
-            self.behaviours[key] = InverseDynamics(task.action, config).to(device)
+            self.behaviours[key] = InverseDynamics(task.action, config, known_size).to(device)
+        if self._context_size(task):
+            self.contexts[key] = ContextEmbedding(task.context_size, config.embedding_size).to(
+                device
+            )
         self._return_bins[key] = self._make_bins(task)
         self._make_value(task)
+
+    def _context_size(self, task: TaskSpec) -> int:
+        """Entries of a context that goes further than into the encoder."""
+        return task.context_size if self.config.context == "conditioned" else 0
 
     def _make_value(self, task: TaskSpec) -> None:
         """The values of a task's actions, if it has any and they are not there yet."""
@@ -259,16 +281,47 @@ class WorldModel(nn.Module):
         assert isinstance(encoder, ScenarioEncoder)
         return encoder.scaled(observations)
 
-    def mean_field(self, z: Tensor, mean_weights: Tensor) -> Tensor:
-        """The mean of the neighbours' latents, `(..., N, D)`; zeros if the model hears nobody.
+    def known(self, task: str, z: Tensor, observations: Tensor) -> Tensor:
+        """What heads know of the present, `(..., D + C)`: the latent, and the context if it counts.
+
+        Args:
+            task: name.
+            z: `(..., D)` latents of the observations.
+            observations: `(..., d)`.
+        """
+        size = self._context_size(self.task(task))
+        if not size:
+            return z
+        return torch.cat([z, self.scaled_observations(task, observations)[..., -size:]], -1)
+
+    def condition(self, task: str, observations: Tensor) -> Tensor | None:
+        """What the context adds to the U-Net's conditions, `(..., 2 E)`; None if it adds nothing.
+
+        Args:
+            task: name.
+            observations: `(..., d)`.
+        """
+        size = self._context_size(self.task(task))
+        if not size:
+            return None
+        scaled = self.scaled_observations(task, observations)[..., -size:]
+        found: Tensor = self.contexts[_key(self.task(task))](scaled)
+        return found
+
+    def heard(self, z: Tensor, neighbors: tuple[Tensor, ...]) -> Tensor:
+        """What each agent makes of its neighbours' latents, `(..., N, D)`; zeros if it hears none.
 
         Args:
             z: `(..., N, D)`.
-            mean_weights: `(N, N)` or `(..., N, N)` rows that average over the neighbours.
+            neighbors: as `model.communication` has them: `(weights,)`, `(N, N)` or `(..., N, N)`
+                rows that average over the neighbours, or lists of them.
         """
-        if not self.config.mean_field:
+        if self.config.communication == "none":
             return torch.zeros_like(z)
-        return mean_weights.to(z.dtype) @ z
+        if self.attention is None:
+            return heard_means(z, neighbors)
+        heard: Tensor = self.attention(z, neighbors)
+        return heard
 
     def reconstruct(self, task: str, z: Tensor) -> Tensor:
         """The observation (after symlog) that a latent stands for, if that head is trained."""
@@ -278,29 +331,38 @@ class WorldModel(nn.Module):
         return observation
 
     # ---------------------------------------------------------------- segments
-    def denoise(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> Tensor:
+    def denoise(
+        self, x_tau: Tensor, tau: Tensor, task: Tensor, context: Tensor | None = None
+    ) -> Tensor:
         """Estimate of x0 whatever the network predicts.
 
         Args:
             x_tau: `(B, H, 2 D)` noisy segments with the present clamped.
             tau: `(B,)` noise levels, int64.
             task: `(B,)` task indices, int64.
+            context: `(B, 2 E)` what `condition` returns.
         """
-        condition = self.conditioning(tau, task)
+        condition = _added(self.conditioning(tau, task), context)
         output: Tensor = self.unet(x_tau.transpose(0, 1), condition).transpose(0, 1)
         return self.to_x0(output, x_tau, tau)
 
-    def predicted_return(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> Tensor:
+    def predicted_return(
+        self, x_tau: Tensor, tau: Tensor, task: Tensor, context: Tensor | None = None
+    ) -> Tensor:
         """Expected discounted return `(B,)` of noisy segments, differentiable; as `denoise`."""
-        features, _ = self._classifier_features(x_tau.transpose(0, 1), tau, task)
+        features, _ = self._classifier_features(x_tau.transpose(0, 1), tau, task, context)
         return self._expected(self.classifier(features[-1]), task)
 
-    def denoise_and_return(self, x_tau: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
+    def denoise_and_return(
+        self, x_tau: Tensor, tau: Tensor, task: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """`denoise` and `predicted_return` with the down path computed once where shared."""
-        output, logits = self.forward_both(x_tau, tau, task)
+        output, logits = self.forward_both(x_tau, tau, task, context)
         return self.to_x0(output, x_tau, tau), self._expected(logits, task)
 
-    def denoise_with_gradient(self, x: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
+    def denoise_with_gradient(
+        self, x: Tensor, tau: Tensor, task: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """`denoise`, and the gradient `(B, H, 2 D)` of `predicted_return`; neither has a graph.
 
         A guided step needs both at the same x: where the classifier shares the down path, that is
@@ -308,36 +370,38 @@ class WorldModel(nn.Module):
         """
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            features, condition = self._classifier_features(x.transpose(0, 1), tau, task)
+            features, condition = self._classifier_features(x.transpose(0, 1), tau, task, context)
             returns = self._expected(self.classifier(features[-1]), task)
             # Rows do not interact: the gradient of the sum holds each row's own.
             (gradient,) = torch.autograd.grad(returns.sum(), x)
         x = x.detach()
         if self.classifier_path is not None:
-            return self.denoise(x, tau, task).detach(), gradient
+            return self.denoise(x, tau, task, context).detach(), gradient
         with torch.no_grad():
             shared = [values.detach() for values in features]
             output = self.unet.up(shared, condition.detach()).transpose(0, 1)
             return self.to_x0(output, x, tau), gradient
 
-    def forward_both(self, x: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_both(
+        self, x: Tensor, tau: Tensor, task: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The U-Net's raw output `(B, H, 2 D)` and the classifier's logits `(B, n)`."""
         x = x.transpose(0, 1)
-        features, condition = self._classifier_features(x, tau, task)
+        features, condition = self._classifier_features(x, tau, task, context)
         logits = self.classifier(features[-1])
         if self.classifier_path is not None:
-            condition = self.conditioning(tau, task)
+            condition = _added(self.conditioning(tau, task), context)
             features = self.unet.down(x, condition)
         output: Tensor = self.unet.up(features, condition)
         return output.transpose(0, 1), logits
 
     def _classifier_features(
-        self, x: Tensor, tau: Tensor, task: Tensor
+        self, x: Tensor, tau: Tensor, task: Tensor, context: Tensor | None = None
     ) -> tuple[list[Tensor], Tensor]:
         if self.classifier_path is None or self.classifier_conditioning is None:
-            condition = self.conditioning(tau, task)
+            condition = _added(self.conditioning(tau, task), context)
             return self.unet.down(x, condition), condition
-        condition = self.classifier_conditioning(tau, task)
+        condition = _added(self.classifier_conditioning(tau, task), context)
         return self.classifier_path(x, condition), condition
 
     def to_x0(self, output: Tensor, x: Tensor, tau: Tensor) -> Tensor:
@@ -368,7 +432,7 @@ class WorldModel(nn.Module):
 
         Args:
             task: name.
-            z: present.
+            z: present, as `known` returns it.
             z_next: next.
             mode: "mean" or "mode"; the model's own choice by default.
             preference: as of `InverseDynamics.decode`.
@@ -396,6 +460,10 @@ class WorldModel(nn.Module):
         from networld_agent.model.files import load_model
 
         return load_model(Path(path), device)
+
+
+def _added(condition: Tensor, context: Tensor | None) -> Tensor:
+    return condition if context is None else condition + context
 
 
 def _key(task: TaskSpec) -> str:

@@ -33,13 +33,13 @@ def most_agreed(
 
     Args:
         inverse: gives the likelihoods.
-        present: `(R, D)` latents.
+        present: `(R, D)` latents, or whatever else the distribution takes for them.
         following: `(R, V, D)` next latents of V plans.
         actions: `(R, V)` or `(R, V, A)` that these lead to.
     """
-    rows, votes, size = following.shape
+    rows, votes, _ = following.shape
     # Entry (r, u, v) is how likely plan u makes the action of plan v.
-    shape = (rows, votes, votes, size)
+    shape = (rows, votes, votes, -1)
     entropy = inverse.loss(
         present[:, None, None].expand(shape),
         following[:, :, None].expand(shape),

@@ -11,7 +11,6 @@ from torch import Tensor
 from networld_agent.cuda_graph import CudaGraphs, GraphBackend, GraphedFunction, TensorFunction
 from networld_agent.keyed_random import stream_keys
 from networld_agent.planning.agreement import most_agreed
-from networld_agent.planning.neighbors import heard_means
 from networld_agent.planning.plan_generator import PlanGenerator, shifted
 from networld_agent.planning.planner_config import DEFAULT_VOTES, PlannerConfig
 from networld_agent.planning.planning_model import PlanningModel
@@ -76,7 +75,7 @@ class Decision:
         Args:
             observations: `(B, N, d)`.
             keys: `(B, N)` int64 on the CPU, of each agent's noise in this decision.
-            neighbors: as for `heard_means`.
+            neighbors: `Neighbors.tensors`.
             previous: `(B N, H, 2D)` last plans, to start from; None starts from noise.
 
         Returns:
@@ -120,8 +119,9 @@ class Decision:
     def followed(self, observations: Tensor, following: Tensor) -> tuple[Tensor]:
         """The actions towards the next latents of a plan, as `follow` returns them."""
         with self._precision():
-            own = self._model.encode(self._task, observations.flatten(0, 1))
-            return (self._decoded(own, following),)
+            seen = observations.flatten(0, 1)
+            own = self._model.encode(self._task, seen)
+            return (self._decoded(self._model.known(self._task, own, seen), following),)
 
     def _computed(
         self,
@@ -135,46 +135,54 @@ class Decision:
             own = self._model.encode(self._task, seen)
             # The one exchange: every agent's latent, to those who hear it.
             latents = own.reshape(*observations.shape[:2], -1)
-            heard = heard_means(latents, neighbors).flatten(0, 1)
+            heard = self._model.heard(latents, neighbors).flatten(0, 1)
+            known = self._model.known(self._task, own, seen)
+            condition = self._model.condition(self._task, seen)
             preference = None
             if self.value_scale > 0:
                 preference = self.value_scale * self._model.action_values(self._task, seen, heard)
             if self._plans_nothing:
                 head = self._model.behaviour(self._task)
                 mode = self._config.decoding or self._model.config.decode
-                actions = head.decode(own, heard, mode, preference)
+                actions = head.decode(known, heard, mode, preference)
                 present = torch.cat([own, heard], 1)[:, None]
                 return actions, present.expand(-1, self._model.config.horizon, -1)
             if self.votes > 1:
                 if preference is not None:
                     preference = preference.repeat_interleave(self.votes, 0)
-                own, heard = (rows.repeat_interleave(self.votes, 0) for rows in (own, heard))
+                own, heard, known = (
+                    rows.repeat_interleave(self.votes, 0) for rows in (own, heard, known)
+                )
+                if condition is not None:
+                    condition = condition.repeat_interleave(self.votes, 0)
                 if start is not None:
                     start = start.repeat_interleave(self.votes, 0)
-            plans = self.generator.plans(own, heard, noise_keys, start)
+            plans = self.generator.plans(own, heard, noise_keys, start, condition)
             following = plans[:, 1, : own.shape[1]]
-            actions = self._decoded(own, following, preference)
-            return self._agreed(own, following, actions, plans) if self.votes > 1 else (
+            actions = self._decoded(known, following, preference)
+            return self._agreed(known, following, actions, plans) if self.votes > 1 else (
                 actions, plans
             )  # fmt: skip
 
     def _agreed(
-        self, own: Tensor, following: Tensor, actions: Tensor, plans: Tensor
+        self, known: Tensor, following: Tensor, actions: Tensor, plans: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The one of several plans whose first action is likeliest under all of them."""
         votes = self.votes
         chosen = most_agreed(
             self._model.inverse(self._task),
-            own[::votes],
+            known[::votes],
             following.reshape(-1, votes, following.shape[1]),
             actions.reshape(-1, votes, *actions.shape[1:]),
         )
         rows = torch.arange(0, len(plans), votes, device=chosen.device) + chosen
         return actions[rows], plans[rows]
 
-    def _decoded(self, own: Tensor, following: Tensor, preference: Tensor | None = None) -> Tensor:
+    def _decoded(
+        self, known: Tensor, following: Tensor, preference: Tensor | None = None
+    ) -> Tensor:
         return self._model.decode_actions(
-            self._task, own, following, self._config.decoding, preference
+            self._task, known, following, self._config.decoding, preference
         )
 
     @contextlib.contextmanager

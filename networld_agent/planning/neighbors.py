@@ -12,7 +12,7 @@ from torch import Tensor
 
 from networld_agent.model.mean_field import mean_weights
 
-__all__ = ["NeighborCache", "Neighbors", "adjacency_of", "heard_means", "neighbors_of"]
+__all__ = ["NeighborCache", "Neighbors", "adjacency_of", "neighbors_of"]
 
 #: From this many agents on, lists of neighbours are shorter work than rows of a matrix,
 _LIST_AGENTS: Final = 128
@@ -25,8 +25,9 @@ class Neighbors:
     """The neighbours of all agents, in one graph for all environments (G = 1) or one each (G = B).
 
     Args:
-        tensors: what `heard_means` takes: weights `(G, N, N)` that average over neighbours, or, for
-            many agents, indices `(G, N, K)` of the K neighbours and weights `(G, N, K)`.
+        tensors: as `model.communication` takes them: weights `(G, N, N)` that average over
+            neighbours, or, for many agents, indices `(G, N, K)` of the K neighbours and weights
+            `(G, N, K)`.
         broadcasts: `(G,)` agents that somebody hears.
         receptions: `(G,)` pairs of a speaker and a hearer.
     """
@@ -94,25 +95,6 @@ def neighbors_of(adjacency: NDArray[np.bool_], device: torch.device) -> Neighbor
         adjacency.any(-2).sum(-1),
         degrees.sum(-1),
     )
-
-
-def heard_means(latents: Tensor, neighbors: tuple[Tensor, ...]) -> Tensor:
-    """`(B, N, D)` means of the neighbours' latents `(B, N, D)`; zeros where nobody hears anybody.
-
-    Args:
-        latents: of all agents.
-        neighbors: `Neighbors.tensors`; empty if agents do not hear each other.
-    """
-    if not neighbors:
-        return torch.zeros_like(latents)
-    if len(neighbors) == 1:
-        return neighbors[0] @ latents
-    index, weights = neighbors
-    envs, agents, _ = latents.shape
-    if envs > 1:
-        index = index + torch.arange(0, envs * agents, agents, device=index.device)[:, None, None]
-    heard = latents.flatten(0, 1)[index]
-    return (weights[..., None] * heard).sum(-2)
 
 
 class NeighborCache:

@@ -83,7 +83,12 @@ class PlanGenerator:
         self._networks = PlanNetworks(model, task, sorted({0, *levels}))
 
     def generate(
-        self, own: Tensor, neighbors: Tensor, keys: Tensor, previous: Tensor | None = None
+        self,
+        own: Tensor,
+        neighbors: Tensor,
+        keys: Tensor,
+        previous: Tensor | None = None,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """Generates one plan per row.
 
@@ -93,13 +98,14 @@ class PlanGenerator:
             keys: `(R,)` key of each row's noise; no two decisions share one.
             previous: `(R, H, 2D)` last plans, already shifted to the present, to start from; None
                 starts from pure noise.
+            condition: what the model's `condition` made of the rows' observations.
 
         Returns:
             `(R, H, 2D)`.
         """
         self.refresh(len(own))
         warm = previous is not None
-        return self.plans(own, neighbors, self.noise_keys(keys, warm), previous)
+        return self.plans(own, neighbors, self.noise_keys(keys, warm), previous, condition)
 
     def refresh(self, rows: int) -> bool:
         """Prepares for this many rows and reads weights that have changed since.
@@ -122,7 +128,12 @@ class PlanGenerator:
         return hashed(stream_keys(keys)[:, None], drawn).reshape(-1, count, len(draws))
 
     def plans(
-        self, own: Tensor, neighbors: Tensor, noise_keys: Tensor, previous: Tensor | None = None
+        self,
+        own: Tensor,
+        neighbors: Tensor,
+        noise_keys: Tensor,
+        previous: Tensor | None = None,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """As `generate`, as a function of tensors that can be captured in a CUDA graph."""
         count = self.config.samples
@@ -130,21 +141,29 @@ class PlanGenerator:
         if count > 1:
             # Row-major in rows: candidate c of row r is row r * count + c.
             present = present.repeat_interleave(count, 0)
+            if condition is not None:
+                condition = condition.repeat_interleave(count, 0)
             if previous is not None:
                 previous = previous.repeat_interleave(count, 0)
-        plans = self._draw(present, noise_keys.flatten(0, 1), previous)
+        plans = self._draw(present, noise_keys.flatten(0, 1), previous, condition)
         if count == 1:
             return plans
         rows = len(plans) // count
-        best = self.rate(plans).reshape(rows, count).argmax(1)
+        best = self.rate(plans, condition).reshape(rows, count).argmax(1)
         return plans[torch.arange(0, len(plans), count, device=best.device) + best]
 
-    def rate(self, plans: Tensor) -> Tensor:
+    def rate(self, plans: Tensor, condition: Tensor | None = None) -> Tensor:
         """`(R,)` predicted returns of finished plans, as seen at the least noisy level."""
         with torch.no_grad():
-            return self._networks.of(len(plans)).predicted_return(plans, 0)
+            return self._networks.of(len(plans)).predicted_return(plans, 0, condition)
 
-    def _draw(self, present: Tensor, noise_keys: Tensor, previous: Tensor | None) -> Tensor:
+    def _draw(
+        self,
+        present: Tensor,
+        noise_keys: Tensor,
+        previous: Tensor | None,
+        condition: Tensor | None,
+    ) -> Tensor:
         shape = (self.model.config.horizon, present.shape[1])
         steps = self._cold if previous is None else self._warm
         # All draws of the decision at once: the start, the sampler's noise, random directions.
@@ -165,17 +184,22 @@ class PlanGenerator:
             return sample(
                 steps,
                 start,
-                lambda x, step: self._estimate(network, x, step, directions),
+                lambda x, step: self._estimate(network, x, step, condition, directions),
                 lambda _: next(further),
                 clamp,
             )
 
     def _estimate(
-        self, network: PlanNetwork, x: Tensor, step: SamplerStep, directions: Iterator[Tensor]
+        self,
+        network: PlanNetwork,
+        x: Tensor,
+        step: SamplerStep,
+        condition: Tensor | None,
+        directions: Iterator[Tensor],
     ) -> Tensor:
         if step.level not in self._steered:
-            return network.denoise(x, step.level)
-        x0, gradient = network.denoise_with_gradient(x, step.level)
+            return network.denoise(x, step.level, condition)
+        x0, gradient = network.denoise_with_gradient(x, step.level, condition)
         if self.config.plan_mode == "random":
             gradient = resized(next(directions), gradient)
         return self.guidance.steered(x0, gradient, self._alpha_bar[step.level])

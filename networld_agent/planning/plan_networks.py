@@ -23,14 +23,21 @@ _GPU_NUMBERS: Final = 100_000_000
 class PlanNetwork(Protocol):
     """A network whose rows are all at the same noise level."""
 
-    def denoise(self, x: Tensor, level: int) -> Tensor:
-        """Estimate `(R, H, 2D)` of the clean plan."""
+    def denoise(self, x: Tensor, level: int, context: Tensor | None = None) -> Tensor:
+        """Estimate `(R, H, 2D)` of the clean plan, given what the context adds to conditions."""
 
-    def denoise_with_gradient(self, x: Tensor, level: int) -> tuple[Tensor, Tensor]:
+    def denoise_with_gradient(
+        self, x: Tensor, level: int, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """`denoise`, and the gradient `(R, H, 2D)` of `predicted_return`."""
 
-    def predicted_return(self, x: Tensor, level: int) -> Tensor:
+    def predicted_return(self, x: Tensor, level: int, context: Tensor | None = None) -> Tensor:
         """Expected discounted return `(R,)` of noisy plans."""
+
+
+def _given(context: Tensor | None) -> tuple[Tensor, ...]:
+    # A model without contexts need not know the argument.
+    return () if context is None else (context,)
 
 
 class LabelledNetwork:
@@ -48,17 +55,19 @@ class LabelledNetwork:
         self._tau = {level: torch.tensor([level], device=device) for level in levels}
         self._index = torch.tensor([model.tasks[task].index], device=device)
 
-    def denoise(self, x: Tensor, level: int) -> Tensor:
+    def denoise(self, x: Tensor, level: int, context: Tensor | None = None) -> Tensor:
         """As `PlanNetwork`."""
-        return self._model.denoise(x, self._tau[level], self._index)
+        return self._model.denoise(x, self._tau[level], self._index, *_given(context))
 
-    def denoise_with_gradient(self, x: Tensor, level: int) -> tuple[Tensor, Tensor]:
+    def denoise_with_gradient(
+        self, x: Tensor, level: int, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """As `PlanNetwork`."""
-        return self._model.denoise_with_gradient(x, self._tau[level], self._index)
+        return self._model.denoise_with_gradient(x, self._tau[level], self._index, *_given(context))
 
-    def predicted_return(self, x: Tensor, level: int) -> Tensor:
+    def predicted_return(self, x: Tensor, level: int, context: Tensor | None = None) -> Tensor:
         """As `PlanNetwork`."""
-        return self._model.predicted_return(x, self._tau[level], self._index)
+        return self._model.predicted_return(x, self._tau[level], self._index, *_given(context))
 
 
 class PlanNetworks:

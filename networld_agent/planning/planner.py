@@ -189,7 +189,7 @@ class Planner:
         """First actions of new plans in these environments."""
         num_envs, num_agents = observations.shape[:2]
         whole = num_envs == len(self._position)
-        hears = self.model.config.mean_field
+        hears = self.model.config.communication != "none"
         if hears:
             neighbors = neighbors if whole else neighbors.of(envs)
             alike = num_envs // len(neighbors.broadcasts)

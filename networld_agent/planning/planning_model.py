@@ -68,8 +68,8 @@ class PlanSizes(Protocol):
         """Number of steps H of a plan."""
 
     @property
-    def mean_field(self) -> bool:
-        """Whether agents hear their neighbours at all."""
+    def communication(self) -> str:
+        """What agents take from their neighbours' latents; "none" if they hear nobody."""
 
 
 class PlanningModel(Protocol):
@@ -93,13 +93,40 @@ class PlanningModel(Protocol):
     def encode(self, task: str, observations: Tensor) -> Tensor:
         """Latents `(R, D)` of observations `(R, d)`."""
 
-    def denoise(self, x: Tensor, tau: Tensor, task: Tensor) -> Tensor:
-        """Estimate `(R, H, 2D)` of the clean plan; `tau` and `task` are `(1,)` integers."""
+    def heard(self, z: Tensor, neighbors: tuple[Tensor, ...]) -> Tensor:
+        """What agents make of their neighbours' latents, `(B, N, D)` of latents `(B, N, D)`.
 
-    def predicted_return(self, x: Tensor, tau: Tensor, task: Tensor) -> Tensor:
+        Args:
+            z: of all agents.
+            neighbors: see `Neighbors.tensors`; empty if agents do not hear each other.
+        """
+
+    def known(self, task: str, z: Tensor, observations: Tensor) -> Tensor:
+        """What heads know of the present: latents `(R, D)`, and the context if it counts."""
+
+    def condition(self, task: str, observations: Tensor) -> Tensor | None:
+        """What the context adds to the network's conditions, one row each; None for nothing."""
+
+    def denoise(
+        self, x: Tensor, tau: Tensor, task: Tensor, context: Tensor | None = None
+    ) -> Tensor:
+        """Estimate `(R, H, 2D)` of the clean plan.
+
+        Args:
+            x: `(R, H, 2D)`.
+            tau: `(1,)` integers.
+            task: `(1,)` integers.
+            context: what `condition` returned.
+        """
+
+    def predicted_return(
+        self, x: Tensor, tau: Tensor, task: Tensor, context: Tensor | None = None
+    ) -> Tensor:
         """Expected discounted return `(R,)` of a noisy plan, differentiable in it."""
 
-    def denoise_with_gradient(self, x: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
+    def denoise_with_gradient(
+        self, x: Tensor, tau: Tensor, task: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """`denoise`, and the gradient `(R, H, 2D)` of `predicted_return`."""
 
     def inverse(self, task: str) -> ActionLikelihood:
@@ -111,7 +138,7 @@ class PlanningModel(Protocol):
     def decode_actions(
         self, task: str, z: Tensor, z_next: Tensor, mode: Any, preference: Tensor | None
     ) -> Tensor:
-        """Legal actions `(R, ...)` that lead from one latent `(R, D)` to the next."""
+        """Legal actions `(R, ...)` that lead from what is `known` to the next latents `(R, D)`."""
 
     def action_values(self, task: str, observations: Tensor, heard: Tensor) -> Tensor:
         """Values `(R, K)` of all choices, of observations `(R, d)` and neighbours' means."""

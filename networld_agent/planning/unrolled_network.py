@@ -63,10 +63,16 @@ class _Block:
         """Reads the weights; `condition` is `(L, E)`, one per noise level."""
         self._conditions.copy_(self._condition(condition))
 
-    def forward(self, x: Tensor, place: int, kept: list[Tensor] | None) -> Tensor:
-        """`(R, T Cin)` to `(R, T C)` at the noise level in this place."""
+    def forward(
+        self, x: Tensor, place: int, kept: list[Tensor] | None, context: Tensor | None
+    ) -> Tensor:
+        """`(R, T Cin)` to `(R, T C)` at the noise level in this place, under `(R, E)` contexts."""
         first = self._first(x).view(self._shape)
-        h = self._norms[0].forward(first, self._shifts[place])
+        shift = self._shifts[place]
+        if context is not None:
+            rows = torch.addmm(shift, context, self._condition.weight.t())
+            shift = rows[:, None].expand_as(first).contiguous()
+        h = self._norms[0].forward(first, shift)
         second = self._second(h.flatten(1)).view(self._shape)
         rest = x
         if self._shortcut is not None:
@@ -108,14 +114,20 @@ class _Down:
         blocks = [block for _, level in self._levels for block in level]
         return blocks, [halve for halve, _ in self._levels if halve is not None]
 
-    def forward(self, x: Tensor, place: int, kept: list[Tensor] | None = None) -> list[Tensor]:
+    def forward(
+        self,
+        x: Tensor,
+        place: int,
+        context: Tensor | None = None,
+        kept: list[Tensor] | None = None,
+    ) -> list[Tensor]:
         """Features `(R, T C)` of every level, fine first."""
         features = []
         for halve, blocks in self._levels:
             if halve is not None:
                 x = halve(x)
             for block in blocks:
-                x = block.forward(x, place, kept)
+                x = block.forward(x, place, kept, context)
             features.append(x)
         return features
 
@@ -152,16 +164,18 @@ class _Up:
         blocks = [*self._middle, *(block for _, level, _ in self._levels for block in level)]
         return blocks, [self._last, *(double for _, _, double in self._levels)]
 
-    def forward(self, features: Sequence[Tensor], place: int) -> Tensor:
+    def forward(
+        self, features: Sequence[Tensor], place: int, context: Tensor | None = None
+    ) -> Tensor:
         """`(R, H, C)` from the features of the way down."""
         x = features[-1]
         for block in self._middle:
-            x = block.forward(x, place, None)
+            x = block.forward(x, place, None, context)
         for (steps, blocks, double), skip in zip(self._levels, features[:0:-1], strict=True):
             shape = (len(x), steps, -1)
             x = torch.cat([x.view(shape), skip.view(shape)], 2).flatten(1)
             for block in blocks:
-                x = block.forward(x, place, None)
+                x = block.forward(x, place, None, context)
             x = double(x)
         out: Tensor = self._out(self._norm.forward(self._last(x).view(self._shape)))
         return out
@@ -228,28 +242,32 @@ class UnrolledNetwork:
         self._read_conditions()
         return False
 
-    def denoise(self, x: Tensor, level: int) -> Tensor:
+    def denoise(self, x: Tensor, level: int, context: Tensor | None = None) -> Tensor:
         """Estimate `(R, H, 2D)` of the clean plan."""
         place = self._places[level]
-        features = self._down.forward(x.flatten(1), place)
-        return self._to_x0(self._up.forward(features, place), x, level)
+        features = self._down.forward(x.flatten(1), place, context)
+        return self._to_x0(self._up.forward(features, place, context), x, level)
 
-    def denoise_with_gradient(self, x: Tensor, level: int) -> tuple[Tensor, Tensor]:
+    def denoise_with_gradient(
+        self, x: Tensor, level: int, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """`denoise`, and the gradient `(R, H, 2D)` of `predicted_return`."""
         place, kept = self._places[level], list[Tensor]()
-        rated = self._rated.forward(x.flatten(1), place, kept)
+        rated = self._rated.forward(x.flatten(1), place, context, kept)
         probabilities = self._head(rated[-1]).softmax(1)
         bins = self._model.return_bins(self._task)
         # Of the mean of a softmax: each bin's probability times its distance from that mean.
         slope = probabilities * (bins.centers - bins.mean(probabilities)[:, None])
         slope = self._model.tasks[self._task].return_std * slope
         gradient = self._rated.backward(self._head.backward(slope), kept).view_as(x)
-        shared = rated if self._rated is self._down else self._down.forward(x.flatten(1), place)
-        return self._to_x0(self._up.forward(shared, place), x, level), gradient
+        shared = (
+            rated if self._rated is self._down else self._down.forward(x.flatten(1), place, context)
+        )
+        return self._to_x0(self._up.forward(shared, place, context), x, level), gradient
 
-    def predicted_return(self, x: Tensor, level: int) -> Tensor:
+    def predicted_return(self, x: Tensor, level: int, context: Tensor | None = None) -> Tensor:
         """Expected discounted return `(R,)` of noisy plans."""
-        logits = self._head(self._rated.forward(x.flatten(1), self._places[level])[-1])
+        logits = self._head(self._rated.forward(x.flatten(1), self._places[level], context)[-1])
         spec = self._model.tasks[self._task]
         return spec.return_mean + spec.return_std * self._model.return_bins(self._task).decode(
             logits

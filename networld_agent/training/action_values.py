@@ -180,7 +180,7 @@ class _Drawer:
         )  # fmt: skip
         task = self._source.task
         z = self._model.encode(task, observations)
-        heard = self._model.mean_field(z.transpose(1, 2), weights).transpose(1, 2)
+        heard = self._model.heard(z.transpose(1, 2), (weights,)).transpose(1, 2)
         goes_on = torch.from_numpy(~self._source.terminations(places)).to(self._device)
         return _Transitions(
             self._model.scaled_observations(task, observations), heard,

@@ -17,6 +17,7 @@ from networld_agent.data.windows import WindowSource
 from networld_agent.model.batch import Batch
 from networld_agent.model.mean_field import mean_weights
 from networld_agent.training.batches import BatchSampler
+from networld_agent.training.mixtures import Drawn, Mixture
 
 __all__ = ["ResidentBatches", "resident_bytes"]
 
@@ -33,7 +34,12 @@ class ResidentBatches:
 
     def __init__(self, sampler: BatchSampler, device: torch.device) -> None:
         self._sampler, self._draw = sampler, sampler.drawer(device)
-        self._readers = [_ResidentSource(source, device).tensors for source in sampler.sources]
+        self._readers = [
+            _ResidentMixture(unit, device)
+            if isinstance(unit, Mixture)
+            else _ResidentSource(unit.sources[0], device)
+            for unit in sampler.units.values()
+        ]
 
     def __call__(self, step: Tensor) -> Batch:
         """The batch of a step, an int64 on the device; reads nothing from the host."""
@@ -57,10 +63,9 @@ class _ResidentSource:
         else:
             self._adjacency = _upload(data.array("adjacency"), used, device)
 
-    def tensors(
-        self, episodes: Tensor, starts: Tensor, horizon: int
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def tensors(self, drawn: Drawn, horizon: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The windows that start there; see `WindowSource.tensors`."""
+        episodes, starts = drawn.episodes, drawn.starts
         steps = starts[:, None] + torch.arange(horizon, device=starts.device)
         rows = self._rows[episodes][:, None, None]
         found = [
@@ -71,6 +76,98 @@ class _ResidentSource:
         if weights is None:
             weights = mean_weights(self._adjacency[rows[:, 0], steps])
         return found[0], found[1], found[2], weights
+
+
+class _ResidentMixture:
+    """The episodes of all sources of a mixture, each array as one table of steps.
+
+    A number per source says where its steps begin; what a window needs is then one gather, however
+    many sources there are.
+    """
+
+    def __init__(self, mixture: Mixture, device: torch.device) -> None:
+        def sent(numbers: list[int]) -> Tensor:
+            return torch.tensor(numbers, device=device)
+
+        self._mixture = mixture
+        self._agents = sent(mixture.agents.tolist())
+        self._window = torch.from_numpy(mixture.window).to(device)
+        self._member = torch.from_numpy(mixture.member).to(device)
+        used = [np.unique(source.segments[:, 0]) for source in mixture.sources]
+        # Episodes of the files as rows of what is uploaded.
+        rows = [np.searchsorted(u, np.arange(u[-1] + 1)).clip(max=len(u) - 1) for u in used]
+        self._rows = sent(np.concatenate(rows).tolist())
+        self._first_row = sent([0, *np.cumsum([len(r) for r in rows]).tolist()][:-1])
+        self._tables, self._begins, self._lengths = [], [], []
+        for name in _ARRAYS:
+            arrays = [source.dataset.array(name) for source in mixture.sources]
+            counts = [len(u) * a.shape[1] * a.shape[2] for u, a in zip(used, arrays, strict=True)]
+            table = torch.empty(
+                (sum(counts), *arrays[0].shape[3:]),
+                dtype=torch.from_numpy(arrays[0][:1, :1, :1].copy()).dtype, device=device,
+            )  # fmt: skip
+            place = 0
+            for array, episodes in zip(arrays, used, strict=True):
+                for episode in episodes:
+                    steps = torch.from_numpy(np.array(array[episode])).flatten(0, 1)
+                    table[place : place + len(steps)] = steps
+                    place += len(steps)
+            self._tables.append(table)
+            self._begins.append(sent(np.cumsum([0, *counts]).tolist()[:-1]))
+            self._lengths.append(sent([a.shape[2] for a in arrays]))
+        self._send_graphs(used, device)
+
+    def _send_graphs(self, used: list[NDArray[np.int64]], device: torch.device) -> None:
+        """Neighbours' weights of all sources, matrix after matrix."""
+        parts, begins, place = [], [], 0
+        #: Per source, matrices per step and per episode; 0 where the graph stays.
+        strides: list[tuple[int, int]] = []
+        for source, episodes in zip(self._mixture.sources, used, strict=True):
+            if source.mean_weights is not None:
+                weights, stride = torch.from_numpy(source.mean_weights), (0, 0)
+            else:
+                adjacency = np.array(source.dataset.array("adjacency")[episodes])
+                weights, stride = mean_weights(torch.from_numpy(adjacency)), (1, adjacency.shape[1])
+            parts.append(weights.flatten())
+            begins.append(place)
+            strides.append(stride)
+            place += weights.numel()
+        self._matrices = torch.cat(parts).to(device)
+        self._first_matrix = torch.tensor(begins, device=device)
+        self._strides = torch.tensor(strides, device=device)
+
+    def tensors(self, drawn: Drawn, horizon: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The windows that start there; see `Mixture.tensors`."""
+        assert drawn.sources is not None
+        sources, starts = drawn.sources, drawn.starts
+        agents = self._agents[sources]
+        row = self._rows[self._first_row[sources] + drawn.episodes]
+        member = self._member % agents[self._window]
+        steps = torch.arange(horizon, device=sources.device)
+        found = []
+        for i, table in enumerate(self._tables):
+            begins, lengths = self._begins[i][sources], self._lengths[i][sources]
+            first = begins + row * agents * lengths + starts
+            places = (first[self._window] + member * lengths[self._window])[:, None]
+            found.append(table[places + steps[: horizon if i == 0 else horizon - 1]][None])
+        return found[0], found[1], found[2], self._weights(drawn, row, agents, steps)
+
+    def _weights(self, drawn: Drawn, row: Tensor, agents: Tensor, steps: Tensor) -> Tensor:
+        """`(W, 1 or H, n, n)`, zeros in empty seats."""
+        assert drawn.sources is not None
+        per_step, per_episode = self._strides[drawn.sources].unbind(1)
+        times = steps if self._mixture.moving else steps[:1]
+        matrix = (row * per_episode)[:, None] + per_step[:, None] * (drawn.starts[:, None] + times)
+        seats = torch.arange(self._mixture.seats, device=steps.device)
+        taken = seats < agents[:, None]
+        size = agents[:, None, None, None]
+        places = (
+            self._first_matrix[drawn.sources][:, None, None, None]
+            + (matrix[:, :, None, None] * size + seats[:, None]) * size
+            + seats
+        )
+        both = (taken[:, :, None] & taken[:, None])[:, None].expand_as(places)
+        return self._matrices[places.where(both, 0)].where(both, 0.0)
 
 
 def _upload(array: NDArray[Any], episodes: NDArray[np.int64], device: torch.device) -> Tensor:
@@ -85,8 +182,13 @@ def _upload(array: NDArray[Any], episodes: NDArray[np.int64], device: torch.devi
 def resident_bytes(sampler: BatchSampler) -> int:
     """Memory that the data of all sources takes on a device."""
     total = 0
-    for source in sampler.sources:
-        used = np.unique(source.segments[:, 0])
-        names = _ARRAYS if source.mean_weights is not None else (*_ARRAYS, "adjacency")
-        total += sum(len(used) * source.dataset.array(name)[0].nbytes for name in names)
+    for unit in sampler.units.values():
+        for source in unit.sources:
+            used = np.unique(source.segments[:, 0])
+            sizes = {name: source.dataset.array(name)[0].nbytes for name in _ARRAYS}
+            if source.mean_weights is None:
+                adjacency = source.dataset.array("adjacency")[0]
+                # A mixture holds weights, a single source what they are made of.
+                sizes["adjacency"] = adjacency.size * (4 if isinstance(unit, Mixture) else 1)
+            total += len(used) * sum(sizes.values())
     return total

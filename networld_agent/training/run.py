@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,8 @@ __all__ = ["Report", "report_size", "train"]
 #: Told in one sentence how a run has ended.
 Report = Callable[[str], None]
 
+#: Data sets that are named one by one.
+_MOST_NAMED = 8
 #: Batches of held-out windows that a model is judged on.
 _VALIDATION_BATCHES = 4
 
@@ -104,4 +107,7 @@ def report_size(model: WorldModel, sources: Sequence[WindowSource]) -> None:
     """One line on what is about to be trained."""
     millions = sum(p.numel() for p in model.parameters()) / 1e6
     what = ", ".join(f"{source.dataset.path.name} ({source.task})" for source in sources)
+    if len(sources) > _MOST_NAMED:
+        tasks = Counter(source.task for source in sources)
+        what = ", ".join(f"{count} data sets of {task}" for task, count in tasks.items())
     print(f"{millions:.2f} M parameters; data: {what}", file=sys.stderr)

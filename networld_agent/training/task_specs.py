@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.windows import WindowSource, discounted_sums
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.symlog import limit_of, symlog
 from networld_agent.model.task_spec import TaskSpec
+from wirelessenvs.tasks import TASKS
 
 __all__ = ["make_task_spec"]
 
@@ -62,7 +64,16 @@ def make_task_spec(
         num_agents=tuple(sorted({source.num_agents for source in sources})),
         observation_mean=seen_mean,
         observation_std=seen_std,
+        context_size=_context_size(first),
     )
+
+
+def _context_size(dataset: TrajectoryDataset) -> int:
+    """Entries of the context that the environment has appended to each observation."""
+    settings = dataset.description.environment.get("config") or {}
+    if dataset.description.task not in TASKS or not settings.get("context"):
+        return 0
+    return len(dataset.make_simulator().context.names)
 
 
 def _moments(

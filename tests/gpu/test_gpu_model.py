@@ -129,7 +129,7 @@ def test_denoising_and_its_guidance(other, name):
     assert_parity(work, other)
 
 
-def test_mean_field_and_reconstruction(other):
+def test_neighbours_and_reconstruction(other):
     def work(device):
         model = random_model(device).requires_grad_(False)
         batch = batch_for(model, device, dynamic=True)
@@ -138,7 +138,7 @@ def test_mean_field_and_reconstruction(other):
             z = model.encode(part.task, part.observations)
             found[part.task] = {
                 "latents": z,
-                "heard": model.mean_field(z.transpose(1, 2), part.mean_weights),
+                "heard": model.heard(z.transpose(1, 2), (part.mean_weights,)),
                 "seen again": model.reconstruct(part.task, z),
                 "returns": model.scaled_returns(part.task, part.returns),
             }

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+from networld_agent.model.communication import heard_means
+
 SPREAD = 0.5
 LEVELS = 20
 
@@ -37,7 +39,7 @@ class ToyTask:
 class ToySizes:
     latent_size: int = 3
     horizon: int = 8
-    mean_field: bool = True
+    communication: str = "mean"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,15 @@ class ToyModel:
 
     def encode(self, task: str, observations: torch.Tensor) -> torch.Tensor:
         return observations
+
+    def heard(self, z: torch.Tensor, neighbors: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return heard_means(z, neighbors)
+
+    def known(self, task, z, observations) -> torch.Tensor:
+        return z
+
+    def condition(self, task, observations) -> None:
+        return None
 
     def prior(self, x: torch.Tensor) -> torch.Tensor:
         fade = 0.9 ** torch.arange(self.config.horizon)

@@ -57,15 +57,15 @@ def test_mean_field_is_the_mean_over_neighbours_and_zero_when_isolated():
     weights = torch.tensor(graph.mean_weights, dtype=torch.float32)
     weights[2] = 0
     z = torch.randn(6, 8)
-    mean = model.mean_field(z, weights)
+    mean = model.heard(z, (weights,))
     neighbours = np.flatnonzero(graph.adjacency[0])
     torch.testing.assert_close(mean[0], z[neighbours].mean(0))
     assert not mean[2].any()
 
 
 def test_without_mean_field_agents_hear_nothing():
-    model = tiny_model(mean_field=False)
-    assert not model.mean_field(torch.randn(4, 8), torch.full((4, 4), 0.25)).any()
+    model = tiny_model(communication="none")
+    assert not model.heard(torch.randn(4, 8), (torch.full((4, 4), 0.25),)).any()
 
 
 def test_denoised_segment_does_not_depend_on_the_rest_of_the_batch():
@@ -204,7 +204,8 @@ def test_inverse_dynamics_learns_bandwidths_to_two_percent_of_the_band(mode):
         {"stop_gradient": "all"},
         {"classifier": "separate"},
         {"symlog": False},
-        {"mean_field": False},
+        {"communication": "none"},
+        {"communication": "attention"},
         {"discrete_head": "bins"},
         {"targets": "one-hot"},
         {"action_scaling": "raw"},

@@ -26,9 +26,11 @@ def scene(num_envs=2, seed=0, size=4):
     {}, {"plan_mode": "both", "candidates": 3}, {"sampler": "dpm"}, {"sampler": "ddpm"},
     {"warm_start": 2}, {"execute": 2}, {"plan_mode": "random"}, {"plan_mode": "behaviour"},
 ])  # fmt: skip
-@pytest.mark.parametrize("prediction", ["x0", "noise"])
-def test_strictly_decentralised_with_a_real_network(options, prediction):
-    model = tiny_model(prediction=prediction)
+@pytest.mark.parametrize("model_options", [
+    {"prediction": "x0"}, {"prediction": "noise"}, {"communication": "attention"},
+])  # fmt: skip
+def test_strictly_decentralised_with_a_real_network(options, model_options):
+    model = tiny_model(**model_options)
     config = PlannerConfig(steps=4, guidance_scale=1.0, **options)
     here, there = (Planner(model, config=config) for _ in range(2))
     for step in range(4):
@@ -112,9 +114,18 @@ def test_one_model_plans_tasks_of_different_sizes():
 
 
 def test_without_mean_field_nobody_sends_anything():
-    planner = Planner(tiny_model(mean_field=False))
+    planner = Planner(tiny_model(communication="none"))
     planner.act(scene(), RING)
     assert planner.messages.bytes_per_step == 0
+
+
+def test_attention_sends_what_a_mean_sends():
+    sent = []
+    for communication in ("mean", "attention"):
+        planner = Planner(tiny_model(communication=communication))
+        planner.act(scene(), RING)
+        sent.append((planner.messages.bytes_per_step, planner.messages.unicast_bytes_per_step))
+    assert sent[0] == sent[1] == (4 * 8, 2 * 4 * 8)
 
 
 def test_a_saved_model_plans_without_data_and_training_code(tmp_path):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from networld_agent.model.communication import heard_means
 from networld_agent.planning import neighbors
-from networld_agent.planning.neighbors import NeighborCache, heard_means, neighbors_of
+from networld_agent.planning.neighbors import NeighborCache, neighbors_of
 from wirelessenvs.graph import NeighborGraph
 
 CPU = torch.device("cpu")

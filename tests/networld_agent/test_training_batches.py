@@ -204,6 +204,22 @@ def test_what_lies_far_outside_the_data_is_held_at_the_limit():
     assert model.encode("rb-v0", far).isfinite().all()
 
 
+def test_beyond_the_limit_a_tail_keeps_entries_apart():
+    tailed = dataclasses.replace(TINY, observation_tail="log")
+    spec = make_task_spec("rb-v0", 0, [WindowSource(dataset())], TINY)
+    flat, log = WorldModel(TINY, [spec]), WorldModel(tailed, [spec])
+    seen = torch.tensor(dataset().observations[0, :, :20])
+    inside = (flat.scaled_observations("rb-v0", seen).abs() < 3).all(-1)
+    assert inside.any()
+    both = (model.scaled_observations("rb-v0", seen[inside]) for model in (flat, log))
+    assert torch.equal(*both)
+    far = torch.tensor([10.0, 11.0, 1e3, 1e9, 1e30]).outer(torch.tensor([1.0, -1.0, 1.0, -1.0]))
+    scaled = log.scaled_observations("rb-v0", 1e3 * far)
+    assert (scaled.abs() > 3).all()
+    assert (scaled.abs().diff(dim=0) > 0).all()
+    assert scaled.abs().max() < 10
+
+
 def test_moments_come_from_the_segments_alone():
     data = dataset()
     seen = np.sign(data.observations) * np.log1p(np.abs(data.observations))

@@ -21,4 +21,6 @@ def tiny_model(*tasks: TaskSpec, seed: int = 0, **options: Any) -> WorldModel:
     model = WorldModel(WorldModelConfig(**{**TINY, **options}), tasks or (RB,))
     for module in (*model.inverses.values(), model.classifier):
         torch.nn.init.normal_(module.head.weight)
+    if model.attention is not None:
+        torch.nn.init.normal_(model.attention.query.weight)
     return model.requires_grad_(False).eval()
