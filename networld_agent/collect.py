@@ -13,7 +13,7 @@ from networld_agent.collecting import TIERS, CollectionSettings, collect
 from networld_agent.collecting.run import available_cores, on_line
 from networld_agent.data.metadata import Metadata
 from networld_agent.data.writer import partial_folder
-from wirelessenvs.command import Progress, add_config_options, parse_overrides, run
+from wirelessenvs.command import Progress, add_config_options, parse_overrides, program, run
 
 __all__ = ["main"]
 
@@ -61,7 +61,7 @@ def _collect(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m networld_agent.collect",
+        prog=program("networld_agent.collect"),
         description="Collect offline data. A stopped run goes on with the same command.",
     )
     parser.add_argument("--env", required=True, help="cbf-v0, rb-v0, slicing-v0 or module:factory")

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import check_targets, imports_of, parse_overrides, run, whole_file
+from wirelessenvs.command import (
+    check_targets,
+    imports_of,
+    parse_overrides,
+    program,
+    run,
+    whole_file,
+)
 from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS, get_task
@@ -199,7 +206,7 @@ def _render(options: argparse.Namespace, worlds: Worlds, seed: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m networld_agent.evaluate",
+        prog=program("networld_agent.evaluate"),
         description="Score trained models beside the task's own policies, on the same seeds.",
     )
     parser.add_argument(

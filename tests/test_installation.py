@@ -14,8 +14,10 @@ from wirelessenvs.faults import EXTRAS
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-SCRIPTS = PROJECT["scripts"]
-PACKAGES = ("wirelessenvs", "networld_agent", "benchmarks")
+SCRIPTS = {
+    name: place for name, place in PROJECT["scripts"].items() if name != "networld-benchmarks"
+}
+PACKAGES = ("wirelessenvs", "networld_agent", "networld_benchmarks", "benchmarks")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 COMMANDS = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")

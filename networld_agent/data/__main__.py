@@ -11,7 +11,7 @@ from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.inspection import plot, summary
 from networld_agent.data.subset import write_subset
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import Progress, add_no_verify, check_targets, run
+from wirelessenvs.command import Progress, add_no_verify, check_targets, program, run
 
 __all__ = ["main"]
 
@@ -80,7 +80,7 @@ def _import(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m networld_agent.data", description="Look after data sets."
+        prog=program("networld_agent.data"), description="Look after data sets."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
