@@ -28,6 +28,7 @@ def _collect(options: argparse.Namespace) -> None:
         episodes=options.episodes,
         steps=options.steps,
         seed=options.seed,
+        state=options.state,
     )
     jobs = options.jobs
     if jobs is None:
@@ -80,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=1000, help="of each episode (default: 1000)")
     parser.add_argument(
         "--seed", type=int, help="of the first episode (default: the tier's own range)"
+    )
+    parser.add_argument(
+        "--state", action="store_true", help="record the global state, too, for central critics"
     )
     parser.add_argument(
         "--num-envs", type=int, default=64, help="most episodes side by side (default: 64)"

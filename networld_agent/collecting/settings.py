@@ -32,6 +32,7 @@ class CollectionSettings:
         episodes: E.
         steps: T of every episode.
         seed: of episode 0; episode e has `seed + e`. By default each tier has its own range.
+        state: record the global state, too, which methods with a central critic learn from.
 
     Raises:
         ValueError: for a value out of bounds or seeds that are reserved for evaluation.
@@ -45,6 +46,7 @@ class CollectionSettings:
     episodes: int = 100
     steps: int = 1000
     seed: int | None = None
+    state: bool = False
 
     def __post_init__(self) -> None:
         if self.epsilon is None:

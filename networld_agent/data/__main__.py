@@ -65,6 +65,8 @@ def _export(options: argparse.Namespace) -> None:
         options.minari_id,
         options.root,
         lambda done: line("exporting", done, dataset.num_episodes),
+        per_agent=options.per_agent,
+        reference_episodes=options.reference_episodes,
     )
     line.close()
     print(f"wrote {path}: minari.load_dataset({options.minari_id!r})")
@@ -104,6 +106,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subset.set_defaults(command=_subset)
     export.add_argument("--minari-id", required=True, help='such as "rb/expert-v0"')
     export.add_argument("--root", type=Path, help="folder of Minari data sets (default: Minari's)")
+    export.add_argument(
+        "--per-agent", action="store_true", help="one episode per agent, for single-agent libraries"
+    )
+    export.add_argument(
+        "--reference-episodes", type=int, metavar="N",
+        help="play the random policy and the expert for Minari's reference scores (default: those "
+        "that are known, if any)",
+    )  # fmt: skip
     export.set_defaults(command=_export)
 
     back = commands.add_parser("import", help="turn an exported Minari data set back")
