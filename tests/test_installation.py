@@ -26,6 +26,7 @@ COMMANDS = [
 ]
 #: Packages whose module has another name.
 NAMES = {"PIL": "pillow", "gymnasium_robotics": "gymnasium-robotics", "mobile_env": "mobile-env",
+         "torch_geometric": "torch-geometric",
          "vector_quantize_pytorch": "vector-quantize-pytorch"}  # fmt: skip
 
 # ------------------------------------------------------------------- what is missing

@@ -101,14 +101,14 @@ class JointEnv(SingleFacade, gymnasium.Env):
             overrides.setdefault("max_steps", episode_steps)
         self._build(get_task(task_id), 1, preset, render_mode, config, overrides)
         self._flatten = check_flag("flatten", flatten)
-        observation_space = joint_observation_space(self.simulator)
-        action_space = joint_action_space(self.simulator)
+        observation_space: gymnasium.Space[Any] = joint_observation_space(self.simulator)
+        action_space: gymnasium.Space[Any] = joint_action_space(self.simulator)
         if flatten:
             observation_space = gymnasium.spaces.flatten_space(observation_space)
             if isinstance(action_space, gymnasium.spaces.Box):
                 action_space = gymnasium.spaces.flatten_space(action_space)
-        self.observation_space: gymnasium.Space[Any] = observation_space
-        self.action_space: gymnasium.Space[Any] = action_space
+        self.observation_space = observation_space
+        self.action_space = action_space
         self.state_space = self.simulator.state_space
         self._over = True
         self._spec: EnvSpec | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,7 +58,7 @@ class AgentEnv(JointEnv):
         self._policy: Policy = make_policy(others, self.simulator)
         self._seen: NDArray[np.float32] = np.zeros(0, np.float32)
         self.observation_space = self.simulator.observation_space
-        self.action_space: gymnasium.Space[Any] = self.simulator.action_space
+        self.action_space = self.simulator.action_space
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
