@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from networld_agent.training import run_folder
 from networld_benchmarks.__main__ import commands
 
 ROOT = Path(__file__).parents[1]
@@ -106,6 +107,21 @@ def test_links_are_absolute_once_the_repository_has_an_address(tree, tmp_path):
     assert about["Project-URL"] == "Repository, https://example.org/them/it"
     assert "](https://example.org/them/it/blob/HEAD/docs/data.md)" in about.get_payload()
     assert "](https://example.org/them/it/raw/HEAD/docs/images/cbf.gif)" in about.get_payload()
+
+
+def test_an_installed_package_takes_no_revision_from_the_repository_around_it(
+    tmp_path, monkeypatch
+):
+    """A virtual environment lies in its user's repository, mostly."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
+        subprocess.run([*git, *words], check=True)
+    place = tmp_path / "site-packages" / "networld_agent" / "training" / "run_folder.py"
+    place.parent.mkdir(parents=True)
+    monkeypatch.setattr(run_folder, "__file__", str(place))
+    assert run_folder.git_revision() is None
+    monkeypatch.setattr(run_folder, "__file__", str(tmp_path / "networld_agent" / "x" / "y.py"))
+    assert len(run_folder.git_revision() or "") >= 40
 
 
 # -------------------------------------------------------------------------- commands
