@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from networld_agent.data.data_frame import to_pandas
 from networld_agent.data.layout import map_array
 from networld_agent.data.metadata import Description, Metadata
-from networld_agent.data.tables import to_pandas
 from networld_agent.data.verification import check_sample, verify_files
 from networld_agent.errors import DatasetError
 from wirelessenvs.checks import check_choice, check_int

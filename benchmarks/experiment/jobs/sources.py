@@ -24,6 +24,7 @@ _SHOWN_ONLY: Final = frozenset(
         "benchmarks/baselines/registry.py",
         "benchmarks/experiment/jobs/execute.py",
         "benchmarks/experiment/jobs/work.py",
+        "networld_agent/data/data_frame.py",
         "networld_agent/data/inspection.py",
         "wirelessenvs/locks.py",
         "networld_agent/orphans.py",
