@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PACKAGES", "ROOT", "digest", "forget", "module_files"]
+__all__ = ["PACKAGES", "ROOT", "digest", "forget", "home_of", "module_files"]
 
-#: Of the checkout.
+#: Of the checkout; of an installed wheel, what holds this package alone.
 ROOT: Final = Path(__file__).resolve().parents[1]
 #: Of this project; imports of others are not followed.
 PACKAGES: Final = ("benchmarks", "networld_agent", "wirelessenvs")
@@ -40,7 +41,8 @@ def module_files(
     Returns:
         Paths by their name in the package's folder, "networld_agent/errors.py", sorted.
     """
-    folders = {**dict.fromkeys(PACKAGES, root), **(places or {})}
+    homes = {name: root if (root / name).is_dir() else home_of(name) for name in PACKAGES}
+    folders = {**homes, **(places or {})}
     waiting, found = list(modules), dict[str, Path]()
     while waiting:
         module, _, part = waiting.pop().partition(":")
@@ -56,6 +58,15 @@ def module_files(
         }
         waiting += _imported(_content(path), _package_of(module, path), part)
     return dict(sorted(found.items()))
+
+
+def home_of(package: str) -> Path | None:
+    """The folder in which Python finds a package, or a module; it is not imported."""
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        return None
+    inside = list(spec.submodule_search_locations or ())
+    return Path(inside[0] if inside else str(spec.origin)).resolve().parent
 
 
 def digest(files: Mapping[str, Path]) -> str:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wirelessenvs.command import imports_of, run
+from wirelessenvs.command import imports_of, program, run
 
 with imports_of(__name__):
     from benchmarks.experiment.reporting.page import write_report
@@ -33,7 +33,7 @@ def _report(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.report",
+        prog=program("benchmarks.report"),
         description="Tables and figures of an experiment's folder, finished or not.",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder that benchmarks.run wrote")

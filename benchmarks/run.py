@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wirelessenvs.checks import check_int, check_real
-from wirelessenvs.command import add_overrides, imports_of, run
+from wirelessenvs.command import add_overrides, imports_of, program, run
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -239,13 +239,13 @@ def _command(options: argparse.Namespace) -> None:
         list_only=options.list,
     )
     if not options.list:
-        print(f"\ndone. For tables and figures: python -m benchmarks.report --out {out}")
+        print(f"\ndone. For tables and figures: {program('benchmarks.report')} --out {out}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.run",
+        prog=program("benchmarks.run"),
         description="Run the main experiment. Repeat the same command to go on where it stopped.",
     )
     parser.add_argument(
@@ -283,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--plan", nargs="?", type=Path, const=_MEASURED, metavar="FOLDER",
         help="print what preset paper costs on one GPU and in which order to run it, from the "
-        "figures of python -m benchmarks.speed in FOLDER (default: those in the repository)",
+        f"figures of {program('benchmarks.speed')} in FOLDER (default: those that come with it)",
     )  # fmt: skip
     return run(_command, parser.parse_args(arguments))
 

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wirelessenvs.command import imports_of, run
+from wirelessenvs.command import imports_of, program, run
 
 with imports_of(__name__):
     from networld_agent.config import PRESETS, WorldModelConfig, get_preset
@@ -50,7 +50,7 @@ def _adapt(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m networld_agent.adapt",
+        prog=program("networld_agent.adapt"),
         description="Adapt a trained model to a new task. A stopped run goes on with the same "
         "command.",
     )

@@ -30,7 +30,14 @@ from networld_agent.deployment_options import (
     asks_for_family,
     chosen_deployments,
 )
-from wirelessenvs.command import Progress, add_config_options, add_overrides, parse_overrides, run
+from wirelessenvs.command import (
+    Progress,
+    add_config_options,
+    add_overrides,
+    parse_overrides,
+    program,
+    run,
+)
 
 __all__ = ["main"]
 
@@ -45,6 +52,7 @@ def _collect(options: argparse.Namespace) -> None:
         episodes=options.episodes,
         steps=options.steps,
         seed=options.seed,
+        state=options.state,
     )
     # No more processes than whole batches: starting one costs seconds.
     side_by_side = 1 if settings.foreign else max(options.num_envs, 1)
@@ -83,6 +91,7 @@ def _collect_family(options: argparse.Namespace) -> None:
         episodes=options.episodes_per_deployment,
         steps=options.steps,
         seed=options.seed,
+        state=options.state,
     )
     folders = [deployment_folder(options.out, index) for index in settings.indices]
     before = all(folder.exists() for folder in folders)
@@ -112,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     over_family = asks_for_family(words)
     parser = argparse.ArgumentParser(
-        prog="python -m networld_agent.collect",
+        prog=program("networld_agent.collect"),
         description="Collect offline data. A stopped run goes on with the same command.",
         epilog=None if over_family else OTHER_PAGE,
     )
@@ -156,6 +165,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     steps = 500 if over_family else 1000
     parser.add_argument(
         "--steps", type=int, default=steps, help=f"of each episode (default: {steps})"
+    )
+    parser.add_argument(
+        "--state", action="store_true", help="record the global state, too, for central critics"
     )
     parser.add_argument(
         "--num-envs", type=int, default=64, help="most episodes side by side (default: 64)"

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import add_no_verify, check_targets, imports_of, run, whole_file
+from wirelessenvs.command import add_no_verify, check_targets, imports_of, program, run, whole_file
 from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 
@@ -121,7 +121,7 @@ def _diagnose(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m networld_agent.diagnose",
+        prog=program("networld_agent.diagnose"),
         description="Say which part of a model works and which fails, on one page with plots.",
     )
     parser.add_argument("--model", type=Path, required=True, help="folder of a trained model")

@@ -21,6 +21,7 @@ from wirelessenvs.command import (
     check_targets,
     imports_of,
     parse_overrides,
+    program,
     run,
     whole_file,
 )
@@ -275,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     over_family = asks_for_family(words)
     parser = argparse.ArgumentParser(
-        prog="python -m networld_agent.evaluate",
+        prog=program("networld_agent.evaluate"),
         description="Score trained models beside the task's own policies, on the same seeds.",
         epilog=None if over_family else OTHER_PAGE,
     )

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wirelessenvs.command import imports_of, run
+from wirelessenvs.command import imports_of, program, run
 
 with imports_of(__name__):
     from networld_agent.config import PRESETS, get_preset
@@ -39,7 +39,7 @@ def _pretrain(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m networld_agent.pretrain",
+        prog=program("networld_agent.pretrain"),
         description="Train a world model on one or more data sets. A stopped run goes on with the "
         "same command.",
     )

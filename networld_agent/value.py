@@ -21,6 +21,7 @@ from wirelessenvs.command import (
     add_overrides,
     imports_of,
     parse_overrides,
+    program,
     run,
 )
 
@@ -58,7 +59,7 @@ def _learn(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m networld_agent.value",
+        prog=program("networld_agent.value"),
         description="Give a trained model values of a task's actions, learnt from its data.",
     )
     parser.add_argument("--model", type=Path, required=True, help="folder of the trained model")

@@ -1,5 +1,7 @@
 """Graphs and topologies against hand calculations."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -112,3 +114,60 @@ def test_graph_is_frozen():
 def test_bad_adjacency_is_refused(adjacency, sentence):
     with pytest.raises(ValueError, match=sentence):
         NeighborGraph(names(3), adjacency)
+
+
+# ------------------------------------------------------------------- other libraries
+def one_way():
+    """b hears a, c hears a and b: a triangle of 3, 4 and 5 m."""
+    places = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 4.0]])
+    return NeighborGraph(("a", "b", "c"), np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0]]), places)
+
+
+def test_edges_have_their_lengths_in_the_order_of_the_edges():
+    graph = one_way()
+    assert graph.edge_index.tolist() == [[0, 0, 1], [1, 2, 2]]
+    assert graph.edge_lengths_m.tolist() == [3, 5, 4]
+    assert NeighborGraph.complete(names(3)).edge_lengths_m is None
+
+
+def test_networkx_has_names_directions_places_and_lengths():
+    networkx = pytest.importorskip("networkx")
+    graph = one_way().to_networkx()
+    assert isinstance(graph, networkx.DiGraph)
+    assert dict(graph.nodes(data="position")) == {"a": (0, 0), "b": (3, 0), "c": (3, 4)}
+    assert set(graph.edges(data="length_m")) == {("a", "b", 3), ("a", "c", 5), ("b", "c", 4)}
+    ring = NeighborGraph(names(6), ring_lattice(6, 1)).to_networkx()
+    assert networkx.diameter(ring) == 3
+    assert "length_m" not in ring.edges["a0", "a1"]
+
+
+def test_networkx_keeps_agents_that_hear_nobody():
+    pytest.importorskip("networkx")
+    assert list(NeighborGraph(names(2), np.zeros((2, 2))).to_networkx()) == ["a0", "a1"]
+
+
+def test_pytorch_geometric_passes_messages_along_the_edges():
+    pytest.importorskip("torch_geometric")
+    import torch
+    from torch_geometric.nn import SimpleConv
+
+    data = one_way().to_pyg()
+    assert data.validate()
+    assert (data.num_nodes, data.num_edges) == (3, 3)
+    assert data.edge_attr.tolist() == [[3], [5], [4]]
+    assert data.pos.tolist() == [[0, 0], [3, 0], [3, 4]]
+    # Its mean over what arrives is our mean field.
+    graph = NeighborGraph(names(6), ring_lattice(6, 1))
+    values = torch.arange(6.0)[:, None]
+    mean = SimpleConv(aggr="mean")(values, graph.to_pyg().edge_index)
+    assert np.array_equal(mean.numpy(), graph.mean_field(values.numpy()))
+    assert graph.to_pyg().edge_attr is None
+
+
+@pytest.mark.parametrize(
+    ("module", "method"), [("networkx", "to_networkx"), ("torch_geometric.data", "to_pyg")]
+)
+def test_a_library_that_is_missing_is_one_sentence(module, method, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"is not installed: pip install 'wirelessenvs\[graph\]'"):
+        getattr(one_way(), method)()

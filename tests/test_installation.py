@@ -1,6 +1,7 @@
 """Installed commands are `python -m`; every command says what is not installed."""
 
 import ast
+import functools
 import importlib
 import re
 import subprocess
@@ -14,8 +15,10 @@ from wirelessenvs.faults import EXTRAS
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-SCRIPTS = PROJECT["scripts"]
-PACKAGES = ("wirelessenvs", "networld_agent", "benchmarks")
+SCRIPTS = {
+    name: place for name, place in PROJECT["scripts"].items() if name != "networld-benchmarks"
+}
+PACKAGES = ("wirelessenvs", "networld_agent", "networld_benchmarks", "benchmarks")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 COMMANDS = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
@@ -24,6 +27,7 @@ COMMANDS = [
 ]
 #: Packages whose module has another name.
 NAMES = {"PIL": "pillow", "gymnasium_robotics": "gymnasium-robotics", "mobile_env": "mobile-env",
+         "torch_geometric": "torch-geometric",
          "vector_quantize_pytorch": "vector-quantize-pytorch"}  # fmt: skip
 
 # ------------------------------------------------------------------- what is missing
@@ -44,6 +48,7 @@ for name in {commands!r}:
 """
 
 
+@functools.cache
 def helped_without(missing):
     """Exit status, and what was told, of every command's `--help` where packages are missing."""
     code = WITHOUT.format(missing=sorted(missing), commands=COMMANDS)
@@ -55,7 +60,7 @@ def helped_without(missing):
 
 
 def test_every_command_says_what_is_not_installed():
-    found = helped_without(EXTRAS)
+    found = helped_without(frozenset(EXTRAS))
     assert found.keys() == set(COMMANDS)
     for name, (status, told) in found.items():
         if status != "0":
@@ -69,9 +74,24 @@ def test_every_command_says_what_is_not_installed():
     assert not helped & {"networld_agent.evaluate", "benchmarks.run", "benchmarks.baselines.fit"}
 
 
+def test_the_readme_says_which_command_needs_which_extra():
+    section = (ROOT / "README.md").read_text().split("## Installation")[1]
+    needs, free = {}, set()
+    for row in re.findall(r"^\| (`.*) \| (.*) \|$", section, flags=re.MULTILINE):
+        for name in re.findall(r"`((?:networld|wirelessenvs)-\w+)", row[0]):
+            needs[name] = set(re.findall(r"`(.*?)`", row[1]))
+            free |= {name} if row[1].startswith("none") else set()
+    assert needs.keys() == PROJECT["scripts"].keys()
+    assert set().union(*needs.values()) <= PROJECT["optional-dependencies"].keys()
+    for name, place in SCRIPTS.items():
+        status, _ = helped_without(frozenset(EXTRAS))[place.replace(".scripts:", ".")]
+        if name in free or "agent" in needs[name]:
+            assert (status == "0") == (name in free), name
+
+
 @pytest.mark.long
 def test_every_command_helps_with_pytorch_alone():
-    found = helped_without(EXTRAS.keys() - {"torch", "safetensors"})
+    found = helped_without(frozenset(EXTRAS.keys() - {"torch", "safetensors"}))
     refused = {name: told for name, (status, told) in found.items() if status != "0"}
     # It draws in any case.
     assert refused == {

@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from wirelessenvs.checks import check_int, check_real
-from wirelessenvs.command import add_config_options, check_targets, parse_overrides, run, whole_file
+from wirelessenvs.command import (
+    add_config_options,
+    check_targets,
+    parse_overrides,
+    program,
+    run,
+    whole_file,
+)
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.registration import make, make_vec
 from wirelessenvs.tasks import TASKS, get_task, make_policy, make_simulator
@@ -264,7 +271,7 @@ def write_speeds(
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m wirelessenvs.bench", description="Measure steps per second."
+        prog=program("wirelessenvs.bench"), description="Measure steps per second."
     )
     parser.add_argument("tasks", nargs="*", help=f"any of {', '.join(TASKS)} (default: all)")
     parser.add_argument("--num-envs", type=int, default=64, help="batch size (default: 64)")

@@ -23,16 +23,38 @@ __all__ = [
     "add_config_options",
     "add_no_verify",
     "add_overrides",
+    "call_as",
     "check_targets",
     "imports_of",
     "parse_overrides",
     "parse_value",
+    "program",
     "replacing",
     "run",
     "whole_file",
 ]
 
 _INTERRUPTED: Final = "\ninterrupted."
+#: How modules are called where it is not by `python -m`, by the beginning of their names.
+_CALLED: Final[dict[str, str]] = {}
+
+
+def call_as(prefix: str, words: str) -> None:
+    """Says that commands whose modules begin with `prefix` are called with `words` in its place."""
+    _CALLED[prefix] = words
+
+
+def program(module: str) -> str:
+    """A command as its user calls it, for its help and for what it says of its neighbours.
+
+    Example:
+        >>> program("wirelessenvs.play")
+        'python -m wirelessenvs.play'
+    """
+    for prefix, words in _CALLED.items():
+        if module.startswith(prefix):
+            return words + module.removeprefix(prefix)
+    return f"python -m {module}"
 
 
 @contextmanager

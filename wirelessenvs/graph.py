@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,15 @@ class NeighborGraph:
         return np.stack([senders, receivers]).astype(np.int64)
 
     @cached_property
+    def edge_lengths_m(self) -> NDArray[np.float64] | None:
+        """`(E,)` metres between the ends of each edge; None where agents have no place."""
+        if self.positions is None:
+            return None
+        senders, receivers = self.positions[self.edge_index]
+        offsets = senders - receivers
+        return np.hypot(offsets[:, 0], offsets[:, 1])
+
+    @cached_property
     def degrees(self) -> NDArray[np.int64]:
         """`(N,)` number of neighbours that each agent hears."""
         return self.adjacency.sum(1).astype(np.int64)
@@ -120,3 +130,54 @@ class NeighborGraph:
             raise ValueError(f"unknown agent {agent!r}; known: {', '.join(self.agents)}.")
         row = self.adjacency[self.agents.index(agent)]
         return tuple(name for name, heard in zip(self.agents, row, strict=True) if heard)
+
+    # --------------------------------------------------------------- other libraries
+    def to_networkx(self) -> Any:
+        """A `networkx.DiGraph`: an edge from j to i where i hears j.
+
+        Nodes are the agents' names. Where agents have a place, nodes have `position` (metres) and
+        edges `length_m`.
+
+        Raises:
+            ImportError: if NetworkX is not installed.
+        """
+        try:
+            import networkx
+        except ImportError:
+            raise ImportError(
+                "NetworkX is not installed: pip install 'wirelessenvs[graph]'."
+            ) from None
+        graph, places, lengths = networkx.DiGraph(), self.positions, self.edge_lengths_m
+        for index, name in enumerate(self.agents):
+            graph.add_node(name)
+            if places is not None:
+                graph.nodes[name]["position"] = tuple(places[index].tolist())
+        for index, (sender, receiver) in enumerate(self.edge_index.T.tolist()):
+            graph.add_edge(self.agents[sender], self.agents[receiver])
+            if lengths is not None:
+                graph.edges[self.agents[sender], self.agents[receiver]]["length_m"] = float(
+                    lengths[index]
+                )
+        return graph
+
+    def to_pyg(self) -> Any:
+        """A `torch_geometric.data.Data` with `edge_index` `(2, E)`, senders first.
+
+        Where agents have a place, also `pos` `(N, 2)` and `edge_attr` `(E, 1)`, the edges' lengths,
+        in metres, float32. Observations go in as `x`: `data.x = torch.from_numpy(observations)`.
+
+        Raises:
+            ImportError: if PyTorch Geometric is not installed.
+        """
+        try:
+            import torch
+            from torch_geometric.data import Data
+        except ImportError:
+            raise ImportError(
+                "PyTorch Geometric is not installed: pip install 'wirelessenvs[graph]'."
+            ) from None
+        data = Data(edge_index=torch.from_numpy(self.edge_index.copy()), num_nodes=self.num_agents)
+        if self.positions is not None and self.edge_lengths_m is not None:
+            data.pos = torch.from_numpy(self.positions.astype(np.float32))
+            data.edge_attr = torch.from_numpy(self.edge_lengths_m.astype(np.float32)[:, None])
+        return data

@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec, make
 from numpy.typing import NDArray
 
+from wirelessenvs.checks import check_flag
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.facade import RENDER_FPS, RENDER_MODES, SingleFacade
 from wirelessenvs.simulator import Simulator
@@ -48,6 +49,8 @@ def _episode_steps_of_make() -> int | None:
     episodes. Read from the call, it sets the episode's length in both directions.
     """
     frame = sys._getframe(2)
+    while frame.f_code.co_name == "__init__" and frame.f_back is not None:
+        frame = frame.f_back  # of a subclass
     if frame.f_code is not make.__code__:
         return None
     steps = frame.f_locals.get("max_episode_steps")
@@ -67,7 +70,16 @@ class JointEnv(SingleFacade, gymnasium.Env):
         preset: named configuration of the task.
         render_mode: None, "rgb_array" or "human".
         config: a ready configuration instead of preset and overrides.
+        flatten: give and take one axis instead of two, agent after agent, as libraries with
+            networks of plain layers ask for: observations `(N D,)`, and actions `(N A,)` of a box.
         **overrides: fields of the task's configuration.
+
+    Example:
+        >>> JointEnv("slicing-v0").observation_space.shape
+        (19, 12)
+        >>> flat = JointEnv("slicing-v0", flatten=True)
+        >>> flat.observation_space.shape, flat.action_space.shape
+        ((228,), (57,))
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012, Gymnasium declares it so
@@ -81,14 +93,22 @@ class JointEnv(SingleFacade, gymnasium.Env):
         preset: str | None = None,
         render_mode: str | None = None,
         config: TaskConfig | None = None,
+        flatten: bool = False,
         **overrides: Any,
     ) -> None:
         episode_steps = _episode_steps_of_make()
         if episode_steps is not None and config is None:
             overrides.setdefault("max_steps", episode_steps)
         self._build(get_task(task_id), 1, preset, render_mode, config, overrides)
-        self.observation_space = joint_observation_space(self.simulator)
-        self.action_space = joint_action_space(self.simulator)
+        self._flatten = check_flag("flatten", flatten)
+        observation_space: gymnasium.Space[Any] = joint_observation_space(self.simulator)
+        action_space: gymnasium.Space[Any] = joint_action_space(self.simulator)
+        if flatten:
+            observation_space = gymnasium.spaces.flatten_space(observation_space)
+            if isinstance(action_space, gymnasium.spaces.Box):
+                action_space = gymnasium.spaces.flatten_space(action_space)
+        self.observation_space = observation_space
+        self.action_space = action_space
         self.state_space = self.simulator.state_space
         self._over = True
         self._spec: EnvSpec | None = None
@@ -119,7 +139,8 @@ class JointEnv(SingleFacade, gymnasium.Env):
         self._over = False
         self._show()
         info: dict[str, Any] = {name: zero[0] for name, zero in self._zero_metrics().items()}
-        return observations[0], info | {"agent_rewards": np.zeros(self.simulator.num_agents)}
+        info["agent_rewards"] = np.zeros(self.simulator.num_agents)
+        return self._given(observations), info
 
     def step(
         self, action: NDArray[Any]
@@ -127,17 +148,34 @@ class JointEnv(SingleFacade, gymnasium.Env):
         """One step of all agents.
 
         Args:
-            action: `(N,)` integers or `(N, A)` reals.
+            action: `(N,)` integers or `(N, A)` reals; `(N A,)` reals of a flat environment.
 
         Raises:
             ValueError: naming agent, value and bound of an illegal action; nothing has changed.
             RuntimeError: before `reset` and after the end of the episode.
         """
-        if self._over:
-            raise RuntimeError("the episode has not begun or is over: call reset.")
-        step = self.simulator.step([action])
+        self._check_playing()
+        step = self.simulator.step([self._taken(action)])
         self._over = bool(step.truncated[0])
         self._show()
         info: dict[str, Any] = {name: column[0] for name, column in step.metrics.items()}
         info["agent_rewards"] = step.rewards[0]
-        return step.observations[0], float(step.rewards.mean()), False, self._over, info
+        reward = float(step.rewards.mean())
+        return self._given(step.observations), reward, False, self._over, info
+
+    def _check_playing(self) -> None:
+        if self._over:
+            raise RuntimeError("the episode has not begun or is over: call reset.")
+
+    def _given(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The observation of a batch of one as this environment gives it."""
+        return observations[0].reshape(-1) if self._flatten else observations[0]
+
+    def _taken(self, action: NDArray[Any]) -> NDArray[Any]:
+        """An action of this environment with an axis for the agents."""
+        if not (self._flatten and isinstance(self.action_space, gymnasium.spaces.Box)):
+            return action
+        shape, rows = self.action_space.shape, np.asarray(action)
+        if rows.shape != shape:
+            raise ValueError(f"action must have shape {shape}, got {rows.shape}.")
+        return rows.reshape(self.simulator.num_agents, -1)

@@ -16,6 +16,7 @@ from wirelessenvs.command import (
     add_config_options,
     check_targets,
     parse_overrides,
+    program,
     run,
     whole_file,
 )
@@ -86,7 +87,7 @@ def _write(
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m wirelessenvs.play", description="Play a policy and watch it."
+        prog=program("wirelessenvs.play"), description="Play a policy and watch it."
     )
     parser.add_argument("task", help=f"one of {', '.join(TASKS)}")
     parser.add_argument(

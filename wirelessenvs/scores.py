@@ -21,6 +21,7 @@ from wirelessenvs.command import (
     add_config_options,
     check_targets,
     parse_overrides,
+    program,
     run,
     whole_file,
 )
@@ -265,7 +266,7 @@ DEFAULT_SIZE = {"cbf-v0": (16, 100), "rb-v0": (64, 1000), "slicing-v0": (4, 25)}
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m wirelessenvs.scores",
+        prog=program("wirelessenvs.scores"),
         description="Score every shipped policy beside the known figures.",
     )
     parser.add_argument("tasks", nargs="*", help=f"any of {', '.join(TASKS)} (default: all)")

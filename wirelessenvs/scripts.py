@@ -6,6 +6,9 @@ import os
 import runpy
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+from wirelessenvs.command import call_as
 
 __all__ = ["bench", "play", "scores", "script"]
 
@@ -19,6 +22,7 @@ def script(module: str) -> Callable[[], None]:
     def main() -> None:
         if not sys.flags.safe_path:
             sys.path.insert(0, os.getcwd())
+        call_as(module, Path(sys.argv[0]).name)
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
     return main

@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from wirelessenvs.command import imports_of, run
+from wirelessenvs.command import imports_of, program, run
 
 with imports_of(__name__):
     from benchmarks.baselines import make_baseline
@@ -34,7 +34,7 @@ def _fit(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.baselines.fit", description="Train a baseline on offline data."
+        prog=program("benchmarks.baselines.fit"), description="Train a baseline on offline data."
     )
     known = ", ".join((*BASELINES, *CENTRAL))
     parser.add_argument(

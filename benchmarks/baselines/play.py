@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from wirelessenvs.command import imports_of, parse_overrides, run
+from wirelessenvs.command import imports_of, parse_overrides, program, run
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -58,7 +58,7 @@ def _play(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.baselines.play",
+        prog=program("benchmarks.baselines.play"),
         description="Score trained baselines beside the task's own policies, on the same seeds.",
     )
     parser.add_argument(

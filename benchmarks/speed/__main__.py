@@ -14,7 +14,7 @@ from typing import Final
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_int, check_real
-from wirelessenvs.command import imports_of
+from wirelessenvs.command import imports_of, program
 
 with imports_of(__name__):
     from benchmarks.speed.card import describe_machine
@@ -61,7 +61,7 @@ def _measure(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status: 0 all is measured, 130 something is left, 2 a fault."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.speed",
+        prog=program("benchmarks.speed"),
         description="What one device does per second. Repeat the same command to go on.",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the JSON files")

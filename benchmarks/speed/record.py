@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.imports import digest, module_files
 from benchmarks.speed.piece import Piece
 from networld_agent.storage import checksum, write_document
+from wirelessenvs.command import program
 from wirelessenvs.files import read_regular
 from wirelessenvs.json_values import finite_or_null
 
@@ -113,5 +114,5 @@ def read_documents(folder: Path) -> dict[str, dict[str, Any]]:
     read = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))}
     found = {name: document for name, document in read.items() if document is not None}
     if not found:
-        raise ValueError(f"{folder} holds no measurements of python -m benchmarks.speed.")
+        raise ValueError(f"{folder} holds no measurements of {program('benchmarks.speed')}.")
     return found

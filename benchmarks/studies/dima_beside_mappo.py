@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import add_overrides, imports_of, parse_overrides
+from wirelessenvs.command import add_overrides, imports_of, parse_overrides, program
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import TASKS
 
@@ -137,7 +137,7 @@ def _compare(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.studies.dima_beside_mappo",
+        prog=program("benchmarks.studies.dima_beside_mappo"),
         description="Train DIMA and MAPPO for equal environment steps and score both.",
     )
     parser.add_argument("--envs", nargs="+", default=list(TASKS), help="tasks (default: all)")

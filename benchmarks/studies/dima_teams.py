@@ -25,6 +25,7 @@ from wirelessenvs.command import (
     check_targets,
     imports_of,
     parse_overrides,
+    program,
     whole_file,
 )
 from wirelessenvs.machine import machine_lines
@@ -236,7 +237,7 @@ def _study(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.studies.dima_teams",
+        prog=program("benchmarks.studies.dima_teams"),
         description="Train DIMA, MAPPO and HAPPO on divided bodies of MuJoCo and compare them.",
     )
     parser.add_argument("--teams", nargs="+", default=list(DIVIDED), help="(default: all seven)")

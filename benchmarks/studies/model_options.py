@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import imports_of
+from wirelessenvs.command import imports_of, program
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -199,7 +199,7 @@ def _run(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.studies.model_options",
+        prog=program("benchmarks.studies.model_options"),
         description="Train briefly with one option of the world model changed at a time.",
     )
     parser.add_argument(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.command import run_command
-from wirelessenvs.command import check_targets, imports_of, whole_file
+from wirelessenvs.command import check_targets, imports_of, program, whole_file
 from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 
@@ -112,7 +112,7 @@ def _curves(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.studies.online_curves",
+        prog=program("benchmarks.studies.online_curves"),
         description="Play the snapshots of runs on the same episodes: learning curves.",
     )
     parser.add_argument(

@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import imports_of
+from wirelessenvs.command import imports_of, program
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -205,7 +205,7 @@ def _run(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.studies.pretraining_gain",
+        prog=program("benchmarks.studies.pretraining_gain"),
         description="Score a world model after few updates on a task, pre-trained and not.",
     )
     parser.add_argument(

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import imports_of
+from wirelessenvs.command import imports_of, program
 from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 
@@ -157,7 +157,7 @@ def _compared(rows: dict[str, list[list[float]]]) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.validation.beside_benchmarl",
+        prog=program("benchmarks.validation.beside_benchmarl"),
         description="Train our MAPPO and BenchMARL's on the same game, with the same budget.",
     )
     parser.add_argument("--frames", type=int, default=100_000, help="of each run (default: 100000)")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import imports_of
+from wirelessenvs.command import imports_of, program
 from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 
@@ -231,7 +231,7 @@ def _row(result: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.validation.beside_d3rlpy",
+        prog=program("benchmarks.validation.beside_d3rlpy"),
         description="Our offline methods beside d3rlpy's.",
     )
     parser.add_argument("--updates", type=int, default=1500, help="per training (default: 1500)")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import imports_of
+from wirelessenvs.command import imports_of, program
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     methods = tuple(dict.fromkeys(method for method, _ in CHECKS))
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.validation.closed_forms",
+        prog=program("benchmarks.validation.closed_forms"),
         description="What BC, CQL, IQL and DT learn, beside closed forms.",
     )
     parser.add_argument("--seeds", type=int, default=3, help="trainings each (default: 3)")

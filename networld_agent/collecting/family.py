@@ -46,6 +46,7 @@ class FamilySettings:
         steps: of every episode.
         seed: equal ones give equal episodes, others have no episode in common. By default every
             tier has its own.
+        state: as in `CollectionSettings`.
 
     Raises:
         ValueError: for an unknown family or split, or a value out of bounds.
@@ -60,6 +61,7 @@ class FamilySettings:
     episodes: int = 2
     steps: int = 500
     seed: int | None = None
+    state: bool = False
 
     def __post_init__(self) -> None:
         deployments(self.family, self.split)
@@ -86,6 +88,7 @@ class FamilySettings:
             steps=self.steps,
             # At least 2^40: far from the seeds of evaluation and of single data sets.
             seed=(self.seed * _KEYS + site.key) * _MOST_EPISODES,
+            state=self.state,
         )
 
     def document(self) -> dict[str, Any]:
@@ -102,6 +105,7 @@ class FamilySettings:
             "episodes_per_deployment": self.episodes,
             "steps": self.steps,
             "seed": self.seed,
+            "state": self.state,
             "overrides": self.overrides,
             "deployments": [
                 {"index": index, "fingerprint": sites[index].fingerprint} for index in self.indices

@@ -34,6 +34,7 @@ class CollectionSettings:
         steps: T of every episode.
         seed: of episode 0; episode e has `seed + e`. By default each tier has its own range.
         deployment: of a family, played instead of a preset; then "expert" is the family's.
+        state: record the global state, too, which methods with a central critic learn from.
 
     Raises:
         ValueError: for a value out of bounds or seeds that are reserved for evaluation.
@@ -48,6 +49,7 @@ class CollectionSettings:
     steps: int = 1000
     seed: int | None = None
     deployment: Deployment | None = None
+    state: bool = False
 
     def __post_init__(self) -> None:
         if self.epsilon is None:

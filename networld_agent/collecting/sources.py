@@ -30,6 +30,8 @@ from wirelessenvs.tasks import get_task
 
 __all__ = ["EpisodeSource"]
 
+#: Arrays with an entry before every action and one after the last.
+_SEEN = ("observations", "adjacency", "state")
 #: Bytes of steps held before they are handed on.
 BUFFER_BYTES = 48_000_000
 
@@ -95,6 +97,7 @@ class EpisodeSource:
 
     def _describe(self) -> Description:
         settings, worlds = self._settings, self._worlds
+        state_size = self._state_size() if settings.state else 0
         # Some environments have a graph only after a reset, and name metrics only in a step.
         seen = worlds.reset(settings.seeds[:1])
         graph = NeighborGraph(worlds.agents, worlds.adjacency[0])
@@ -128,7 +131,16 @@ class EpisodeSource:
             adjacency=None if rows is None else tuple(tuple(row) for row in rows),
             graph_given=self._given,
             terminations=settings.foreign,
+            state_size=state_size,
         )
+
+    def _state_size(self) -> int:
+        try:
+            return self._worlds.state_size
+        except ValueError:
+            raise ValueError(
+                f"--state records state(), which {self._settings.env} does not have."
+            ) from None
 
     def _task(self) -> tuple[dict[str, Any], dict[str, str], tuple[Quantity, ...]]:
         """Environment, versions and metrics of one of this project's tasks."""
@@ -207,7 +219,7 @@ class EpisodeSource:
         if self._worlds.num_envs != len(episodes):
             self._worlds.close()
             self._worlds = self._make(len(episodes))
-        worlds, dynamic = self._worlds, self._adjacency is None
+        worlds = self._worlds
         observations = worlds.reset(seeds)
         self._check_graph(seeds)
         policy = self._policy(settings.episode_policies[episodes[0]], seeds)
@@ -229,9 +241,7 @@ class EpisodeSource:
                 chosen = np.stack([pair[0] for pair in pairs])
                 drawn = np.stack([pair[1] for pair in pairs]).astype(self._dtypes["actions"])
             k = t - first
-            buffer["observations"][:, :, k] = observations
-            if dynamic:
-                buffer["adjacency"][:, k] = worlds.adjacency
+            self._record_seen(buffer, k, observations)
             if policy is None:
                 actions = drawn[:, t % BLOCK]
             else:
@@ -255,9 +265,7 @@ class EpisodeSource:
             if t + 1 < total:
                 self._check_length(step, t + 1, seeds)
             else:
-                buffer["observations"][:, :, k + 1] = observations
-                if dynamic:
-                    buffer["adjacency"][:, k + 1] = worlds.adjacency
+                self._record_seen(buffer, k + 1, observations)
             if k + 1 == length or t + 1 == total:
                 yield self._chunk(episodes, first, k + 1, buffer, t + 1 == total)
                 first = t + 1
@@ -282,6 +290,22 @@ class EpisodeSource:
             )
 
     # ------------------------------------------------------------------- pieces
+    def _record_seen(
+        self, buffer: dict[str, NDArray[Any]], k: int, observations: NDArray[np.float32]
+    ) -> None:
+        """What there is before an action."""
+        buffer["observations"][:, :, k] = observations
+        if "adjacency" in buffer:
+            buffer["adjacency"][:, k] = self._worlds.adjacency
+        if "state" in buffer:
+            state, shape = self._worlds.state(), buffer["state"][:, k].shape
+            if state.shape != shape or not np.isfinite(state).all():
+                raise ValueError(
+                    f"{self._settings.env}: state() must give {shape[-1]} finite numbers in every "
+                    "step, as it does in the first."
+                )
+            buffer["state"][:, k] = state
+
     def _record_metrics(self, buffer: dict[str, NDArray[Any]], k: int, step: WorldStep) -> None:
         """An info may come and go: nan where there was none."""
         for column, metric in enumerate(self._description.metrics):
@@ -319,7 +343,7 @@ class EpisodeSource:
     ) -> Chunk:
         arrays = {}
         for name, values in buffer.items():
-            final = count + 1 if last and name in ("observations", "adjacency") else count
+            final = count + 1 if last and name in _SEEN else count
             arrays[name] = (
                 values[:, :final] if self._layouts[name].lead == 1 else values[:, :, :final]
             )

@@ -1,6 +1,8 @@
 """The data set: format, integrity, windows, statistics, families of them, exchange with Minari.
 
-Windows are read by `networld_agent.data.windows`, which needs PyTorch; the rest does not.
+Windows are read by `networld_agent.data.windows`, and given to a `DataLoader` by
+`networld_agent.data.torch_windows`; these two need PyTorch, the rest does not. Tables are
+`TrajectoryDataset.to_pandas`, and `python -m networld_agent.data` inspects, verifies and exports.
 """
 
 from networld_agent.data.dataset import TrajectoryDataset

@@ -13,7 +13,7 @@ from networld_agent.data.family import dataset_folders, open_datasets
 from networld_agent.data.inspection import plot, summary
 from networld_agent.data.subset import write_subset
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import Progress, add_no_verify, check_targets, run
+from wirelessenvs.command import Progress, add_no_verify, check_targets, program, run
 
 __all__ = ["main"]
 
@@ -72,6 +72,8 @@ def _export(options: argparse.Namespace) -> None:
         options.minari_id,
         options.root,
         lambda done: line("exporting", done, dataset.num_episodes),
+        per_agent=options.per_agent,
+        reference_episodes=options.reference_episodes,
     )
     line.close()
     print(f"wrote {path}: minari.load_dataset({options.minari_id!r})")
@@ -87,7 +89,7 @@ def _import(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m networld_agent.data", description="Look after data sets."
+        prog=program("networld_agent.data"), description="Look after data sets."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -111,6 +113,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subset.set_defaults(command=_subset)
     export.add_argument("--minari-id", required=True, help='such as "rb/expert-v0"')
     export.add_argument("--root", type=Path, help="folder of Minari data sets (default: Minari's)")
+    export.add_argument(
+        "--per-agent", action="store_true", help="one episode per agent, for single-agent libraries"
+    )
+    export.add_argument(
+        "--reference-episodes", type=int, metavar="N",
+        help="play the random policy and the expert for Minari's reference scores (default: those "
+        "that are known, if any)",
+    )  # fmt: skip
     export.set_defaults(command=_export)
 
     back = commands.add_parser("import", help="turn an exported Minari data set back")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from networld_agent.data.data_frame import to_pandas
 from networld_agent.data.layout import map_array
 from networld_agent.data.metadata import FAMILY_FILE, Description, Metadata
 from networld_agent.data.verification import check_sample, verify_files
@@ -221,6 +222,18 @@ class TrajectoryDataset:
                 "trusted=True if you trust it."
             )
         return load(environment["factory"], "factory")(**environment["arguments"])
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` with a row per episode, agent and step, copied into memory.
+
+        Columns: "episode" (position in this data set), "seed", "policy", "agent", "step", then
+        "observation.NAME" as seen before the action, "action.NAME", "reward", "metric.NAME" and
+        "terminated". The last observation of an episode, which no action follows, has no row.
+
+        Raises:
+            ImportError: if pandas is not installed.
+        """
+        return to_pandas(self)
 
     # ------------------------------------------------------------------- subsets
     def select(self, episodes: Sequence[int] | NDArray[np.int64]) -> TrajectoryDataset:

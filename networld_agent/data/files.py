@@ -27,8 +27,8 @@ class Chunk:
     Args:
         episodes: `(B,)` indices in the data set.
         first: step of the first entry.
-        arrays: `(B, N, K, ...)` each, `(B, K, N, N)` for "adjacency". The last chunk of an episode
-            has one observation (and adjacency) more than actions.
+        arrays: `(B, N, K, ...)` each, `(B, K, N, N)` for "adjacency", `(B, K, S)` for "state". The
+            last chunk of an episode has one observation (adjacency, state) more than actions.
     """
 
     def __init__(

@@ -102,6 +102,8 @@ def summary(dataset: TrajectoryDataset) -> str:
         _row(returns[key] for key in ("mean", "std", "min", "lower_quartile", "median",
                                       "upper_quartile", "max")),
     ]  # fmt: skip
+    if about.state_size:
+        lines.insert(3, f"global state: {about.state_size} entries, before every action")
     if len(returns["per_policy"]) > 1:
         lines += [f"  episodes of {name}: {x:.4f}" for name, x in returns["per_policy"].items()]
     reward = found["rewards"]

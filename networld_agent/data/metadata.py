@@ -157,6 +157,7 @@ class Description:
         graph_given: false where the environment has no graph and all agents hear all.
         terminations: whether `terminations.npy` says which steps ended a task for good. Without it
             episodes end because their time is up.
+        state_size: entries S of the global state in `state.npy`; 0 where it was not recorded.
     """
 
     task: str
@@ -175,6 +176,7 @@ class Description:
     adjacency: tuple[tuple[int, ...], ...] | None
     graph_given: bool
     terminations: bool = False
+    state_size: int = 0
 
     @property
     def num_episodes(self) -> int:
@@ -215,6 +217,8 @@ class Description:
             layouts["adjacency"] = ArrayLayout("|u1", (e, t + 1, n, n), lead=1)
         if self.terminations:
             layouts["terminations"] = ArrayLayout("|u1", (e, t), lead=1)
+        if self.state_size:
+            layouts["state"] = ArrayLayout("<f4", (e, t + 1, self.state_size), lead=1)
         return layouts
 
     def to_json(self) -> dict[str, Any]:
@@ -227,8 +231,9 @@ class Description:
             document[field.name] = value
         document["metrics"] = [dataclasses.asdict(metric) for metric in self.metrics]
         document["forms"] = {name: dataclasses.asdict(form) for name, form in self.forms.items()}
-        if not self.terminations:
-            del document["terminations"]  # as before there was any
+        for optional in ("terminations", "state_size"):
+            if not document[optional]:
+                del document[optional]  # as before there was any
         return _plain(document)
 
     @classmethod
@@ -273,6 +278,7 @@ class Description:
             adjacency=None if dynamic else _read_adjacency(fields, len(agents)),
             graph_given=fields.flag("graph_given"),
             terminations="terminations" in document and fields.flag("terminations"),
+            state_size=fields.integer("state_size", 1, _LIMIT) if "state_size" in document else 0,
         )
 
 
@@ -387,6 +393,7 @@ def _check_statistics(fields: Fields, description: Description) -> None:
         "observations": description.observation.size,
         "actions": len(description.action.names),
         "metrics": len(description.metrics),
+        "state": description.state_size,
     }
     for name, size in columns.items():
         for key in ("min", "max", "mean", "std") if size else ():

@@ -1,5 +1,7 @@
 """Exchange with Minari: every episode as one of a joint controller, in HDF5, and back.
 
+Or one way only, an episode per agent; see `networld_agent.data.minari_agents`.
+
 A Minari episode holds the agents' observations `(T + 1, N, D)`, their actions `(T, N[, A])`, and
 the mean of their rewards `(T,)`, as `gymnasium.make("wirelessenvs/RB-v0")` gives them. What a joint
 episode has no place for is in `infos`: every agent's rewards and metrics, further forms of the
@@ -27,6 +29,13 @@ from numpy.typing import NDArray
 
 from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.metadata import ActionInfo, Description
+from networld_agent.data.minari_agents import (
+    agent_arguments,
+    agent_episodes,
+    agent_labels,
+    agent_spaces,
+)
+from networld_agent.data.minari_scores import changed_fields, reference_scores
 from networld_agent.data.subset import description_of
 from networld_agent.data.writer import write_episodes
 from networld_agent.errors import DatasetError
@@ -39,6 +48,8 @@ __all__ = ["export_minari", "import_minari"]
 
 #: Of Minari's metadata: our description, and the SHA-256 of every episode and then of that.
 _KEY, _SUMS = "networld_description", "networld_sha256"
+#: Of an export with an episode per agent.
+_PER_AGENT = "networld_per_agent"
 _FILE = "main_data.hdf5"
 #: Bytes that HDF5 may add to an array, for its header and its last chunk.
 _OVERHEAD = 8192
@@ -60,14 +71,23 @@ def export_minari(
     minari_id: str,
     root: Path | None = None,
     report: Report | None = None,
+    *,
+    per_agent: bool = False,
+    reference_episodes: int | None = None,
 ) -> Path:
     """Writes a data set (its selected episodes) as a Minari data set; returns its folder.
+
+    Minari's reference scores, which normalise returns, go with it where they are known.
 
     Args:
         dataset: to export.
         minari_id: "rb/expert-v0": namespace, name and version.
         root: folder of Minari data sets; by default Minari's own (`MINARI_DATASETS_PATH`).
         report: called with the number of episodes done.
+        per_agent: write one episode per agent, in plain spaces, instead of joint ones. These
+            cannot be imported again.
+        reference_episodes: to play with the random policy and the expert for reference scores
+            of this very environment.
 
     Raises:
         ValueError: if the id is malformed or taken.
@@ -84,19 +104,23 @@ def export_minari(
     if target.exists():
         raise ValueError(f"{target} exists already.")
     description = dataset.description
-    observation_space, action_space = _joint_spaces(description)
+    spaces, episodes = (agent_spaces, agent_episodes) if per_agent else (_joint_spaces, _episodes)
+    observation_space, action_space = spaces(description)
     home.mkdir(parents=True, exist_ok=True)
-    _check_space(dataset, home, target)
+    _check_space(dataset, home, target, per_agent)
+    scores = reference_scores(dataset, reference_episodes)
     with _scratch(home) as temporary:
         with _minari_home(temporary), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on author and link, which are optional
             made = minari.create_dataset_from_buffers(
                 minari_id,
-                _episodes(dataset, report),
-                env=_env_spec(description),
+                episodes(dataset, report),
+                env=_env_spec(description, per_agent),
                 algorithm_name=description.policy,
                 description=f"{description.task}, policy {description.policy}, epsilon "
-                f"{description.epsilon:g}; rewards are means over agents, infos hold each agent's.",
+                f"{description.epsilon:g}; "
+                + ("each episode is one agent's." if per_agent
+                   else "rewards are means over agents, infos hold each agent's."),
                 observation_space=observation_space,
                 action_space=action_space,
                 requirements=[f"{name}=={v}" for name, v in description.versions.items()
@@ -104,8 +128,15 @@ def export_minari(
                 jpeg_encoding=False,
             )  # fmt: skip
             selected = json.dumps(description_of(dataset).to_json())
-            sums = _checksums(temporary / minari_id / "data" / _FILE, dataset.num_episodes)
-            made.storage.update_metadata({_KEY: selected, _SUMS: [*sums, _text_sum(selected)]})
+            about: dict[str, Any] = {**scores, _KEY: selected}
+            if per_agent:
+                about[_PER_AGENT] = True
+                made.storage.update_episode_metadata(agent_labels(dataset))
+            else:
+                file = temporary / minari_id / "data" / _FILE
+                sums = _checksums(file, dataset.num_episodes)
+                about[_SUMS] = [*sums, _text_sum(selected)]
+            made.storage.update_metadata(about)
         target.parent.mkdir(parents=True, exist_ok=True)
         if namespace is not None:
             for file in (temporary / namespace).iterdir():
@@ -115,7 +146,7 @@ def export_minari(
     return target
 
 
-def _check_space(dataset: TrajectoryDataset, home: Path, target: Path) -> None:
+def _check_space(dataset: TrajectoryDataset, home: Path, target: Path, per_agent: bool) -> None:
     """HDF5 does not survive a full disk: it is asked for before.
 
     Raises:
@@ -125,7 +156,8 @@ def _check_space(dataset: TrajectoryDataset, home: Path, target: Path) -> None:
     layouts = description.layouts().values()
     arrays = len(layouts) + len(description.metrics) + 4
     # Minari keeps choices as 64-bit integers; rewards stand there twice.
-    per_episode = 2 * sum(layout.episode_bytes for layout in layouts) + arrays * _OVERHEAD
+    overhead = arrays * _OVERHEAD * (description.num_agents if per_agent else 1)
+    per_episode = 2 * sum(layout.episode_bytes for layout in layouts) + overhead
     needed, free = per_episode * dataset.num_episodes, shutil.disk_usage(home).free
     if needed > free:
         raise OSError(
@@ -179,6 +211,8 @@ def _episodes(dataset: TrajectoryDataset, report: Report | None) -> Iterator[Any
             infos[f"action_{name}"] = _steps_first(dataset.array(name)[episode])
         if description.adjacency is None:
             infos["adjacency"] = np.array(dataset.array("adjacency")[episode])
+        if description.state_size:
+            infos["state"] = np.array(dataset.array("state")[episode])
         ended = terminations[episode]
         cut = np.zeros(description.steps, np.bool_)
         cut[-1] = not ended[-1]
@@ -223,19 +257,18 @@ def _joint_actions(action: ActionInfo, n: int) -> gymnasium.Space[Any]:
     return gymnasium.spaces.MultiDiscrete(np.tile(np.array(action.sizes), (n, 1)))
 
 
-def _env_spec(description: Description) -> Any:
-    """Gymnasium's recipe for the joint environment; None for one that needs somebody's code."""
+def _env_spec(description: Description, per_agent: bool) -> Any:
+    """Gymnasium's recipe for the environment; None for one that needs somebody's code."""
     if description.task not in TASKS or ":" in str(description.environment["config"].get("reward")):
         return None
     task, environment = TASKS[description.task], description.environment
-    preset, config = environment["preset"], environment["config"]
-    plain = task.config.from_preset(preset).to_json()
-    changed = {key: value for key, value in config.items() if plain[key] != value}
-    spec = gymnasium.spec(task.gymnasium_id)
-    kwargs = {**spec.kwargs, "preset": preset, **changed}
+    spec, entry_point = gymnasium.spec(task.gymnasium_id), None
+    kwargs = {**spec.kwargs, "preset": environment["preset"], **changed_fields(description)}
+    if per_agent:
+        entry_point, kwargs = "wirelessenvs.single:AgentEnv", kwargs | agent_arguments(description)
     return type(spec)(
         id=spec.id,
-        entry_point=spec.entry_point,
+        entry_point=entry_point or spec.entry_point,
         max_episode_steps=description.steps,
         kwargs=kwargs,
     )
@@ -332,6 +365,11 @@ def import_minari(folder: Path, out: Path, report: Report | None = None) -> Path
 
 def _described(folder: Path, metadata: Any) -> tuple[Description, list[str]]:
     """What an export says of itself."""
+    if isinstance(metadata, dict) and _PER_AGENT in metadata:
+        raise DatasetError(
+            f"{folder} holds an episode per agent, which does not say all of an episode: export "
+            "without --per-agent to import again."
+        )
     text = metadata.get(_KEY) if isinstance(metadata, dict) else None
     if not isinstance(text, str):
         raise DatasetError(f"{folder} was not exported by this package: key {_KEY!r} is missing.")
@@ -410,6 +448,8 @@ def _shapes(description: Description) -> dict[str, tuple[int, ...]]:
     shapes |= {f"infos/{metric.name}": joint["rewards"] for metric in description.metrics}
     if description.adjacency is None:
         shapes["infos/adjacency"] = layouts["adjacency"].shape[1:]
+    if description.state_size:
+        shapes["infos/state"] = layouts["state"].shape[1:]
     return shapes
 
 
@@ -428,6 +468,8 @@ def _arrays(found: dict[str, NDArray[Any]], description: Description) -> dict[st
     result = {name: np.swapaxes(values, 0, 1)[None] for name, values in arrays.items()}
     if description.adjacency is None:
         result["adjacency"] = found["infos/adjacency"][None]
+    if description.state_size:
+        result["state"] = found["infos/state"][None]
     if description.terminations:
         result["terminations"] = found["terminations"][None]
     return result

@@ -126,6 +126,8 @@ def summarise(
     }
     if description.metrics:
         parts["metrics"] = _EntryStatistics("metrics", len(description.metrics))
+    if description.state_size:
+        parts["state"] = _EntryStatistics("state", description.state_size)
     arrays: dict[str, ArrayInfo] = {}
     for name, layout in description.layouts().items():
         visit = parts[name].visit if name in parts else None

@@ -118,6 +118,8 @@ def _place(
     name: str, description: Description, episode: int, agent: int, index: NDArray[np.int64]
 ) -> str:
     step, entry = int(index[0]), int(index[1]) if len(index) > 1 else 0
+    if name == "state":
+        return f"state.npy: the value at episode {episode}, step {step}, entry {entry}"
     fields = {
         "observations": description.observation.names,
         "actions": description.action.names,

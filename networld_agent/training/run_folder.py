@@ -134,10 +134,13 @@ def _content(settings: Any) -> Any:
 
 def git_revision() -> str | None:
     """Revision of the checkout that this package runs from, if it does."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():
+        return None  # installed, perhaps inside of somebody else's repository
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-            cwd=Path(__file__).parent,
+            cwd=checkout,
             capture_output=True,
             text=True,
             timeout=10,

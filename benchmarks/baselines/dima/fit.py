@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from wirelessenvs.command import imports_of, run
+from wirelessenvs.command import imports_of, program, run
 
 with imports_of(__name__):
     from benchmarks.baselines.dima.offline import Dima, OfflineConfig
@@ -34,7 +34,7 @@ def _fit(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.baselines.dima.fit",
+        prog=program("benchmarks.baselines.dima.fit"),
         description="Train DIMA on a stored data set, its policy in imagination alone.",
     )
     add_data(parser)

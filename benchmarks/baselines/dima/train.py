@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wirelessenvs.command import imports_of, run
+from wirelessenvs.command import imports_of, program, run
 
 with imports_of(__name__):
     from benchmarks.baselines.dima.config import PRESETS
@@ -52,7 +52,7 @@ def _train(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.baselines.dima.train",
+        prog=program("benchmarks.baselines.dima.train"),
         description="Train DIMA online, then score it on episodes never seen.",
     )
     add_environment(parser)

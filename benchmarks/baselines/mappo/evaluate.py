@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wirelessenvs.command import imports_of, run
+from wirelessenvs.command import imports_of, program, run
 
 with imports_of(__name__):
     from benchmarks.baselines import load_policy
@@ -39,7 +39,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.baselines.mappo.evaluate",
+        prog=program("benchmarks.baselines.mappo.evaluate"),
         description="Score stored policies on the same episodes.",
     )
     parser.add_argument(

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wirelessenvs.command import imports_of, run
+from wirelessenvs.command import imports_of, program, run
 
 with imports_of(__name__):
     from benchmarks.baselines.mappo.config import MappoConfig
@@ -49,7 +49,7 @@ def _train(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.baselines.mappo.train",
+        prog=program("benchmarks.baselines.mappo.train"),
         description="Train MAPPO online, then score it on episodes never seen.",
     )
     add_environment(parser)

@@ -20,6 +20,7 @@ from benchmarks.experiment.jobs.graph import build
 from benchmarks.experiment.jobs.job import KINDS, Job, with_inputs
 from benchmarks.experiment.protocol import Protocol
 from benchmarks.markdown import table_lines
+from wirelessenvs.command import program
 
 __all__ = ["PIECE_MINUTES", "Stage", "plan_lines", "stages_of"]
 
@@ -166,7 +167,7 @@ def _stages(protocol: Protocol, costs: Mapping[str, Seconds], out: Path) -> list
 
 
 def _command(protocol: Protocol, part: Mapping[str, Any], out: Path) -> str:
-    words = [f"python -m benchmarks.run --preset {protocol.name}"]
+    words = [f"{program('benchmarks.run')} --preset {protocol.name}"]
     for name, value in part.items():
         given = [value] if isinstance(value, int) else value
         shown = (f"'{word}'" if " " in str(word) else str(word) for word in given)

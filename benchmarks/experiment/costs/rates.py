@@ -30,6 +30,7 @@ from benchmarks.speed.pieces.baselines import make_learner
 from benchmarks.speed.record import measured
 from networld_agent.config import PRESETS
 from networld_agent.planning import Planner
+from wirelessenvs.command import program
 
 __all__ = ["Rates", "Seconds"]
 
@@ -112,7 +113,7 @@ class Rates:
         found = self._found("collecting", f"{task}, {tier}, 1 processes")
         if found is None:
             raise ValueError(
-                "no measurement of collecting: run python -m benchmarks.speed --pieces "
+                f"no measurement of collecting: run {program('benchmarks.speed')} --pieces "
                 "collecting first."
             )
         return Seconds(1 / found["env_steps_per_s"], True)

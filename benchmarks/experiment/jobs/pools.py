@@ -64,6 +64,8 @@ def child_environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "NUMBA_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        # A folder `benchmarks` where we are must not come before ours.
+        "PYTHONSAFEPATH": "1",
     }
 
 

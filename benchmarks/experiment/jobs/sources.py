@@ -6,7 +6,6 @@ its task. A job's inputs carry the fingerprints of the code that made them.
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +13,7 @@ from typing import Any, Final
 from benchmarks import imports
 from benchmarks.experiment.jobs.work import WORK, player_module
 from benchmarks.experiment.methods import METHODS
-from benchmarks.imports import PACKAGES, ROOT, digest, module_files
+from benchmarks.imports import PACKAGES, ROOT, digest, home_of, module_files
 from wirelessenvs.tasks import TASKS, get_task
 
 __all__ = ["ROOT", "fingerprint", "forget", "source_files", "source_of"]
@@ -25,6 +24,7 @@ _SHOWN_ONLY: Final = frozenset(
         "benchmarks/baselines/registry.py",
         "benchmarks/experiment/jobs/execute.py",
         "benchmarks/experiment/jobs/work.py",
+        "networld_agent/data/data_frame.py",
         "networld_agent/data/inspection.py",
         "wirelessenvs/locks.py",
         "networld_agent/orphans.py",
@@ -101,8 +101,6 @@ def _place(module: str) -> dict[str, Path]:
     name = module.partition(".")[0]
     if name in PACKAGES:
         return {}
-    spec = importlib.util.find_spec(name)
-    if spec is None:
+    if (home := home_of(name)) is None:
         raise ValueError(f"no code is known of {module!r}: there is no package {name!r}.")
-    inside = list(spec.submodule_search_locations or ())
-    return {name: Path(inside[0] if inside else str(spec.origin)).resolve().parent}
+    return {name: home}

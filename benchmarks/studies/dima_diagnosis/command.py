@@ -28,6 +28,7 @@ from wirelessenvs.command import (
     check_targets,
     imports_of,
     parse_overrides,
+    program,
     whole_file,
 )
 from wirelessenvs.faults import check_installed
@@ -124,7 +125,7 @@ def _diagnose(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.studies.dima_diagnosis.command",
+        prog=program("benchmarks.studies.dima_diagnosis.command"),
         description="Say what a world model gets right, on one page with plots.",
     )
     parser.add_argument("--env", required=True, help=f"one of {', '.join(TEAMS)}")

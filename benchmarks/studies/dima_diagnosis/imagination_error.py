@@ -28,6 +28,7 @@ from wirelessenvs.command import (
     check_targets,
     imports_of,
     parse_overrides,
+    program,
     whole_file,
 )
 from wirelessenvs.machine import machine_lines
@@ -232,7 +233,7 @@ def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.studies.dima_diagnosis.imagination_error",
+        prog=program("benchmarks.studies.dima_diagnosis.imagination_error"),
         description="Cumulative error of imagined states, by model and conditioning order.",
     )
     parser.add_argument("--env", default="halfcheetah-2x3", help=f"one of {', '.join(TEAMS)}")

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import add_overrides, imports_of, parse_overrides
+from wirelessenvs.command import add_overrides, imports_of, parse_overrides, program
 from wirelessenvs.files import read_regular
 from wirelessenvs.machine import machine_lines
 
@@ -140,7 +140,7 @@ def _stored(path: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.studies.dima_diagnosis.slopes",
+        prog=program("benchmarks.studies.dima_diagnosis.slopes"),
         description="Slopes of predicted on true effects of each agent's action.",
     )
     parser.add_argument("--env", default="halfcheetah-2x3", help=f"one of {', '.join(TEAMS)}")
