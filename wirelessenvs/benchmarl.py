@@ -24,12 +24,13 @@ with imports_of(__name__), needs_extra("benchmarl", "benchmarl", "hydra", "tenso
     from benchmarl.environments.common import Task, TaskClass
     from benchmarl.utils import _read_yaml_config
     from hydra.core.config_store import ConfigStore
+    from torch import Tensor
     from torchrl.data import Composite
-    from torchrl.envs import EnvBase
+    from torchrl.envs import EnvBase, Transform, UnaryTransform
 
     from wirelessenvs.torchrl import WirelessEnv
 
-__all__ = ["TaskConfig", "WirelessClass", "WirelessTask", "main"]
+__all__ = ["TaskConfig", "WirelessClass", "WirelessTask", "main", "symlog"]
 
 #: Id of each task, and the argument that makes its actions real-valued or discrete. In fair shares
 #: RB observes other units as well; the networks and the reward are the same.
@@ -47,12 +48,20 @@ class TaskConfig:
     Args:
         preset: named configuration of the task; its first one by default.
         max_steps: length of an episode.
+        symlog: whether observations and state are compressed to sign(x) log(1 + |x|): BenchMARL's
+            networks scale no input, and counts of packets are large.
         arguments: further fields of the task's configuration.
     """
 
     preset: str | None = None
     max_steps: int = 200
+    symlog: bool = True
     arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def symlog(values: Tensor) -> Tensor:
+    """sign(x) log(1 + |x|)."""
+    return values.sign() * values.abs().log1p()
 
 
 class WirelessClass(TaskClass):
@@ -79,6 +88,11 @@ class WirelessClass(TaskClass):
             return env
 
         return make
+
+    def get_env_transforms(self, env: EnvBase) -> list[Transform]:
+        """Compression of what networks see, if `symlog` is set."""
+        keys = [*((group, "observation") for group in self.group_map(env)), "state"]
+        return [UnaryTransform(keys, keys, fn=symlog)] if TaskConfig(**self.config).symlog else []
 
     def _supports(self, kind: int) -> bool:
         _, name, *kinds = _TASKS[self.name]
