@@ -2,9 +2,9 @@
 
 python -m wirelessenvs.benchmarl task=wirelessenvs/rb algorithm=mappo
 
-takes what BenchMARL's own `run.py` takes. From Python, `WirelessTask.RB.get_from_yaml()` stands where
-one of its tasks does. Every task has discrete and real-valued actions, so that all its algorithms
-play all of them.
+takes what BenchMARL's own `run.py` takes. From Python, `WirelessTask.RB.get_from_yaml()` stands
+where one of its tasks does. Every task has discrete and real-valued actions, so that all its
+algorithms play all of them.
 """
 
 from __future__ import annotations
@@ -50,12 +50,15 @@ class TaskConfig:
         max_steps: length of an episode.
         symlog: whether observations and state are compressed to sign(x) log(1 + |x|): BenchMARL's
             networks scale no input, and counts of packets are large.
+        shared_reward: whether every agent receives the mean of all rewards, which is what scores
+            are made of; with rewards of their own, agents seek another goal.
         arguments: further fields of the task's configuration.
     """
 
     preset: str | None = None
     max_steps: int = 200
     symlog: bool = True
+    shared_reward: bool = True
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
@@ -82,7 +85,7 @@ class WirelessClass(TaskClass):
         def make() -> EnvBase:
             env = WirelessEnv(
                 task_id, num_envs, config.preset, entries=("info", "state"), device=device,
-                max_steps=config.max_steps, **arguments,
+                shared_reward=config.shared_reward, max_steps=config.max_steps, **arguments,
             )  # fmt: skip
             env.set_seed(seed)
             return env
@@ -144,7 +147,7 @@ class WirelessClass(TaskClass):
         """Of the agents' actions."""
         return env.full_action_spec_unbatched
 
-    def action_mask_spec(self, env: EnvBase) -> None:  # noqa: ARG002
+    def action_mask_spec(self, env: EnvBase) -> None:
         """All actions are legal."""
 
     @staticmethod

@@ -29,6 +29,7 @@ EXTRAS: Final = {
     "d3rlpy": "validation",
     "gymnasium_robotics": "mamujoco",
     "h5py": "minari",
+    "hydra": "benchmarl",
     "matplotlib": "render",
     "minari": "minari",
     "mobile_env": "peers",
@@ -36,6 +37,8 @@ EXTRAS: Final = {
     "mujoco": "mamujoco",
     "ray": "ray",
     "safetensors": "agent",
+    "stable_baselines3": "interop",
+    "supersuit": "testing",
     "tensorboard": "tensorboard",
     "tensordict": "torchrl",
     "torch": "agent",
@@ -112,10 +115,11 @@ def needs_extra(extra: str, *modules: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in modules:
+        package = (error.name or "").partition(".")[0]
+        if package not in modules:
             raise
         raise ImportError(
-            f"{error.name} is not installed: pip install 'wirelessenvs[{extra}]'"
+            f"{package} is not installed: pip install 'wirelessenvs[{extra}]'"
         ) from None
 
 

@@ -27,6 +27,7 @@ from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import imports_of
 from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
+from wirelessenvs.tasks import make_simulator
 
 with imports_of(__name__):
     import torch
@@ -69,8 +70,8 @@ _LENGTH: Final = 200
 _ENVS: Final = 10
 _FRAMES: Final = 1000
 _EPOCHS: Final = 10
-#: Off-policy: updates after every thousand frames, transitions in each.
-_UPDATES, _BATCH = 100, 256
+#: Joint transitions per update; off-policy, so many updates after every thousand frames.
+_BATCH, _UPDATES = 256, 100
 _RATE, _ENTROPY = 5e-4, 0.01
 _PACKAGES: Final = ("wirelessenvs", "torch", "numpy", "benchmarl", "torchrl")
 
@@ -176,9 +177,11 @@ def _piece(task: str, method: str, seed: int, options: argparse.Namespace) -> di
         if method.startswith("benchmarl-"):
             player, seconds = _theirs(task, method, options.frames, seed)
         else:
+            # Ours counts the transitions of single agents.
+            agents = make_simulator(setting.env).num_agents
             config = MappoConfig(
                 steps=options.frames, seed=seed, gamma=_GAMMA[task], num_envs=_ENVS,
-                rollout=_FRAMES // _ENVS, epochs=_EPOCHS, batch_size=_BATCH, threads=1,
+                rollout=_FRAMES // _ENVS, epochs=_EPOCHS, batch_size=_BATCH * agents, threads=1,
                 learning_rate=_RATE, entropy=_ENTROPY, independent=method == "ippo",
             )  # fmt: skip
             seconds = train_piece(setting, config, options.out / name)["cpu_seconds"]

@@ -12,7 +12,7 @@ from tensordict import TensorDict, TensorDictBase
 from torchrl.data import Categorical, Composite
 from torchrl.envs import EnvBase, MarlGroupMapType, check_marl_grouping
 
-from wirelessenvs.checks import check_choice, check_flag, check_int
+from wirelessenvs.checks import check_choice, check_flag
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.facade import SimulatorFacade
 from wirelessenvs.families.batch import FamilyBatch
@@ -38,6 +38,7 @@ class _BatchEnv(EnvBase):
         entries: of `ENTRIES`.
         group_map: names of groups and of the agents in them, or one of TorchRL's ready ones.
         categorical_actions: whether a discrete action is an integer, not a one-hot vector.
+        shared_reward: whether every agent receives the mean of all agents' rewards.
         device: of the tensors; the simulators run on the CPU.
     """
 
@@ -47,6 +48,7 @@ class _BatchEnv(EnvBase):
         entries: Sequence[str],
         group_map: GroupMap,
         categorical_actions: bool,
+        shared_reward: bool,
         device: torch.device | str | None,
     ) -> None:
         super().__init__(device=device, batch_size=torch.Size((batch.num_envs,)))
@@ -54,6 +56,7 @@ class _BatchEnv(EnvBase):
         self._entries = _checked_entries(entries)
         self._one_hot = not check_flag("categorical_actions", categorical_actions)
         self._one_hot &= batch.action_space.shape == ()
+        self._shared_reward = check_flag("shared_reward", shared_reward)
         agents = list(batch.agents)
         #: Agents of each group.
         self.group_map = _checked_groups(group_map, agents)
@@ -144,10 +147,18 @@ class _BatchEnv(EnvBase):
             truncated |= self._over & ~torch.from_numpy(mask)[:, None]
         self._over = truncated
         result = self._tensordict(step.observations, step.metrics)
-        rewards = self._tensor(step.rewards)[..., None]
+        rewards = self._tensor(self._rewards(step.rewards))[..., None]
         for group, rows in self._rows.items():
             result[group]["reward"] = rewards if rows is None else rewards[:, rows]
         return result
+
+    def _rewards(self, own: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not self._shared_reward:
+            return own
+        if not isinstance(self._batch, FamilyBatch):
+            return np.repeat(own.mean(1, keepdims=True), own.shape[1], axis=1)
+        present = self._batch.present
+        return present * (own.sum(1) / present.sum(1))[:, None]
 
     def _joint_actions(self, tensordict: TensorDictBase) -> NDArray[Any]:
         """`(B, N)` integers or `(B, N, A)` reals of all groups."""
@@ -245,8 +256,8 @@ class WirelessEnv(SimulatorFacade, _BatchEnv):
     | key | shape | what |
     |---|---|---|
     | `("agents", "observation")` | `(B, N, D)` | float32 |
-    | `("agents", "action")` | `(B, N)`, `(B, N, n)` or `(B, N, A)` | category, one-hot vector, or box |
-    | `("agents", "reward")` | `(B, N, 1)` | each agent's own |
+    | `("agents", "action")` | `(B, N)`, `(B, N, n)` or `(B, N, A)` | category, one-hot, or box |
+    | `("agents", "reward")` | `(B, N, 1)` | each agent's own, or the mean with `shared_reward` |
     | `("agents", "info", metric)` | `(B, N, 1)` | the metrics of the step; zero after a reset |
     | `"state"` | `(B, S)` | global state, if in `entries` |
     | `("agents", "adjacency")` | `(B, N, N)` | whom each agent hears, if in `entries` |
@@ -267,6 +278,7 @@ class WirelessEnv(SimulatorFacade, _BatchEnv):
         entries: any of "info", "state", "adjacency", "context".
         group_map: groups of agents by name; by default one, "agents".
         categorical_actions: whether a discrete action is an integer, not a one-hot vector.
+        shared_reward: whether every agent receives the mean of all agents' rewards.
         device: of the tensors; the simulators run on the CPU.
         **overrides: fields of the task's configuration.
     """
@@ -280,11 +292,14 @@ class WirelessEnv(SimulatorFacade, _BatchEnv):
         entries: Sequence[str] = ("info",),
         group_map: GroupMap = None,
         categorical_actions: bool = True,
+        shared_reward: bool = False,
         device: torch.device | str | None = "cpu",
         **overrides: Any,
     ) -> None:
         self._build(get_task(task_id), num_envs, preset, None, config, overrides)
-        super().__init__(self.simulator, entries, group_map, categorical_actions, device)
+        super().__init__(
+            self.simulator, entries, group_map, categorical_actions, shared_reward, device
+        )
 
     @property
     def max_steps(self) -> int:
@@ -313,6 +328,7 @@ class FamilyEnv(_BatchEnv):
         entries: any of "info", "adjacency", "context".
         group_map: groups of agents by name; by default one, "agents".
         categorical_actions: whether a discrete action is an integer, not a one-hot vector.
+        shared_reward: whether every agent receives the mean of all agents' rewards.
         device: of the tensors; the simulators run on the CPU.
         **overrides: arguments of the task that a deployment leaves open.
     """
@@ -326,6 +342,7 @@ class FamilyEnv(_BatchEnv):
         entries: Sequence[str] = ("info",),
         group_map: GroupMap = None,
         categorical_actions: bool = True,
+        shared_reward: bool = False,
         device: torch.device | str | None = "cpu",
         **overrides: Any,
     ) -> None:
@@ -334,7 +351,7 @@ class FamilyEnv(_BatchEnv):
                 "a family has no entry 'state': its size would change with the number of agents."
             )
         batch = FamilyBatch(family, split, num_envs, first, **overrides)
-        super().__init__(batch, entries, group_map, categorical_actions, device)
+        super().__init__(batch, entries, group_map, categorical_actions, shared_reward, device)
 
     @property
     def context_space(self) -> Any:

@@ -149,9 +149,7 @@ def snapshot_curve(
 
 
 # --------------------------------------------------------------------------- wireless tasks
-def _played(
-    player: Player | str, setting: Setting, evaluation: Evaluation
-) -> NDArray[np.float64]:
+def _played(player: Player | str, setting: Setting, evaluation: Evaluation) -> NDArray[np.float64]:
     """Mean reward of each episode, of a policy or of one shipped with the task."""
     seeds = evaluation.seeds
     # Episodes are as long as the evaluation says, whatever they were in training.
