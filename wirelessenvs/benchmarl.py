@@ -85,6 +85,8 @@ class WirelessClass(TaskClass):
         def make() -> EnvBase:
             env = WirelessEnv(
                 task_id, num_envs, config.preset, entries=("info", "state"), device=device,
+                # A critic that sees actions is blind where these are 10 million hertz.
+                rescale_actions=True,
                 shared_reward=config.shared_reward, max_steps=config.max_steps, **arguments,
             )  # fmt: skip
             env.set_seed(seed)

@@ -19,10 +19,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.command import run_command
+from wirelessenvs.actions import from_unit
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import imports_of
 from wirelessenvs.faults import check_installed
@@ -96,7 +98,7 @@ class BenchmarlPlayer:
     @torch.no_grad()
     def act(
         self,
-        worlds: Worlds,  # noqa: ARG002
+        worlds: Worlds,
         observations: NDArray[np.float32],
     ) -> NDArray[Any]:
         """Its best actions."""
@@ -110,7 +112,8 @@ class BenchmarlPlayer:
         with set_exploration_type(ExplorationType.DETERMINISTIC):
             acted = self._policy(TensorDict({"agents": agents}, observations.shape[:1]))
         actions: NDArray[Any] = acted["agents", "action"].numpy()
-        return actions
+        space = worlds.action_space
+        return from_unit(actions, space) if isinstance(space, gymnasium.spaces.Box) else actions
 
 
 def _theirs(task: str, method: str, frames: int, seed: int) -> tuple[BenchmarlPlayer, float]:

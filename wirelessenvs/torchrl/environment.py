@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import gymnasium
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from tensordict import TensorDict, TensorDictBase
 from torchrl.data import Categorical, Composite
 from torchrl.envs import EnvBase, MarlGroupMapType, check_marl_grouping
 
+from wirelessenvs.actions import from_unit
 from wirelessenvs.checks import check_choice, check_flag
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.facade import SimulatorFacade
@@ -38,6 +40,7 @@ class _BatchEnv(EnvBase):
         entries: of `ENTRIES`.
         group_map: names of groups and of the agents in them, or one of TorchRL's ready ones.
         categorical_actions: whether a discrete action is an integer, not a one-hot vector.
+        rescale_actions: whether a real-valued action lies in [-1, 1], not in units of the task.
         shared_reward: whether every agent receives the mean of all agents' rewards.
         device: of the tensors; the simulators run on the CPU.
     """
@@ -48,14 +51,16 @@ class _BatchEnv(EnvBase):
         entries: Sequence[str],
         group_map: GroupMap,
         categorical_actions: bool,
+        rescale_actions: bool,
         shared_reward: bool,
         device: torch.device | str | None,
     ) -> None:
         super().__init__(device=device, batch_size=torch.Size((batch.num_envs,)))
         self._batch = batch
         self._entries = _checked_entries(entries)
-        self._one_hot = not check_flag("categorical_actions", categorical_actions)
-        self._one_hot &= batch.action_space.shape == ()
+        real = batch.action_space.shape != ()
+        self._rescaled = check_flag("rescale_actions", rescale_actions) and real
+        self._one_hot = not check_flag("categorical_actions", categorical_actions) and not real
         self._shared_reward = check_flag("shared_reward", shared_reward)
         agents = list(batch.agents)
         #: Agents of each group.
@@ -80,12 +85,18 @@ class _BatchEnv(EnvBase):
         return list(self._batch.agents)
 
     # ------------------------------------------------------------------ specs
+    @property
+    def _acted(self) -> gymnasium.spaces.Discrete | gymnasium.spaces.Box:
+        """Space of one agent's action, as it is given."""
+        space = self._batch.action_space
+        return gymnasium.spaces.Box(-1.0, 1.0, space.shape) if self._rescaled else space
+
     def _make_specs(self) -> None:
         observed, acted, rewarded = (Composite(device=self.device) for _ in range(3))
         for group, members in self.group_map.items():
             n = len(members)
             observed[group] = self._group_spec(n)
-            action = action_spec(self._batch.action_space, n, not self._one_hot, self.device)
+            action = action_spec(self._acted, n, not self._one_hot, self.device)
             acted[group] = Composite({"action": action}, shape=(n,), device=self.device)
             reward = real_spec((n, 1), self.device)
             rewarded[group] = Composite({"reward": reward}, shape=(n,), device=self.device)
@@ -170,9 +181,10 @@ class _BatchEnv(EnvBase):
             if self._one_hot:
                 action = action.to(torch.int8).argmax(-1)
             if rows is None:
-                return np.asarray(action.numpy())
-            joint[:, rows] = action.numpy()
-        return joint
+                joint = action.numpy()
+            else:
+                joint[:, rows] = action.numpy()
+        return from_unit(joint, space) if self._rescaled else joint
 
     def _tensordict(
         self, observations: NDArray[np.float32], metrics: Mapping[str, NDArray[np.float64]]
@@ -278,6 +290,7 @@ class WirelessEnv(SimulatorFacade, _BatchEnv):
         entries: any of "info", "state", "adjacency", "context".
         group_map: groups of agents by name; by default one, "agents".
         categorical_actions: whether a discrete action is an integer, not a one-hot vector.
+        rescale_actions: whether a real-valued action lies in [-1, 1], not in units of the task.
         shared_reward: whether every agent receives the mean of all agents' rewards.
         device: of the tensors; the simulators run on the CPU.
         **overrides: fields of the task's configuration.
@@ -292,13 +305,20 @@ class WirelessEnv(SimulatorFacade, _BatchEnv):
         entries: Sequence[str] = ("info",),
         group_map: GroupMap = None,
         categorical_actions: bool = True,
+        rescale_actions: bool = False,
         shared_reward: bool = False,
         device: torch.device | str | None = "cpu",
         **overrides: Any,
     ) -> None:
         self._build(get_task(task_id), num_envs, preset, None, config, overrides)
         super().__init__(
-            self.simulator, entries, group_map, categorical_actions, shared_reward, device
+            self.simulator,
+            entries,
+            group_map,
+            categorical_actions,
+            rescale_actions,
+            shared_reward,
+            device,
         )
 
     @property
@@ -328,6 +348,7 @@ class FamilyEnv(_BatchEnv):
         entries: any of "info", "adjacency", "context".
         group_map: groups of agents by name; by default one, "agents".
         categorical_actions: whether a discrete action is an integer, not a one-hot vector.
+        rescale_actions: whether a real-valued action lies in [-1, 1], not in units of the task.
         shared_reward: whether every agent receives the mean of all agents' rewards.
         device: of the tensors; the simulators run on the CPU.
         **overrides: arguments of the task that a deployment leaves open.
@@ -342,6 +363,7 @@ class FamilyEnv(_BatchEnv):
         entries: Sequence[str] = ("info",),
         group_map: GroupMap = None,
         categorical_actions: bool = True,
+        rescale_actions: bool = False,
         shared_reward: bool = False,
         device: torch.device | str | None = "cpu",
         **overrides: Any,
@@ -351,7 +373,9 @@ class FamilyEnv(_BatchEnv):
                 "a family has no entry 'state': its size would change with the number of agents."
             )
         batch = FamilyBatch(family, split, num_envs, first, **overrides)
-        super().__init__(batch, entries, group_map, categorical_actions, shared_reward, device)
+        super().__init__(
+            batch, entries, group_map, categorical_actions, rescale_actions, shared_reward, device
+        )
 
     @property
     def context_space(self) -> Any:
