@@ -187,11 +187,11 @@ class WirelessTask(Task):
 
 def _register() -> None:
     """Makes the tasks known by name, as `task=wirelessenvs/rb`."""
-    for task in WirelessTask:
-        name = task.name.lower()
-        task_config_registry[f"{task.env_name()}/{name}"] = task
-        store = ConfigStore.instance()
-        store.store(name=name, group=f"task/{task.env_name()}", node=TaskConfig)
+    group = WirelessClass.env_name()
+    for task in _TASKS:
+        name = task.lower()
+        task_config_registry[f"{group}/{name}"] = getattr(WirelessTask, task)
+        ConfigStore.instance().store(name=name, group=f"task/{group}", node=TaskConfig)
 
 
 _register()

@@ -46,6 +46,7 @@ with imports_of(__name__):
     from benchmarks.records import remembered
     from benchmarks.studies.online_pieces import train_piece
     from networld_agent.errors import ModelError
+    from networld_agent.evaluation.players import Player
     from networld_agent.storage import read_document
     from networld_agent.worlds.interface import Worlds
 
@@ -116,7 +117,7 @@ class BenchmarlPlayer:
         return from_unit(actions, space) if isinstance(space, gymnasium.spaces.Box) else actions
 
 
-def _theirs(task: str, method: str, frames: int, seed: int) -> tuple[BenchmarlPlayer, float]:
+def _theirs(task: str, method: str, frames: int, seed: int) -> tuple[Player, float]:
     """A policy that BenchMARL has trained, and its processor seconds."""
     from benchmarl.algorithms import algorithm_config_registry
     from benchmarl.experiment import Experiment, ExperimentConfig
@@ -146,9 +147,9 @@ def _theirs(task: str, method: str, frames: int, seed: int) -> tuple[BenchmarlPl
     start = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         config.save_folder = folder
-        arguments = _TASKS[task][1][real]
+        fields = {"max_steps": _LENGTH, "arguments": _TASKS[task][1][real]}
         experiment = Experiment(
-            WirelessTask[task.upper()].get_task({"max_steps": _LENGTH, "arguments": arguments}),
+            getattr(WirelessTask, task.upper()).get_task(fields),
             algorithm, network, seed, config, critic_model_config=network,
         )  # fmt: skip
         experiment.run()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import gymnasium
 import numpy as np
@@ -29,7 +29,7 @@ __all__ = ["ENTRIES", "FamilyEnv", "WirelessEnv"]
 #: What a tensordict may hold beside observations, rewards and flags.
 ENTRIES: Final = ("info", "state", "adjacency", "context")
 
-GroupMap = Mapping[str, Sequence[str]] | MarlGroupMapType | None
+GroupMap: TypeAlias = "Mapping[str, Sequence[str]] | MarlGroupMapType | None"
 
 
 class _BatchEnv(EnvBase):
@@ -101,6 +101,7 @@ class _BatchEnv(EnvBase):
             reward = real_spec((n, 1), self.device)
             rewarded[group] = Composite({"reward": reward}, shape=(n,), device=self.device)
         if "state" in self._entries:
+            assert isinstance(self._batch, Simulator)
             observed["state"] = box_spec(self._batch.state_space, 1, self.device)[0]
         self.full_observation_spec_unbatched = observed
         self.full_action_spec_unbatched = acted
@@ -184,7 +185,10 @@ class _BatchEnv(EnvBase):
                 joint = action.numpy()
             else:
                 joint[:, rows] = action.numpy()
-        return from_unit(joint, space) if self._rescaled else joint
+        if not self._rescaled:
+            return joint
+        assert isinstance(space, gymnasium.spaces.Box)
+        return from_unit(joint, space)
 
     def _tensordict(
         self, observations: NDArray[np.float32], metrics: Mapping[str, NDArray[np.float64]]
@@ -372,7 +376,8 @@ class FamilyEnv(_BatchEnv):
             raise ValueError(
                 "a family has no entry 'state': its size would change with the number of agents."
             )
-        batch = FamilyBatch(family, split, num_envs, first, **overrides)
+        #: What plays.
+        self.batch = batch = FamilyBatch(family, split, num_envs, first, **overrides)
         super().__init__(
             batch, entries, group_map, categorical_actions, rescale_actions, shared_reward, device
         )
@@ -380,13 +385,12 @@ class FamilyEnv(_BatchEnv):
     @property
     def context_space(self) -> Any:
         """Space of one agent's context."""
-        return self._batch.context_space
+        return self.batch.context_space
 
     @property
     def deployments(self) -> list[Deployment]:
         """Of the running episodes, one per environment."""
-        return list(self._batch.deployments)
+        return list(self.batch.deployments)
 
     def _contexts(self) -> NDArray[np.float32]:
-        contexts: NDArray[np.float32] = self._batch.contexts
-        return contexts
+        return self.batch.contexts
