@@ -14,6 +14,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -168,17 +169,16 @@ def _compare(options: argparse.Namespace) -> None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     speed = timed(task_id, options.seconds, num_envs, **arguments)
-                    number = version(package)
             except ImportError as error:
                 print(f"| {task_id} | {package} is not installed: {error} | | | |", flush=True)
                 continue
-            speeds.append(speed)
+            number = version(package)
+            speeds.append(replace(speed, name=f"{task_id} {speed.name} {number}"))
             print(
                 f"| {task_id} | {speed.name} | {number} | {speed.num_envs} "
                 f"| {speed.per_cpu_second:,.0f} |",
                 flush=True,
             )
-            speeds[-1] = Speed(**{**vars(speed), "name": f"{task_id} {speed.name} {number}"})
     if options.json:
         write_speeds(options.json, machine, speeds)
 
