@@ -82,7 +82,7 @@ def test_block_runs_as_printed(index, tmp_path, monkeypatch):
 
 
 def test_the_table_counts_the_lines_of_the_blocks():
-    rows = re.findall(r"^\| \X\(#([\w-]+)\)[^|]*\|[^|]*\| (\d+) \|", PAGE, re.M)
+    rows = re.findall(r"^\| \[([^\]]+)\]\(#([\w-]+)\)[^|]*\|[^|]*\| (\d+) \|", PAGE, re.M)
     first = {}
     for heading, code in blocks():
         name = re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
