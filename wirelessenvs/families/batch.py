@@ -35,7 +35,7 @@ class FamilyBatch:
     Example:
         >>> batch = FamilyBatch("rb", num_envs=2)
         >>> batch.reset(seeds=0).shape, batch.present.sum(1).tolist()
-        ((2, 12, 4), [12, 11])
+        ((2, 12, 4), [11, 5])
     """
 
     def __init__(
