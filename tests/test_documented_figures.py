@@ -140,3 +140,37 @@ def test_the_table_of_values_of_actions_is_that_of_its_files():
     assert slicing["networld"]["reward"] == pytest.approx(
         slicing["rule (hard)"]["reward"], abs=5e-4
     )
+
+
+def test_the_speeds_inside_libraries_are_those_of_the_file():
+    text = page("integrations.md")
+    speeds = {row["name"]: row["per_cpu_second"] for row in read("libraries.json")["speeds"]}
+    tasks = ("rb-v0", "cbf-v0", "slicing-v0")
+    for row, name in {
+        "`WirelessEnv`, 256 at once": "TorchRL and BenchMARL, WirelessEnv 0.14.1",
+        "`PettingZooWrapper`": "TorchRL, PettingZooWrapper 0.14.1",
+        "an agent is an environment": "Stable-Baselines3, SuperSuit 2.9.2",
+        "(#stable-baselines3-joint)": "Stable-Baselines3, joint 2.9.2",
+        "(#rllib)": "RLlib, ParallelPettingZooEnv 2.60.0",
+        "(#tianshou)": "Tianshou, PettingZooEnv 2.0.1",
+    }.items():
+        cells = re.search(rf"{re.escape(row)} \|.*?\|.*?\| (.*?) \| (.*?) \| (.*?) \|", text)
+        measured = [f"{speeds[f'{task} {name}']:,.0f}" for task in tasks]
+        assert list(cells.groups()) == measured, row
+    native, wrapper = (
+        [speeds[f"{task} TorchRL{kind} 0.14.1"] for task in tasks[:2]]
+        for kind in (" and BenchMARL, WirelessEnv", ", PettingZooWrapper")
+    )
+    gains = [f"{a / b:,.0f}" for a, b in zip(native, wrapper, strict=True)]
+    assert f"{gains[0]} times the steps of the wrapper in RB and {gains[1]} times in CBF" in text
+
+
+def test_the_table_beside_benchmarl_is_that_of_its_files():
+    text = page("integrations.md")
+    for path in sorted((RESULTS / "benchmarl").glob("rb-*-1.json")):
+        row = read(f"benchmarl/{path.name}")
+        cells = re.search(rf"\| {row['method']} \| (.*?) \| (.*?) \| (.*?) \|", text).groups()
+        low, high = row["interval"]
+        assert cells[0] == f"{row['score']:.1f} [{low:.1f}, {high:.1f}]"
+        assert cells[1] == f"{row['reward']:.2f}"
+        assert cells[2] == f"{row['cpu_seconds']:.0f}"

@@ -26,7 +26,8 @@ COMMANDS = [
     if '__name__ == "__main__"' in path.read_text() and path.name != "execute.py"
 ]
 #: Packages whose module has another name.
-NAMES = {"PIL": "pillow", "gymnasium_robotics": "gymnasium-robotics", "mobile_env": "mobile-env",
+NAMES = {"PIL": "pillow", "gymnasium_robotics": "gymnasium-robotics", "hydra": "hydra-core",
+         "mobile_env": "mobile-env", "stable_baselines3": "stable-baselines3",
          "torch_geometric": "torch-geometric",
          "vector_quantize_pytorch": "vector-quantize-pytorch"}  # fmt: skip
 
@@ -59,15 +60,19 @@ def helped_without(missing):
             (line.split("|") for line in done.stdout.splitlines())}  # fmt: skip
 
 
+#: Commands that need an extra of their own: its module and its name.
+ALONE = {"wirelessenvs.benchmarl": ("benchmarl", "benchmarl")}
+
+
 def test_every_command_says_what_is_not_installed():
     found = helped_without(frozenset(EXTRAS))
     assert found.keys() == set(COMMANDS)
     for name, (status, told) in found.items():
         if status != "0":
             assert status == "2", name
+            modules, extra = ALONE.get(name, ("torch|safetensors", "agent"))
             assert re.fullmatch(
-                r"error: (torch|safetensors) is not installed: pip install 'wirelessenvs\[agent\]'",
-                told,
+                rf"error: ({modules}) is not installed: pip install 'wirelessenvs\[{extra}\]'", told
             ), name
     helped = {name for name, (status, _) in found.items() if status == "0"}
     assert helped >= {"networld_agent.collect", "networld_agent.data", "wirelessenvs.play"}
@@ -96,7 +101,9 @@ def test_every_command_helps_with_pytorch_alone():
     # It draws in any case.
     assert refused == {
         "benchmarks.report": "error: matplotlib is not installed: pip install "
-        "'wirelessenvs[render]'"
+        "'wirelessenvs[render]'",
+        "wirelessenvs.benchmarl": "error: benchmarl is not installed: pip install "
+        "'wirelessenvs[benchmarl]'",
     }
 
 
@@ -123,8 +130,8 @@ def test_every_optional_module_is_in_the_extra_that_is_named():
             assert NAMES.get(module, module) in listed, module
 
 
-#: Of PyTorch itself, and a package that no version of which fits beside the others.
-OTHERS = {"triton", "benchmarl"}
+#: Of PyTorch itself, and a package that only a table of speeds needs.
+OTHERS = {"triton", "tianshou"}
 
 
 # --------------------------------------------------------------------------- scripts
@@ -173,3 +180,30 @@ def test_importing_loads_no_task():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "missing", "extra"),
+    [
+        ("wirelessenvs.torchrl", "torch", "torchrl"),
+        ("wirelessenvs.torchrl", "torchrl", "torchrl"),
+        ("wirelessenvs.torchrl", "tensordict", "torchrl"),
+        ("wirelessenvs.benchmarl", "benchmarl", "benchmarl"),
+    ],
+)
+def test_a_part_for_another_library_says_which_extra_it_needs(module, missing, extra):
+    code = f"""
+import sys
+sys.modules[{missing!r}] = None
+try:
+    import {module}
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # TorchRL itself needs the other two.
+    named = rf"({missing}|torchrl|tensordict)" if module.endswith("torchrl") else missing
+    assert re.fullmatch(
+        rf"{named} is not installed: pip install 'wirelessenvs\[{extra}\]'", done.stdout.strip()
+    )

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_actions", "stack_actions"]
+__all__ = ["check_actions", "from_unit", "stack_actions"]
 
 
 def _place(index: Sequence[int], agents: Sequence[str], num_envs: int) -> str:
@@ -112,3 +112,19 @@ def stack_actions(actions: Any, agents: Sequence[str]) -> list[Any]:
         unknown = next(name for name in actions if name not in agents)
         raise ValueError(f"actions name the unknown agent {unknown!r}.")
     return stacked
+
+
+def from_unit(actions: Any, space: gymnasium.spaces.Box) -> NDArray[np.float64]:
+    """Actions of a box, from what a policy gives in [-1, 1].
+
+    Args:
+        actions: `(..., *space.shape)`; values outside stay outside, and are refused later.
+        space: of one agent.
+
+    Example:
+        >>> from_unit([-1.0, 0.0, 1.0], gymnasium.spaces.Box(0.0, 10.0, (3,))).tolist()
+        [0.0, 5.0, 10.0]
+    """
+    given = np.asarray(actions, np.float64)
+    # In this form -1 and 1 meet the bounds to the last bit.
+    return 0.5 * ((1 - given) * space.low + (1 + given) * space.high)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 from pettingzoo import AECEnv, ParallelEnv
@@ -12,7 +11,8 @@ from pettingzoo import AECEnv, ParallelEnv
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.context import Context
 from wirelessenvs.facade import RENDER_FPS, RENDER_MODES
-from wirelessenvs.families import Deployment, deployments
+from wirelessenvs.families.deployment import Deployment
+from wirelessenvs.families.pool import FamilyPool
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.parallel import OwnSpaces, WirelessParallelEnv, aec_env, copy_space, set_length
 from wirelessenvs.simulator import Simulator
@@ -70,28 +70,21 @@ class FamilyParallelEnv(OwnSpaces, ParallelEnv):
         max_cycles: int | None = None,
         **overrides: Any,
     ) -> None:
-        self._pool = deployments(family, split)
-        self._count = len(self._pool)
-        if first is not None:
-            self._count = check_int("first", first, 1, self._count)
         if render_mode is not None:
             check_choice("render_mode", render_mode, RENDER_MODES)
         set_length(overrides, max_cycles)
+        self._pool = FamilyPool(family, split, first, **overrides)
         self.render_mode = render_mode
         self._arguments = overrides
         self._entropy: int | None = None
         self._episode = 0
         self._env: WirelessParallelEnv | None = None
         self.agents: list[str] = []
-        example = self._pool[0].make("simulator", **overrides)
-        prefix = example.agents[0].removesuffix("0")
-        largest = max(self._pool.family.splits[split].sizes)
-        self.possible_agents: list[str] = [f"{prefix}{i}" for i in range(largest)]
-        low = example.observation_space.low
-        unbounded = gymnasium.spaces.Box(low, np.full_like(low, np.inf), dtype=np.float32)
-        self.context_space = example.context.space
-        self.observation_spaces = {a: copy_space(unbounded) for a in self.possible_agents}
-        self.action_spaces = {a: copy_space(example.action_space) for a in self.possible_agents}
+        self.possible_agents: list[str] = list(self._pool.agents)
+        self.context_space = self._pool.context_space
+        seen, acted = self._pool.observation_space, self._pool.action_space
+        self.observation_spaces = {a: copy_space(seen) for a in self.possible_agents}
+        self.action_spaces = {a: copy_space(acted) for a in self.possible_agents}
 
     @property
     def _site(self) -> WirelessParallelEnv:
@@ -138,13 +131,13 @@ class FamilyParallelEnv(OwnSpaces, ParallelEnv):
             self._restart_np_random(self._entropy)
         elif self._entropy is None:
             self._entropy = int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
-        sequence = np.random.SeedSequence(self._entropy, spawn_key=(self._episode,))
-        index, episode_seed = np.random.default_rng(sequence).integers((self._count, 2**63))
+        assert self._entropy is not None
+        site, episode_seed = self._pool.draw(self._entropy, self._episode)
         self._episode += 1
         self.close()
-        self._deployment = self._pool[int(index)]
-        self._env = self._deployment.make(render_mode=self.render_mode, **self._arguments)
-        observations, infos = self._env.reset(seed=int(episode_seed), options=options)
+        self._deployment = site
+        self._env = site.make(render_mode=self.render_mode, **self._arguments)
+        observations, infos = self._env.reset(seed=episode_seed, options=options)
         self.agents = self._env.agents
         return observations, infos
 

@@ -17,6 +17,7 @@ __all__ = [
     "WriteError",
     "check_installed",
     "fault_sentence",
+    "needs_extra",
     "write_error",
     "writing",
 ]
@@ -24,9 +25,11 @@ __all__ = [
 #: The extra that installs a module which not everybody needs.
 EXTRAS: Final = {
     "PIL": "render",
+    "benchmarl": "benchmarl",
     "d3rlpy": "validation",
     "gymnasium_robotics": "mamujoco",
     "h5py": "minari",
+    "hydra": "benchmarl",
     "matplotlib": "render",
     "minari": "minari",
     "mobile_env": "peers",
@@ -36,10 +39,13 @@ EXTRAS: Final = {
     "pandas": "pandas",
     "ray": "ray",
     "safetensors": "agent",
+    "stable_baselines3": "interop",
+    "supersuit": "testing",
     "tensorboard": "tensorboard",
+    "tensordict": "torchrl",
     "torch": "agent",
     "torch_geometric": "graph",
-    "torchrl": "interop",
+    "torchrl": "torchrl",
     "vector_quantize_pytorch": "dima",
     "vmas": "peers",
 }
@@ -96,6 +102,28 @@ def check_installed(*modules: str) -> None:
         known = module in sys.modules
         if sys.modules[module] is None if known else importlib.util.find_spec(module) is None:
             raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+
+@contextmanager
+def needs_extra(extra: str, *modules: str) -> Iterator[None]:
+    """Surrounds the imports of a part that needs an extra of its own, as `wirelessenvs.torchrl`.
+
+    Args:
+        extra: that installs what is missing.
+        modules: that it installs.
+
+    Raises:
+        ImportError: in one sentence, if one of them is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in modules:
+            raise
+        raise ImportError(
+            f"{package} is not installed: pip install 'wirelessenvs[{extra}]'"
+        ) from None
 
 
 def fault_sentence(error: BaseException, options: Collection[str] = ()) -> str | None:

@@ -16,6 +16,7 @@ from wirelessenvs.checks import check_int
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.context import Context
 from wirelessenvs.graph import NeighborGraph
+from wirelessenvs.lockstep import check_mask, check_seeds
 from wirelessenvs.policy import Information, PolicySpec, Privileged
 from wirelessenvs.rewards import OwnReward
 from wirelessenvs.streams import Streams, episode_streams
@@ -135,7 +136,7 @@ class Simulator(abc.ABC, Generic[C]):
             `(B, N, D)` observations of all environments.
         """
         entropy = self.check_seeds(seeds)
-        chosen = self._check_mask(mask)
+        chosen = check_mask(mask, self.num_envs)
         for env in np.flatnonzero(chosen):
             seed, running = entropy[env], self._entropy[env]
             if seed is None and running is None:
@@ -151,33 +152,7 @@ class Simulator(abc.ABC, Generic[C]):
 
     def check_seeds(self, seeds: int | Sequence[int | None] | None) -> list[int | None]:
         """Returns one seed or None per environment; raises for anything else."""
-        if seeds is None:
-            return [None] * self.num_envs
-        other = isinstance(seeds, np.ndarray) and seeds.ndim != 1
-        other = other or isinstance(seeds, (str, bytes, bytearray))
-        if isinstance(seeds, (Sequence, np.ndarray)) and not other:
-            if len(seeds) != self.num_envs:
-                raise ValueError(f"seed must hold {self.num_envs} entries, got {len(seeds)}.")
-            return [
-                None if seed is None else check_int(f"seed[{i}]", seed, 0)
-                for i, seed in enumerate(seeds)
-            ]
-        first = check_int("seed", seeds, 0)
-        return [first + env for env in range(self.num_envs)]
-
-    def _check_mask(self, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-        if mask is None:
-            return np.ones(self.num_envs, np.bool_)
-        try:
-            chosen = np.asarray(mask)
-        except ValueError:
-            raise ValueError(f"mask must be {self.num_envs} booleans, got a ragged list.") from None
-        if chosen.dtype != np.bool_ or chosen.shape != (self.num_envs,):
-            raise ValueError(
-                f"mask must be {self.num_envs} booleans, got {chosen.dtype} of shape "
-                f"{chosen.shape}."
-            )
-        return chosen
+        return check_seeds(seeds, self.num_envs)
 
     # ------------------------------------------------------------------- step
     def step(self, actions: Any, mask: NDArray[np.bool_] | None = None) -> Step:
@@ -194,7 +169,7 @@ class Simulator(abc.ABC, Generic[C]):
             TypeError: if the actions are no numbers of the kind that the space asks for.
         """
         checked = self.check_actions(actions)
-        active = self._check_mask(mask)
+        active = check_mask(mask, self.num_envs)
         if None in self._entropy:
             raise RuntimeError("step was called before reset.")
         self.elapsed += active

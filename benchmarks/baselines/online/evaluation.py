@@ -24,6 +24,7 @@ __all__ = [
     "Evaluation",
     "Setting",
     "play_references",
+    "score_player",
     "score_policy",
     "snapshot_curve",
 ]
@@ -98,8 +99,27 @@ def score_policy(
     Raises:
         ValueError: if the policy was made for another environment.
     """
-    score = _score_wireless if is_wireless(setting.env) else _score_team
+    score = score_player if is_wireless(setting.env) else _score_team
     return score(policy, setting, evaluation, references)
+
+
+def score_player(
+    player: Player,
+    setting: Setting,
+    evaluation: Evaluation,
+    references: dict[str, list[float]] | None = None,
+) -> dict[str, Any]:
+    """What `score_policy` returns of a wireless task, of any player."""
+    rewards = _played(player, setting, evaluation)
+    references = references or play_references(setting, evaluation)
+    random, expert = (np.array(references[name]) for name in ("random", "expert"))
+    return {
+        "reward": float(rewards.mean()),
+        "score": normalised(float(rewards.mean()), float(random.mean()), float(expert.mean())),
+        "interval": list(normalised_interval(rewards, random, expert)),
+        "rewards": rewards.tolist(),
+        "references": references,
+    }
 
 
 def play_references(setting: Setting, evaluation: Evaluation) -> dict[str, list[float]]:
@@ -129,9 +149,7 @@ def snapshot_curve(
 
 
 # --------------------------------------------------------------------------- wireless tasks
-def _played(
-    player: BaselinePolicy | str, setting: Setting, evaluation: Evaluation
-) -> NDArray[np.float64]:
+def _played(player: Player | str, setting: Setting, evaluation: Evaluation) -> NDArray[np.float64]:
     """Mean reward of each episode, of a policy or of one shipped with the task."""
     seeds = evaluation.seeds
     # Episodes are as long as the evaluation says, whatever they were in training.
@@ -145,28 +163,8 @@ def _played(
     )
     if isinstance(player, BaselinePolicy):
         check_fit(player, worlds)
-        chosen: Player = player
-    else:
-        chosen = PolicyPlayer(worlds, player)
+    chosen = PolicyPlayer(worlds, player) if isinstance(player, str) else player
     return play(worlds, chosen, seeds, evaluation.steps, evaluation.warm_up).rewards
-
-
-def _score_wireless(
-    policy: BaselinePolicy,
-    setting: Setting,
-    evaluation: Evaluation,
-    references: dict[str, list[float]] | None,
-) -> dict[str, Any]:
-    rewards = _played(policy, setting, evaluation)
-    references = references or play_references(setting, evaluation)
-    random, expert = (np.array(references[name]) for name in ("random", "expert"))
-    return {
-        "reward": float(rewards.mean()),
-        "score": normalised(float(rewards.mean()), float(random.mean()), float(expert.mean())),
-        "interval": list(normalised_interval(rewards, random, expert)),
-        "rewards": rewards.tolist(),
-        "references": references,
-    }
 
 
 # ------------------------------------------------------------------------- other environments
