@@ -34,9 +34,13 @@ class PlainWorldModel(WorldModel):
         del self.unet
         self.plain = PlainUNet(ours.unet)
 
-    def forward_both(self, x: Tensor, tau: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_both(
+        self, x: Tensor, tau: Tensor, task: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The U-Net's raw output `(B, H, 2 D)` and the classifier's logits `(B, n)`."""
         condition = self.conditioning(tau, task)
+        if context is not None:
+            condition = condition + context
         features = self.plain.features(x.transpose(1, 2), condition)
         # (B, C, T) to the classifier's (T, B, C).
         logits = self.classifier(features[-1].permute(2, 0, 1))

@@ -113,7 +113,7 @@ class DDConfig(TrajectoryConfig):
             channels=self.channels,
             inverse_size=self.hidden_size,
             prediction=self.prediction,
-            mean_field=False,
+            communication="none",
         )
 
 
