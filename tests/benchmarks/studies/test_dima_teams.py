@@ -102,3 +102,12 @@ def test_it_goes_on_in_the_middle_of_a_run(tmp_path, monkeypatch, capsys):
     assert row["cpu_seconds"] > 0
     assert "DIMA, joint" in capsys.readouterr().out
     dima_teams._known(pieces)
+
+
+@pytest.mark.parametrize("method", ["mappo", "happo"])
+def test_the_options_chosen_on_a_body_hold_for_all_its_teams(method):
+    ants = [dima_teams._config(method, team, 1000, 1, {}) for team in ("ant-2x4", "ant-4x2")]
+    assert {(config.rollout, config.clip) for config in ants} == {(200, 0.1)}
+    cheetah = dima_teams._config(method, "halfcheetah-2x3", 1000, 1, {})
+    assert (cheetah.rollout, cheetah.clip) == (100, 0.2)
+    assert {config.entropy for config in (*ants, cheetah)} == {0.0}
