@@ -160,7 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--epsilon", type=float,
-        help="share of random actions (default: 0.3 of the tier rule, 0.05 of others)",
+        help="share of random actions (default: 0.3 of the tier rule, 0.05 of others; replay has "
+        "its own)",
     )  # fmt: skip
     steps = 500 if over_family else 1000
     parser.add_argument(

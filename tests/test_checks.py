@@ -80,7 +80,7 @@ def test_unknown_presets_and_arguments_list_what_exists():
     with pytest.raises(ValueError, match="preset must be one of 'thin', 'wide', got 'broad'"):
         ToyConfig.from_preset("broad")
     with pytest.raises(
-        TypeError, match="unexpected keyword argument 'height'; known: context, max"
+        TypeError, match="unexpected keyword argument 'height'; known: adjacency, context, max"
     ):
         ToyConfig.from_preset(height=2)
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from networld_agent.collecting.tiers import default_epsilon, default_seed, episode_policies
+from networld_agent.collecting.tiers import (
+    REPLAY_SHARES,
+    default_epsilon,
+    default_seed,
+    episode_policies,
+)
 from wirelessenvs.checks import check_int, check_real
 from wirelessenvs.families import Deployment
 from wirelessenvs.seeds import EVALUATION_SEEDS, is_reserved
@@ -29,7 +34,8 @@ class CollectionSettings:
             `wirelessenvs.Policy` of one's own. For an environment from a factory "random" or
             `module:function`: `function(observations (N, D), rng) -> (N[, A])` actions.
         epsilon: probability that an agent acts at random in a step; the random action is recorded
-            as it was executed. By default 0.3 of the tier "rule", 0.05 of others.
+            as it was executed. By default 0.3 of the tier "rule", 0.05 of others; "replay" has
+            shares of its own.
         episodes: E.
         steps: T of every episode.
         seed: of episode 0; episode e has `seed + e`. By default each tier has its own range.
@@ -55,6 +61,11 @@ class CollectionSettings:
         if self.epsilon is None:
             object.__setattr__(self, "epsilon", default_epsilon(self.policy))
         check_real("--epsilon", self.epsilon, 0, 1)
+        if self.policy == "replay" and self.epsilon != REPLAY_SHARES[-1]:
+            raise ValueError(
+                f"--epsilon does not go with the tier replay, whose episodes have shares of their "
+                f"own, {', '.join(map(str, REPLAY_SHARES))} in turn; got {self.epsilon:g}."
+            )
         site = self.deployment
         if site is not None and (self.env, self.preset) != (site.family.task_id, None):
             raise ValueError(

@@ -15,7 +15,7 @@ import networld_agent
 import wirelessenvs
 from networld_agent.collecting.action_forms import action_forms
 from networld_agent.collecting.settings import CollectionSettings
-from networld_agent.collecting.tiers import tier_policy
+from networld_agent.collecting.tiers import policy_and_share, tier_policy
 from networld_agent.data.files import Chunk
 from networld_agent.data.labels import action_labels, metric_labels, observation_labels
 from networld_agent.data.metadata import Description, Quantity
@@ -70,7 +70,7 @@ class EpisodeSource:
         if not settings.foreign:
             self._named(settings.policy)
         for tier in dict.fromkeys(settings.episode_policies):
-            self._policy(tier, (0,))
+            self._policy(policy_and_share(tier, 0.0)[0], (0,))
         self._forms = action_forms(self._worlds.task, self._config)
         self._description = self._describe()
         self._layouts = self._description.layouts()
@@ -222,9 +222,11 @@ class EpisodeSource:
         worlds = self._worlds
         observations = worlds.reset(seeds)
         self._check_graph(seeds)
-        policy = self._policy(settings.episode_policies[episodes[0]], seeds)
-        mixing = policy is None or settings.epsilon > 0
-        epsilon = 1.0 if policy is None else settings.epsilon
+        tier, epsilon = policy_and_share(settings.episode_policies[episodes[0]], settings.epsilon)
+        policy = self._policy(tier, seeds)
+        if policy is None:
+            epsilon = 1.0
+        mixing = epsilon > 0
         sources: list[RandomActions] = []
         if mixing:
             sampler = worlds.sampler()

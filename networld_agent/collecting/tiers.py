@@ -9,24 +9,31 @@ from wirelessenvs.tasks import Task
 
 __all__ = [
     "MIXED_SHARES",
+    "REPLAY_SHARES",
     "TIERS",
     "default_epsilon",
     "default_seed",
     "episode_policies",
+    "policy_and_share",
     "tier_number",
     "tier_policy",
 ]
 
-TIERS: Final = ("expert", "genie", "medium", "random", "mixed", "rule")
+TIERS: Final = ("expert", "genie", "medium", "random", "mixed", "rule", "replay")
 
 #: A mixed data set plays these in turn, episode by episode: one third of each, and any first n
 #: episodes hold nearly equal shares.
 MIXED_SHARES: Final = ("expert", "medium", "random")
 
+#: Shares of random actions of the episodes of "replay", in turn: what a learner leaves in its
+#: memory that explores less and less, on its way to a mediocre rule. Any first n episodes hold
+#: nearly equal shares of each.
+REPLAY_SHARES: Final = (1.0, 0.7, 0.4, 0.1)
+
 #: First seed of each tier unless another one is asked for: tiers share no world.
 _FIRST_SEEDS: Final = {
     "expert": 0, "genie": 100_000, "medium": 200_000, "random": 300_000, "mixed": 400_000,
-    "rule": 600_000,
+    "rule": 600_000, "replay": 700_000,
 }  # fmt: skip
 _OTHER_SEED: Final = 500_000
 
@@ -44,7 +51,18 @@ def tier_number(policy: str) -> int:
 def default_epsilon(policy: str) -> float:
     """Share of random actions of a tier; the same one for all policies that are no tier."""
     # Whether another action is better than the rule's, only data that has others can tell.
-    return 0.3 if policy == "rule" else 0.05
+    return {"rule": 0.3, "replay": REPLAY_SHARES[-1]}.get(policy, 0.05)
+
+
+def policy_and_share(label: str, epsilon: float) -> tuple[str, float]:
+    """The policy behind the label of an episode, and its share of random actions.
+
+    Example:
+        >>> policy_and_share("rule+0.7", 0.1), policy_and_share("expert", 0.05)
+        (('rule', 0.7), ('expert', 0.05))
+    """
+    policy, _, share = label.partition("+")
+    return policy, float(share or epsilon)
 
 
 def _cbf(tier: str, config: Any) -> str:
@@ -93,12 +111,20 @@ def tier_policy(task: Task, tier: str, config: Any, what: str = "--policy") -> s
     known = [t for t in TIERS if name_of(t, config) in task.policies]
     if set(MIXED_SHARES) <= set(known):
         known.append("mixed")
+    if "rule" in known:
+        known.append("replay")
     check_choice(what, tier, (*known, *(p for p in task.policies if p not in known)))
     return name_of(tier, config) if tier in known else tier
 
 
 def episode_policies(policy: str, episodes: int) -> tuple[str, ...]:
-    """Tier or policy of each episode; for "mixed" the three tiers in turn."""
-    if policy != "mixed":
-        return (policy,) * episodes
-    return tuple(MIXED_SHARES[e % len(MIXED_SHARES)] for e in range(episodes))
+    """Label of each episode: its tier or policy, and after "+" its own share of random actions.
+
+    "mixed" plays three tiers in turn, "replay" the tier `rule` with falling shares.
+    """
+    turns: tuple[str, ...] = (policy,)
+    if policy == "mixed":
+        turns = MIXED_SHARES
+    elif policy == "replay":
+        turns = tuple(f"rule+{share}" for share in REPLAY_SHARES)
+    return tuple(turns[e % len(turns)] for e in range(episodes))

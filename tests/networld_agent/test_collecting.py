@@ -27,7 +27,7 @@ def settings_of(task, policy="expert", episodes=5, steps=40, **changes):
     return CollectionSettings(env=task, policy=policy, episodes=episodes, steps=steps, **arguments)
 
 
-@pytest.mark.parametrize("policy", ["expert", "genie", "medium", "random", "mixed"])
+@pytest.mark.parametrize("policy", ["expert", "genie", "medium", "random", "mixed", "replay"])
 @pytest.mark.parametrize("task", list(TASKS))
 def test_bytes_do_not_depend_on_the_batch(task, policy, tmp_path):
     alone = collect(settings_of(task, policy), tmp_path / "alone", num_envs=1)
@@ -116,6 +116,30 @@ def test_random_episodes_are_uniform_whatever_epsilon():
     assert (np.abs(counts / 800 - 1 / 11) < 5 * np.sqrt(1 / 11 / 800)).all()
 
 
+def test_replay_plays_its_rule_with_falling_shares_of_random_actions(tmp_path):
+    settings = settings_of("rb-v0", "replay", episodes=6, steps=400, epsilon=None)
+    replay = TrajectoryDataset.open(collect(settings, tmp_path / "replay", num_envs=4))
+    shares = [1.0, 0.7, 0.4, 0.1, 1.0, 0.7]
+    assert replay.description.episode_policies == tuple(f"rule+{share}" for share in shares)
+    assert set(replay.metadata.statistics["returns"]["per_policy"]) == {
+        "rule+1.0", "rule+0.7", "rule+0.4", "rule+0.1"
+    }  # fmt: skip
+    for episode, share in enumerate(shares):
+        # The very episode that the rule plays with this share.
+        alone = settings_of(
+            "rb-v0", "rule", episodes=1, steps=400, epsilon=share, seed=settings.seed + episode
+        )
+        single = TrajectoryDataset.open(collect(alone, tmp_path / f"alone-{episode}"))
+        assert np.array_equal(replay.actions[episode], single.actions[0])
+    rewards = replay.rewards.mean((1, 2))
+    assert min(rewards[2:4]) > max(rewards[0], rewards[4])
+
+
+def test_replay_has_shares_of_its_own():
+    with pytest.raises(ValueError, match="--epsilon does not go with the tier replay"):
+        CollectionSettings(env="rb-v0", policy="replay", epsilon=0.3)
+
+
 def test_mixed_plays_its_tiers_in_turn_with_the_same_episodes_as_each_tier_alone(tmp_path):
     mixed = TrajectoryDataset.open(small_dataset("rb-v0", "mixed"))
     assert mixed.description.episode_policies == (*MIXED_SHARES, *MIXED_SHARES[:2])
@@ -138,7 +162,7 @@ def test_tiers_are_ordered_by_reward():
 def test_every_tier_names_a_policy_of_the_task(task):
     config = TASKS[task].config.from_preset()
     for tier in TIERS:
-        if tier != "mixed":
+        if tier not in ("mixed", "replay"):
             assert tier_policy(TASKS[task], tier, config) in TASKS[task].policies
 
 
