@@ -13,7 +13,7 @@ from networld_agent.data.windows import WindowSource, discounted_sums
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.symlog import limit_of, symlog
 from networld_agent.model.task_spec import TaskSpec
-from wirelessenvs.tasks import TASKS
+from wirelessenvs.tasks import TASKS, make_simulator
 
 __all__ = ["make_task_spec"]
 
@@ -73,7 +73,9 @@ def _context_size(dataset: TrajectoryDataset) -> int:
     settings = dataset.description.environment.get("config") or {}
     if dataset.description.task not in TASKS or not settings.get("context"):
         return 0
-    return len(dataset.make_simulator().context.names)
+    # Its names are the same wherever a task is played: the data's own network may need code or
+    # files that are not here.
+    return len(make_simulator(dataset.description.task).context.names)
 
 
 def _moments(

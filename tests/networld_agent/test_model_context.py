@@ -200,3 +200,19 @@ def test_data_says_how_large_its_context_is(tmp_path, context, size):
     found = WorldModel.load(out)
     moved = [bool(module.out.weight.any()) for module in found.contexts.values()]
     assert moved == ([True] if context else [])
+
+
+def test_the_context_is_known_where_the_network_cannot_be_made_again(tmp_path, monkeypatch):
+    """A reward of one's own is code, which no data set may call by itself."""
+    (tmp_path / "fair_rewards.py").write_text(
+        "def served(metrics):\n    return metrics['served']\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = CollectionSettings(
+        env="rb-v0", episodes=1, steps=12, policy="random",
+        overrides={"context": True, "reward": "fair_rewards:served"},
+    )  # fmt: skip
+    dataset = TrajectoryDataset.open(collect(settings, tmp_path / "data"))
+    with pytest.raises(ValueError, match="trusted=True"):
+        dataset.make_simulator()
+    assert make_task_spec("rb-v0", 0, [WindowSource(dataset)], TINY).context_size == 4
