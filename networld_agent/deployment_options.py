@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Final
 
 from wirelessenvs.checks import check_choice
 from wirelessenvs.families import FAMILIES, deployments, get_family
@@ -11,7 +12,11 @@ from wirelessenvs.families import FAMILIES, deployments, get_family
 __all__ = ["OTHER_PAGE", "add_deployment_options", "asks_for_family", "chosen_deployments"]
 
 #: For the help of a command that plays single environments by other options.
-OTHER_PAGE = "Over the deployments of a family: --family rb --help says which options there are."
+OTHER_PAGE: Final = (
+    "Over the deployments of a family: --family rb --help says which options there are."
+)
+#: Deployments of one command: each is drawn and its hash written down before anything else.
+_MOST: Final = 100_000
 
 
 def asks_for_family(arguments: Sequence[str]) -> bool:
@@ -47,9 +52,10 @@ def chosen_deployments(options: argparse.Namespace) -> range:
     first, colon, last = options.deployments.rpartition(":")
     first = first if colon else "0"
     size = len(deployments(family.name, options.split))
-    if not (first.isdecimal() and last.isdecimal() and int(first) < int(last) <= size):
+    short = all(text.isdecimal() and len(text) < 12 for text in (first, last))
+    if not (short and int(first) < int(last) <= size and int(last) - int(first) <= _MOST):
         raise ValueError(
-            f"--deployments takes a number, or FROM:TO with FROM below TO, up to {size}; got "
-            f"{options.deployments!r}."
+            f"--deployments takes a number, or FROM:TO with FROM below TO, up to {size} and at "
+            f"most {_MOST} of them; got {options.deployments[:40]!r}."
         )
     return range(int(first), int(last))

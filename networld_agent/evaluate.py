@@ -154,6 +154,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _check_models(options: argparse.Namespace) -> None:
+    if len(set(options.model)) < len(options.model):
+        raise ValueError("--model names a model twice: each is one row.")
     if options.sweep is not None and not options.model:
         raise ValueError("--sweep needs a --model to plan with.")
     if options.threads is not None:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.command import run_command
 from wirelessenvs.actions import from_unit
 from wirelessenvs.checks import check_choice, check_int
-from wirelessenvs.command import imports_of
+from wirelessenvs.command import imports_of, program
 from wirelessenvs.faults import check_installed
 from wirelessenvs.machine import machine_lines
 from wirelessenvs.tasks import make_simulator
@@ -258,7 +258,7 @@ def _study(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.studies.benchmarl_tasks",
+        prog=program("benchmarks.studies.benchmarl_tasks"),
         description="BenchMARL's algorithms beside ours, after equal frames.",
     )
     parser.add_argument("--tasks", nargs="+", default=["rb"], help=f"of {', '.join(_TASKS)}")

@@ -6,8 +6,8 @@
 Every method is trained on the same deployments of `train`, then plays deployments of `test` and of
 every `beyond-...` split, none of which it has seen, all on the same seeds. With `--few-shot`, a
 NetWorld model is also adapted on data of each test deployment, pre-trained and from scratch. A
-method of one training seed in one split is a piece, a file; a stopped run goes on piece by piece,
-and a table is printed of the pieces that there are.
+method of one training seed in one split is a piece, a file; what is missing is made, and a stopped
+run goes on piece by piece.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.command import run_command
+from networld_agent import __version__ as agent_version
+from wirelessenvs import __version__ as wirelessenvs_version
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import Progress, check_targets, imports_of, program, whole_file
 from wirelessenvs.families import FAMILIES, Deployment, deployments
@@ -233,6 +235,7 @@ class Study:
         """Rewards of a piece, from its file if that is of these settings."""
         identity = {
             "family": self.family.name, "version": self.family.version,
+            "versions": {"wirelessenvs": wirelessenvs_version, "networld_agent": agent_version},
             "budget": dataclasses.asdict(self.budget), **what,
         }  # fmt: skip
 
@@ -281,7 +284,10 @@ class Study:
             )
 
         kind = "scratch" if scratch else "adapted"
-        what = {"split": "test", "method": kind, "amount": amount, "seed": seed}
+        what = {
+            "split": "test", "method": kind, "amount": amount, "seed": seed,
+            "options": METHODS["networld"].options,
+        }  # fmt: skip
         return self._remembered(f"few-{kind}-{amount.replace(' ', '-')}-s{seed}", what, make)
 
 
@@ -394,7 +400,11 @@ def _run(options: argparse.Namespace) -> None:
     for name in options.methods:
         check_choice("--methods", name, METHODS)
     for seed in options.seeds:
-        check_int("--seeds", seed, 0)
+        check_int("--seeds", seed, 0, 2**18 - 1)
+    for option in ("methods", "seeds", "splits"):
+        given = getattr(options, option) or []
+        if len(set(given)) < len(given):
+            raise ValueError(f"--{option} names one twice, got {' '.join(map(str, given))}.")
     for split in options.splits or ():
         check_choice("--splits", split, study.splits)
     if options.few_shot and "networld" not in options.methods:

@@ -16,6 +16,7 @@ from networld_agent.collecting.settings import CollectionSettings
 from networld_agent.collecting.sources import EpisodeSource
 from networld_agent.collecting.tiers import default_epsilon, tier_number
 from networld_agent.data.family import FORMAT, FORMAT_VERSION, deployment_folder, read_family
+from networld_agent.data.files import storage_fault
 from networld_agent.data.metadata import FAMILY_FILE
 from networld_agent.documents import write_document
 from wirelessenvs.checks import check_int
@@ -208,4 +209,7 @@ def _claim(folder: Path, document: dict[str, Any]) -> None:
         not folder.is_dir() or any(not entry.name.startswith(".") for entry in folder.iterdir())
     ):
         raise ValueError(f"{folder} exists and holds no data of a family: choose another --out.")
-    write_document(path, document)
+    try:
+        write_document(path, document)
+    except OSError as error:
+        raise storage_fault(path, error) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from networld_agent.data import family
 from networld_agent.data.dataset import TrajectoryDataset
-from networld_agent.data.family import dataset_folders, open_datasets
+from networld_agent.data.family import dataset_folders, open_datasets, open_member
 from networld_agent.data.inspection import plot, summary
 from networld_agent.data.subset import write_subset
 from wirelessenvs.checks import check_int
@@ -34,7 +34,7 @@ def _inspect(options: argparse.Namespace) -> None:
 
 def _verify(options: argparse.Namespace) -> None:
     for path in (folder for given in options.datasets for folder in dataset_folders(given)):
-        dataset = TrajectoryDataset.open(path, verify="full")
+        dataset = open_member(path, verify="full")
         arrays = dataset.metadata.arrays.values()
         total = sum(info.layout.file_bytes for info in arrays)
         print(f"{path}: {len(arrays)} arrays, {total} bytes, all values and checksums are right")

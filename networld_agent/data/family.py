@@ -18,11 +18,13 @@ from wirelessenvs.families import FAMILIES, deployments
 __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
+    "check_alike",
     "check_training_split",
     "dataset_folders",
     "deployment_folder",
     "open_dataset",
     "open_datasets",
+    "open_member",
     "read_family",
     "summary",
     "total_line",
@@ -63,9 +65,13 @@ def read_family(folder: Path) -> dict[str, Any]:
         fields.integer(key)
     fields.real("epsilon", 0, 1)
     fields.sub("overrides")
-    for place in fields.subs("deployments"):
+    places = fields.subs("deployments")
+    for place in places:
         place.integer("index")
         place.text("fingerprint")
+    indices = [place["index"] for place in document["deployments"]]
+    if not indices or len(set(indices)) < len(indices):
+        raise DatasetError(f"{path}: key 'deployments' must name at least one, each once.")
     return document
 
 
@@ -78,8 +84,16 @@ def dataset_folders(path: Path) -> list[Path]:
     if (path / "metadata.json").exists():
         return [path]
     if not (path / FAMILY_FILE).exists():
-        return sorted(entry.parent for entry in path.glob("[!.]*/metadata.json")) or [path]
-    places = read_family(path)["deployments"]
+        found = sorted(entry.parent for entry in path.glob("[!.]*/metadata.json"))
+        for folder in found[:1] if len(found) > 1 else ():
+            if "deployment" in Metadata.read(folder).description.environment:
+                raise DatasetError(
+                    f"{path} holds data of deployments, and {FAMILY_FILE}, which says of which, is "
+                    "missing: name the data sets one by one."
+                )
+        return found or [path]
+    document = read_family(path)
+    places = document["deployments"]
     folders = [deployment_folder(path, place["index"]) for place in places]
     missing = [folder for folder in folders if not folder.exists()]
     if missing:
@@ -87,7 +101,35 @@ def dataset_folders(path: Path) -> list[Path]:
             f"{path}: {len(missing)} of {len(folders)} deployments are missing, "
             f"{missing[0].name} first: repeat the command that collects them."
         )
+    for folder, place in zip(folders, places, strict=True):
+        _check_member(folder, document, place)
     return folders
+
+
+def _check_member(folder: Path, document: dict[str, Any], place: dict[str, Any]) -> None:
+    """Checks that a data set is of the deployment that the family's file says.
+
+    Raises:
+        DatasetError: saying what it is of.
+    """
+    wanted = {key: document[key] for key in ("family", "version", "split")}
+    wanted["index"] = place["index"]
+    found = Metadata.read(folder).description.environment.get("deployment")
+    if found != wanted:
+        raise DatasetError(
+            f"{folder} is of {_name(found)}, and {FAMILY_FILE} says that it is of {_name(wanted)}."
+        )
+    family = FAMILIES.get(document["family"])
+    if family is not None and family.version == document["version"]:
+        site = deployments(family.name, document["split"])[place["index"]]
+        if site.fingerprint != place["fingerprint"]:
+            raise DatasetError(f"{folder.parent / FAMILY_FILE}: {site.name} is another deployment.")
+
+
+def _name(deployment: dict[str, Any] | None) -> str:
+    if deployment is None:
+        return "no deployment"
+    return "/".join(str(deployment[key]) for key in ("family", "split", "index"))
 
 
 def open_datasets(paths: Iterable[Path], verify: str = "once") -> list[TrajectoryDataset]:
@@ -96,7 +138,12 @@ def open_datasets(paths: Iterable[Path], verify: str = "once") -> list[Trajector
     Raises:
         DatasetError: naming the first fault.
     """
-    return [_open(folder, verify) for path in paths for folder in dataset_folders(path)]
+    folders = [folder for path in paths for folder in dataset_folders(path)]
+    places = [folder.resolve() for folder in folders]
+    for folder, place in zip(folders, places, strict=True):
+        if places.count(place) > 1:
+            raise DatasetError(f"{folder} is named twice: it would count twice.")
+    return [open_member(folder, verify) for folder in folders]
 
 
 def open_dataset(path: Path, verify: str = "once") -> TrajectoryDataset:
@@ -111,13 +158,38 @@ def open_dataset(path: Path, verify: str = "once") -> TrajectoryDataset:
     return TrajectoryDataset.open(folders[0], verify)
 
 
-def _open(folder: Path, verify: str) -> TrajectoryDataset:
+def open_member(folder: Path, verify: str = "once") -> TrajectoryDataset:
+    """One of several data sets: its faults are told with its folder."""
     try:
         return TrajectoryDataset.open(folder, verify)
     except DatasetError as error:
         # Of several data sets, the name of an array does not say which one is damaged.
         named = str(folder) in str(error)
         raise DatasetError(str(error) if named else f"{folder}: {error}") from None
+
+
+def check_alike(dataset: TrajectoryDataset, first: TrajectoryDataset) -> None:
+    """One network learns from both: entries, units, actions and rewards must mean the same.
+
+    Raises:
+        ValueError: naming the data set and what differs.
+    """
+    ours, theirs = dataset.description, first.description
+    for what, here, there in (
+        ("task", ours.task, theirs.task),
+        ("number of observation entries", ours.observation.size, theirs.observation.size),
+        ("meaning of the observation entries", ours.observation.names, theirs.observation.names),
+        ("unit of observation entries", ours.observation.units, theirs.observation.units),
+        ("actions", ours.action, theirs.action),
+        ("reward", _reward(ours), _reward(theirs)),
+    ):
+        if here != there:
+            raise ValueError(f"{dataset.path} does not fit {first.path}: it has another {what}.")
+
+
+def _reward(about: Description) -> Any:
+    """The name of the reward of a task's configuration, None for the built-in one."""
+    return (about.environment.get("config") or {}).get("reward")
 
 
 def check_training_split(dataset: TrajectoryDataset) -> None:

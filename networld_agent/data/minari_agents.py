@@ -15,6 +15,7 @@ import numpy as np
 
 from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.metadata import Description
+from networld_agent.data.minari_scores import recorded_policy
 from wirelessenvs.tasks import TASKS
 
 __all__ = ["agent_arguments", "agent_episodes", "agent_labels", "agent_spaces"]
@@ -40,7 +41,7 @@ def agent_spaces(
 def agent_arguments(description: Description) -> dict[str, Any]:
     """Arguments of `AgentEnv`: the others play the policy of the data, or the task's expert."""
     known = description.policy in TASKS[description.task].policies
-    return {"others": description.policy if known else "expert"}
+    return {"others": recorded_policy(description, description.policy if known else "expert")}
 
 
 def agent_episodes(

@@ -10,11 +10,12 @@ import numpy as np
 from networld_agent.data.dataset import TrajectoryDataset
 from networld_agent.data.metadata import Description
 from wirelessenvs.checks import check_int
+from wirelessenvs.families import FAMILIES
 from wirelessenvs.rollout import run_policy
 from wirelessenvs.seeds import EVALUATION_SEEDS
 from wirelessenvs.tasks import TASKS, make_policy
 
-__all__ = ["changed_fields", "reference_scores"]
+__all__ = ["changed_fields", "recorded_policy", "reference_scores"]
 
 #: Minari's name of a score, and the policy that reaches it.
 _POLICIES: Final = {"ref_min_score": "random", "ref_max_score": "expert"}
@@ -27,6 +28,12 @@ def changed_fields(description: Description) -> dict[str, Any]:
     preset = TASKS[description.task].config.from_preset(environment["preset"])
     plain = preset.to_json()
     return {key: value for key, value in environment["config"].items() if plain[key] != value}
+
+
+def recorded_policy(description: Description, name: str) -> str:
+    """The task's policy behind a name: of a deployment's data, "expert" is that of its family."""
+    family = FAMILIES.get(description.environment.get("deployment", {}).get("family"))
+    return family.expert if family is not None and name == "expert" else name
 
 
 def reference_scores(dataset: TrajectoryDataset, episodes: int | None = None) -> dict[str, Any]:
@@ -47,9 +54,12 @@ def reference_scores(dataset: TrajectoryDataset, episodes: int | None = None) ->
             raise ValueError(
                 f"--reference-episodes needs an expert, which {description.task} lacks."
             )
-        played = {key: _played(dataset, name, episodes) for key, name in _POLICIES.items()}
+        played = {
+            key: _played(dataset, recorded_policy(description, name), episodes)
+            for key, name in _POLICIES.items()
+        }
         return {**played, "num_episodes_average_score": episodes}
-    if description.task not in TASKS:
+    if description.task not in TASKS or "deployment" in description.environment:
         return {}
     changed = changed_fields(description)
     changed.pop("max_steps", None)

@@ -55,7 +55,11 @@ class WindowBatches(IterableDataset[dict[str, Tensor]]):
         per_agent: bool = False,
     ) -> None:
         super().__init__()
-        self.source, self.seed, self.per_agent = source, check_int("seed", seed), per_agent
+        self.source, self.seed, self.per_agent = (
+            source,
+            check_int("seed", seed, 0, 2**63 - 1),
+            per_agent,
+        )
         self.batch_size = check_int("batch_size", batch_size, 1)
         self.horizon = check_int("horizon", horizon, 2)
         self.batches = None if batches is None else check_int("batches", batches, 0)

@@ -7,6 +7,8 @@ a single deployment is noise without bound: a mean of such ratios would be of th
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,13 +25,16 @@ from networld_agent.evaluation.episodes import play, whole_batch
 from networld_agent.evaluation.players import Player, PolicyPlayer
 from networld_agent.evaluation.scores import bootstrap_interval, normalised, normalised_interval
 from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
+from networld_agent.fields import Fields
 from networld_agent.worlds.interface import Worlds
 from networld_agent.worlds.make import deployment_worlds
 from wirelessenvs.checks import check_int
 from wirelessenvs.command import Progress
 from wirelessenvs.families import Deployment, Family
 from wirelessenvs.families.anchors import Anchors, local_rules
+from wirelessenvs.files import read_regular
 from wirelessenvs.json_values import finite_or_null, first_difference
+from wirelessenvs.loading import load
 from wirelessenvs.tasks import policy_class
 
 __all__ = ["FamilyScores", "Method", "ScoreRow", "printed_scores", "score_deployments"]
@@ -187,7 +192,10 @@ def score_deployments(
         "steps": steps,
         "warm_up": warm_up,
         "overrides": overrides or {},
-        "methods": {name: methods[name].identity if name in methods else {} for name in names},
+        "methods": {
+            name: methods[name].identity if name in methods else code_identity(name)
+            for name in names
+        },
     }
     document: dict[str, Any] = {
         "format": FORMAT,
@@ -199,6 +207,8 @@ def score_deployments(
     document = json.loads(json.dumps(document))
     if out is not None and out.exists():
         document = _stored(out, document)
+    if out is not None:
+        _check_records(out, document, sites, names)
     records: list[dict[str, Any]] = document["deployments"]
     batch, total = whole_batch(episodes, num_envs), warm_up + steps
     per_site = len(names) * total * (episodes // batch)
@@ -272,6 +282,34 @@ def _stored(out: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _check_records(
+    out: Path, document: dict[str, Any], sites: Sequence[Deployment], names: Sequence[str]
+) -> None:
+    """Checks that what was played before is of these deployments, in their order.
+
+    Raises:
+        ValueError: naming the file and what is wrong in it.
+    """
+    records = Fields(document, str(out)).subs("deployments")
+    if len(records) > len(sites):
+        raise ValueError(f"{out} holds {len(records)} deployments of {len(sites)}.")
+    for site, record in zip(sites, records, strict=False):
+        rewards = record.sub("rewards")
+        for name in names:
+            rewards.real(name)
+        if record.text("fingerprint") != site.fingerprint or record.integer("index") != site.index:
+            raise ValueError(f"{out} holds another deployment in the place of {site.name}.")
+
+
+def code_identity(policy: str) -> dict[str, Any]:
+    """What tells a policy of somebody's own, `module:Class`, from an edited one of its name."""
+    if ":" not in policy:
+        return {}
+    source = inspect.getsourcefile(load(policy, "--policies"))
+    content = b"" if source is None else read_regular(Path(source))
+    return {"source_sha256": hashlib.sha256(content).hexdigest()}
+
+
 def printed_scores(scores: FamilyScores) -> str:
     """A Markdown table, and what its scores are counted from."""
     rule, expert = scores.anchors.best_local_rule, scores.anchors.family.expert
@@ -288,6 +326,9 @@ def printed_scores(scores: FamilyScores) -> str:
             (row.over_rule, row.over_rule_interval, ".1f"),
             (row.over_random, row.over_random_interval, ".1f"),
         ):
-            cells.append(f"{value:{form}} [{low:{form}}, {high:{form}}]")
+            # One deployment says nothing of others.
+            known = len(scores.sites) > 1 and np.isfinite((low, high)).all()
+            interval = f"[{low:{form}}, {high:{form}}]" if known else "[-]"
+            cells.append(f"{value:{form}} {interval}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

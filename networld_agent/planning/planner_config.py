@@ -103,7 +103,18 @@ class PlannerConfig:
         check_flag("normalize_gradient", self.normalize_gradient)
         check_int("unguided_steps", self.unguided_steps, 0)
         check_int("warm_start", self.warm_start, 0, self.steps)
-        check_int("execute", self.execute, 1, 1 if self.plan_mode == "behaviour" else None)
+        check_int("execute", self.execute, 1)
+        if self.plan_mode == "behaviour":
+            for name, alone in (("execute", 1), ("warm_start", 0)):
+                if getattr(self, name) != alone:
+                    raise ValueError(
+                        f"{name} must be {alone} with plan_mode 'behaviour', which plans nothing, "
+                        f"got {getattr(self, name)}."
+                    )
+        if self.plan_mode == "random" and self.guidance_scale == 0:
+            raise ValueError(
+                "guidance_scale must be above 0 with plan_mode 'random': at 0 it is 'none'."
+            )
         if self.temperature is not None:
             check_real("temperature", self.temperature, 0, 1)
         if self.votes is not None:

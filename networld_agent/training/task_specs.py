@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from networld_agent.data.dataset import TrajectoryDataset
+from networld_agent.data.family import check_alike
 from networld_agent.data.windows import WindowSource, discounted_sums
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.symlog import limit_of, symlog
@@ -33,18 +34,7 @@ def make_task_spec(
     """
     first = sources[0].dataset
     for source in sources[1:]:
-        description = source.dataset.description
-        if description.observation.size != first.description.observation.size:
-            raise ValueError(
-                f"{source.dataset.path} does not fit {first.path}: both are {name!r}, with "
-                f"observations of {description.observation.size} and "
-                f"{first.description.observation.size} entries."
-            )
-        if description.action != first.description.action:
-            raise ValueError(
-                f"{source.dataset.path} does not fit {first.path}: both are {name!r}, with "
-                "different actions."
-            )
+        check_alike(source.dataset, first)
     returns = np.concatenate([_returns(source, config) for source in sources])
     mean, std, greatest = 0.0, 1.0, float(np.abs(returns).max())
     if config.return_scaling == "standardise":

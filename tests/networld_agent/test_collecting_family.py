@@ -12,13 +12,21 @@ import pytest
 from dataset_cases import contents, overwrite
 from tiny_models import tiny_model
 
+from benchmarks.baselines import fit
+from networld_agent import pretrain as pretrain_command
 from networld_agent.collect import main
-from networld_agent.collecting import FamilySettings, collect_family
+from networld_agent.collecting import (
+    CollectionSettings,
+    FamilySettings,
+    collect,
+    collect_family,
+)
 from networld_agent.collecting.tiers import TIERS
 from networld_agent.config import get_preset
 from networld_agent.data import DatasetError, TrajectoryDataset
 from networld_agent.data import __main__ as data_command
 from networld_agent.data.family import open_datasets, read_family
+from networld_agent.documents import write_document
 from networld_agent.training import adapt, pretrain
 from wirelessenvs import deployments, make_policy
 from wirelessenvs.families import FAMILIES
@@ -222,7 +230,12 @@ def assert_one_sentence(capsys, sentence):
         (["--split", "tests"], "--split must be one of 'train', 'validation', 'test', 'beyond-si"),
         (["--deployments", "0"], "--deployments takes a number, or FROM:TO"),
         (["--deployments", "5:5"], "--deployments takes a number, or FROM:TO"),
-        (["--deployments", "16777217"], "up to 16777216; got '16777217'"),
+        (
+            ["--deployments", "16777217"],
+            "up to 16777216 and at most 100000 of them;",
+        ),
+        (["--deployments", "16000000"], "at most 100000 of them; got '16000000'"),
+        (["--deployments", "9" * 5000], "at most 100000 of them; got '999"),
         (["--deployments", "-1"], "got '-1'"),
         (["--episodes-per-deployment", "0"], "--episodes-per-deployment must be between 1 and"),
         (["--steps", "0"], "--steps must be between 1"),
@@ -301,6 +314,85 @@ def test_a_folder_of_any_data_sets_is_inspected(folder, tmp_path, capsys):
     shutil.copytree(folder / "000003", tmp_path / "some" / "one")
     assert data_command.main(["inspect", str(tmp_path / "some")]) == 0
     assert "some: 1 data sets, 2 episodes, 10 agents" in capsys.readouterr().out
+
+
+def _replaced(folder):
+    shutil.rmtree(folder / "000004")
+    shutil.copytree(folder / "000003", folder / "000004")
+
+
+def _rewritten(change):
+    def rewrite(folder):
+        document = {k: v for k, v in read_family(folder).items() if k != "sha256"}
+        change(document)
+        write_document(folder / "family.json", document)
+
+    return rewrite
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (_replaced, "000004 is of rb/train/3, and family.json says that it is of rb/train/4"),
+        (lambda folder: (folder / "family.json").unlink(), "family.json, which says of which, is"),
+        (_rewritten(lambda d: d.update(deployments=[])), "must name at least one, each once"),
+        (
+            _rewritten(lambda d: d.update(deployments=d["deployments"][:1] * 2)),
+            "must name at least one, each once",
+        ),
+        (
+            _rewritten(lambda d: d["deployments"][1].update(fingerprint="0" * 64)),
+            "rb/train/4 is another deployment",
+        ),
+        (_rewritten(lambda d: d.update(split="validation")), "says that it is of rb/validation/3"),
+    ],
+)
+def test_a_folder_is_of_the_deployments_that_its_record_names(
+    damage, sentence, folder, tmp_path, capsys
+):
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    damage(copy)
+    out = ["--preset", "smoke", "--out", str(tmp_path / "model")]
+    for command in (
+        lambda: data_command.main(["inspect", str(copy)]),
+        lambda: data_command.main(["verify", str(copy)]),
+        lambda: pretrain_command.main(["--data", str(copy), *out]),
+    ):
+        assert command() == 2
+        error = capsys.readouterr().err
+        assert sentence in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_data_set_named_twice_would_count_twice(folder, tmp_path, capsys):
+    words = ["--data", str(folder), str(folder / "000003"), "--preset", "smoke"]
+    assert pretrain_command.main([*words, "--out", str(tmp_path / "model")]) == 2
+    assert "000003 is named twice" in capsys.readouterr().err
+
+
+def test_verify_says_which_of_several_is_damaged(folder, tmp_path, capsys):
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    path = copy / "000004" / "rewards.npy"
+    path.write_bytes(path.read_bytes()[:-8])
+    assert data_command.main(["verify", str(copy)]) == 2
+    assert f"{copy / '000004'}: rewards.npy" in capsys.readouterr().err
+
+
+def test_what_means_something_else_is_not_learnt_from_together(tmp_path, capsys):
+    """Equal numbers of entries in other units, or another reward, pass every check of shapes."""
+    for observation in ("official", "log"):
+        settings = CollectionSettings(
+            env="cbf-v0", policy="random", episodes=1, steps=12,
+            overrides={"num_cells": 7, "layout_seed": None, "observation": observation},
+        )  # fmt: skip
+        collect(settings, tmp_path / "cbf" / observation)
+    words = ["--data", str(tmp_path / "cbf"), "--preset", "smoke", "--out", str(tmp_path / "m")]
+    assert pretrain_command.main(words) == 2
+    sentence = "it has another unit of observation entries"
+    assert sentence in capsys.readouterr().err
+    assert fit.main(["--method", "bc", "--data", str(tmp_path / "cbf"), "--out", words[-1]]) == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_the_record_of_the_folder_is_whole(folder):

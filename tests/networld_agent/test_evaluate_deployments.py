@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_models import RB, tiny_model
 
+from networld_agent.documents import read_document, write_document
 from networld_agent.evaluate import main
 from networld_agent.evaluation import deployments as module
 from networld_agent.evaluation.deployments import FamilyScores, Method, score_deployments
@@ -199,3 +200,53 @@ def test_a_single_environment_is_something_else(capsys):
             command(*words)
         assert stop.value.code == 2
         assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda d: d["deployments"][0]["rewards"].pop("demand"), "demand"),
+        (lambda d: d["deployments"][0].update(index=9), "another deployment in the place of"),
+        (lambda d: d["deployments"][0].update(fingerprint="x"), "another deployment in the place"),
+        (lambda d: d.update(deployments=d["deployments"] * 2), "holds 6 deployments of 3"),
+        (lambda d: d.pop("deployments"), "deployments"),
+    ],
+)
+def test_records_that_are_not_of_these_deployments_are_refused(change, sentence, tmp_path, capsys):
+    out = tmp_path / "scores.json"
+    assert command("--policies", "demand", "--out", out) == 0
+    document = read_document(out, "file of scores")
+    change(document)
+    write_document(out, document)
+    capsys.readouterr()
+    assert command("--policies", "demand", "--out", out) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+
+
+def test_an_edited_rule_of_one_s_own_is_another_rule(tmp_path, monkeypatch, capsys):
+    code = "from wirelessenvs.rb.policies import Demand, RoundRobin\n\nclass Mine({}):\n    pass\n"
+    file = tmp_path / "edited_rule.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    out = tmp_path / "scores.json"
+    file.write_text(code.format("Demand"))
+    assert command("--policies", "edited_rule:Mine", "--out", out) == 0
+    file.write_text(code.format("RoundRobin"))
+    capsys.readouterr()
+    assert command("--policies", "edited_rule:Mine", "--out", out) == 2
+    assert "scores of other settings: settings.methods.edited_rule:Mine" in capsys.readouterr().err
+
+
+def test_one_deployment_has_no_interval(capsys):
+    assert command("--policies", "demand", chosen="1") == 0
+    printed = capsys.readouterr().out
+    assert "[-]" in printed
+    assert "nan" not in printed
+    assert command("--policies", "demand", chosen="2") == 0
+    assert "nan" not in capsys.readouterr().out
+
+
+def test_a_model_named_twice_is_refused(folder, capsys):
+    assert command("--model", folder, "--model", folder) == 2
+    assert "--model names a model twice" in capsys.readouterr().err

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from dataset_cases import SMALL, small_dataset
 
-from networld_agent.collecting import CollectionSettings, collect
+from networld_agent.collecting import CollectionSettings, FamilySettings, collect, collect_family
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.__main__ import main
+from networld_agent.data.minari_agents import agent_arguments
 from networld_agent.data.minari_scores import reference_scores
 from wirelessenvs import make_policy, make_simulator, run_policy
 from wirelessenvs.seeds import EVALUATION_SEEDS
@@ -106,6 +107,20 @@ def test_known_scores_go_with_an_export_and_normalise_returns(tmp_path):
     assert metadata["ref_max_score"] == known["expert"] * 20
     returns = np.array([known["random"], known["expert"]]) * 20
     assert minari.get_normalized_score(loaded, returns).tolist() == [0, 1]
+
+
+def test_the_expert_of_a_deployment_is_that_of_its_family(tmp_path):
+    """In rb that is `bayes`, with which its data is made, and not the task's `expert`."""
+    settings = FamilySettings(family="rb", split="train", indices=(3,), episodes=1, steps=30)
+    folder = collect_family(settings, tmp_path / "rb") / "000003"
+    dataset = TrajectoryDataset.open(folder)
+    assert agent_arguments(dataset.description) == {"others": "bayes"}
+    simulator = dataset.make_simulator(2)
+    seeds = [EVALUATION_SEEDS.start, EVALUATION_SEEDS.start + 1]
+    mean = run_policy(simulator, make_policy("bayes", simulator), 30, seeds)["reward"].mean()
+    assert reference_scores(dataset, 2)["ref_max_score"] == pytest.approx(30 * float(mean))
+    # What is known of a preset says nothing of it.
+    assert reference_scores(dataset) == {}
 
 
 def test_scores_of_another_configuration_are_played_or_left_out():

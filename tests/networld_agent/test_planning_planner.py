@@ -326,7 +326,8 @@ def test_options_that_do_not_fit_the_model_are_refused(options, sentence):
     {"sampler": "euler"}, {"steps": 0}, {"plan_mode": "best"}, {"candidates": 0},
     {"guidance_scale": -1.0}, {"warm_start": 6, "steps": 5}, {"execute": 0}, {"temperature": 1.5},
     {"votes": 0}, {"decoding": "median"}, {"guidance_scale": float("nan")},
-    {"execute": 2, "plan_mode": "behaviour"},
+    {"execute": 2, "plan_mode": "behaviour"}, {"warm_start": 1, "plan_mode": "behaviour"},
+    {"guidance_scale": 0.0, "plan_mode": "random"},
 ])  # fmt: skip
 def test_wrong_options_are_refused_by_name(options):
     with pytest.raises(ValueError, match=next(iter(options))):

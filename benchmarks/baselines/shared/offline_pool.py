@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.baselines.shared.offline_data import OfflineData, Places
+from networld_agent.data.family import check_alike
 from networld_agent.data.windows import windows_of
 from networld_agent.model.task_spec import ActionSpec
 
@@ -54,19 +55,13 @@ class OfflinePool(OfflineData):
     @staticmethod
     def _check(parts: Sequence[OfflineData]) -> None:
         first = parts[0]
-        kind = first.dataset.description
         for part in parts:
-            description, path = part.dataset.description, part.dataset.path
-            for what, here, there in (
-                ("task", description.task, kind.task),
-                ("number of observation entries", part.observation_size, first.observation_size),
-                ("actions", description.action, kind.action),
-                ("number of steps", part.num_steps, first.num_steps),
-            ):
-                if here != there:
-                    raise ValueError(
-                        f"{path} does not fit {first.dataset.path}: it has another {what}."
-                    )
+            check_alike(part.dataset, first.dataset)
+            if part.num_steps != first.num_steps:
+                raise ValueError(
+                    f"{part.dataset.path} does not fit {first.dataset.path}: it has another number "
+                    "of steps."
+                )
             _weights(part)
 
     # ---------------------------------------------------------------- what it is
