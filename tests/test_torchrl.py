@@ -163,6 +163,16 @@ def test_real_actions_are_rounded_alike_in_groups():
     assert np.array_equal(*seen)
 
 
+@pytest.mark.parametrize("categorical", [True, False])
+def test_actions_of_another_shape_are_told_with_their_group(categorical):
+    groups = {"first": ["node_0"], "others": [f"node_{i}" for i in range(1, 8)]}
+    env = WirelessEnv("rb-v0", 2, group_map=groups, categorical_actions=categorical)
+    state = env.rand_action(env.reset(seed=0))
+    state["others", "action"] = torch.zeros((2, 7, 5), dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"group 'others' must have shape \(2, 7(, 11)?\), got"):
+        env.step(state)
+
+
 def test_what_is_returned_is_not_what_the_environment_holds():
     env = WirelessEnv("rb-v0", 2, max_steps=9)
     state = env.reset(seed=0)

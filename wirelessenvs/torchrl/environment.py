@@ -195,6 +195,15 @@ class _BatchEnv(EnvBase):
 
     def _numbers(self, action: torch.Tensor, group: str) -> NDArray[Any]:
         """A group's actions; of one-hot vectors, which may be rounded a little, the places."""
+        space = self._batch.action_space
+        tail = space.shape or ()
+        if self._one_hot and isinstance(space, gymnasium.spaces.Discrete):
+            tail = (int(space.n),)
+        shape = (self.num_envs, len(self.group_map[group]), *tail)
+        if tuple(action.shape) != shape:
+            raise ValueError(
+                f"action of group {group!r} must have shape {shape}, got {tuple(action.shape)}."
+            )
         if not self._one_hot:
             return action.numpy()
         hot = action.to(torch.float64)
