@@ -57,6 +57,8 @@ def test_a_flat_environment_names_what_it_was_given_and_takes():
     with pytest.raises(ValueError, match=r"action of .* must be between 0 and"):
         env.step(np.full(shape, -1.0))
     assert np.array_equal(env.state(), state)
+    with pytest.raises(ValueError, match="actions must form one array"):
+        env.step([[1.0], 2.0])
     with pytest.raises(TypeError, match="flatten must be"):
         JointEnv("rb-v0", flatten="yes")
 
@@ -109,14 +111,27 @@ def test_one_agent_is_refused_an_action_or_a_name_that_does_not_exist():
         env.step(0)
     env.reset(seed=0)
     state = env.state()
-    for action, sentence in ((11, "node_0"), (-1, "node_0"), (2.5, "must be integers")):
+    for action, sentence in ((11, "node_0"), (-1, "node_0"), ("2", "must be integers")):
         with pytest.raises((ValueError, TypeError), match=sentence):
             env.step(action)
     assert np.array_equal(env.state(), state)
     with pytest.raises(ValueError, match="agent must be one of 'node_0'"):
         AgentEnv("rb-v0", agent="nobody")
-    with pytest.raises(ValueError, match="policy must be one of"):
+    with pytest.raises(ValueError, match="others must be one of"):
         AgentEnv("rb-v0", others="nobody")
+    with pytest.raises(TypeError, match="flatten is not for one agent"):
+        AgentEnv("rb-v0", flatten=True)
+
+
+@pytest.mark.parametrize("action", [3.0, 2.6])
+def test_one_agent_of_rb_rounds_reals_as_the_team_does(action):
+    states = []
+    for given in (action, 3):
+        env = AgentEnv("rb-v0", others="random")
+        env.reset(seed=1)
+        env.step(given)
+        states.append(env.state())
+    assert np.array_equal(*states)
 
 
 def test_an_agent_takes_its_length_of_episodes_from_gymnasium():

@@ -121,6 +121,67 @@ def test_one_hot_actions_are_the_same_actions():
     assert torch.equal(*results)
 
 
+def test_a_one_hot_action_may_be_rounded_and_nothing_else():
+    env = WirelessEnv("rb-v0", 2, categorical_actions=False)
+    actions = torch.randint(1, 11, (2, 8))
+    hot = torch.nn.functional.one_hot(actions, 11).double()
+    results = []
+    for given in (hot, hot * 0.999999):
+        state = env.reset(seed=3)
+        state["agents", "action"] = given
+        results.append(env.step(state)["next", "agents", "observation"])
+    assert torch.equal(*results)
+    before = env.simulator.state()
+    two = hot[1, 2].roll(1) + hot[1, 2]
+    for wrong in (torch.zeros(11), hot[1, 2] / 2, two, torch.full((11,), np.nan)):
+        state["agents", "action"] = hot.clone()
+        state["agents", "action"][1, 2] = wrong
+        with pytest.raises(ValueError, match="action of node_2 of environment 1 must be one-hot"):
+            env.step(state)
+    assert np.array_equal(env.simulator.state(), before)
+
+
+def test_absent_agents_of_a_family_need_no_action():
+    env = FamilyEnv("rb", num_envs=2, categorical_actions=False)
+    state = env.rand_action(env.reset(seed=0))
+    mask = state["agents", "mask"]
+    assert not mask.all()
+    state["agents", "action"] = state["agents", "action"] & mask[..., None]
+    env.step(state)
+
+
+def test_real_actions_are_rounded_alike_in_groups():
+    names = [f"node_{i}" for i in range(8)]
+    seen = []
+    for groups in (None, {"odd": names[1::2], "even": names[::2]}):
+        env = WirelessEnv("rb-v0", 2, group_map=groups)
+        state = env.reset(seed=0)
+        for group, members in env.group_map.items():
+            state[group, "action"] = torch.full((2, len(members)), 2.6)
+        env.step(state)
+        seen.append(env.simulator.state())
+    assert np.array_equal(*seen)
+
+
+@pytest.mark.parametrize("categorical", [True, False])
+def test_actions_of_another_shape_are_told_with_their_group(categorical):
+    groups = {"first": ["node_0"], "others": [f"node_{i}" for i in range(1, 8)]}
+    env = WirelessEnv("rb-v0", 2, group_map=groups, categorical_actions=categorical)
+    state = env.rand_action(env.reset(seed=0))
+    state["others", "action"] = torch.zeros((2, 7, 5), dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"group 'others' must have shape \(2, 7(, 11)?\), got"):
+        env.step(state)
+
+
+def test_what_is_returned_is_not_what_the_environment_holds():
+    env = WirelessEnv("rb-v0", 2, max_steps=9)
+    state = env.reset(seed=0)
+    for flag in ("done", "truncated", "terminated"):
+        state[flag].fill_(True)
+    state["_step"] = torch.tensor([True, False])
+    assert not env.step(env.rand_action(state))["next", "truncated"].any()
+
+
 def test_finished_environments_start_anew_and_the_others_go_on():
     env = WirelessEnv("rb-v0", 3, max_steps=5)
     env.set_seed(7)
@@ -247,6 +308,25 @@ def test_it_runs_inside_the_batches_of_torchrl():
     serial.close()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"entries": 5}, "entries must be a sequence of names, got 5"),
+        ({"entries": None}, "entries must be a sequence of names, got None"),
+        ({"group_map": 5}, "group_map must be a dictionary .* got 5"),
+        ({"group_map": "agents"}, "group_map must be a dictionary .* got 'agents'"),
+        ({"group_map": {"a": 5}}, "group 'a' must be a sequence of names, got 5"),
+        ({"group_map": {"a": ["nobody"]}}, "an agent of group_map must be one of 'node_0'"),
+        ({"group_map": {"done": ["node_0"]}}, "by words other than state, .* got 'done'"),
+        ({"group_map": {3: ["node_0"]}}, "by words other than state, .* got 3"),
+    ],
+)
+@pytest.mark.parametrize("make", [lambda **a: WirelessEnv("rb-v0", **a), FamilyEnv])
+def test_entries_and_groups_of_another_kind_are_sentences(make, arguments, sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        make(**arguments)
+
+
 def test_faults_are_sentences():
     with pytest.raises(ValueError, match="an entry must be one of 'info', 'state'"):
         WirelessEnv("rb-v0", entries=("infos",))
@@ -262,6 +342,8 @@ def test_faults_are_sentences():
     env = WirelessEnv("rb-v0", 2)
     with pytest.raises(ValueError, match="seed must be at least 0, got -1"):
         env.set_seed(-1)
+    with pytest.raises(TypeError, match=r"seed must be an integer, got \[None, 5\]"):
+        env.set_seed([None, 5])
     state = env.reset()
     state["agents", "action"] = torch.full((2, 8), 99)
     with pytest.raises(ValueError, match="action of node_0 of environment 0 must be an integer"):

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_actions", "from_unit", "stack_actions"]
+__all__ = ["as_numbers", "check_actions", "from_unit", "stack_actions"]
 
 
 def _place(index: Sequence[int], agents: Sequence[str], num_envs: int) -> str:
@@ -18,7 +18,8 @@ def _place(index: Sequence[int], agents: Sequence[str], num_envs: int) -> str:
     return f"{agents[index[1]]}{where}{entry}"
 
 
-def _as_numbers(actions: Any) -> NDArray[Any]:
+def as_numbers(actions: Any) -> NDArray[Any]:
+    """Returns actions as an array of numbers, or raises."""
     try:
         array = np.asarray(actions)
     except (TypeError, ValueError):
@@ -50,7 +51,7 @@ def check_actions(
     Returns:
         A fresh int64 or float64 array.
     """
-    array = _as_numbers(actions)
+    array = as_numbers(actions)
     shape = (num_envs, len(agents), *(space.shape or ()))
     if array.shape != shape:
         raise ValueError(f"actions must have shape {shape}, got {array.shape}.")

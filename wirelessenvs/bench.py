@@ -249,6 +249,7 @@ def _speeds(
             yield time_parallel(task_id, options.seconds, **arguments)
             yield time_vector(task_id, options.num_envs, options.seconds, **arguments)
             continue
+        make_simulator(task_id, 1, **arguments)  # bad options are no line of the table
         for name in get_task(task_id).policies:
             try:
                 yield time_policy(task_id, name, options.num_envs, options.seconds, **arguments)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wirelessenvs.inputs import frozen, read_table
 from wirelessenvs.topology import (
     adjacency_within,
+    distances,
     gabriel_graph,
     hexagonal_grid,
     nearest_distances,
@@ -90,8 +91,7 @@ def own_cells(sites: Sites, most_radius_m: float) -> Cells:
     positions = np.array(sites)
     nearest = nearest_distances(positions)
     adjacency = gabriel_graph(positions)
-    offsets = positions[:, None] - positions[None]
-    distance = np.hypot(offsets[..., 0], offsets[..., 1])
+    distance = distances(positions, positions)
     # To the corners that it shares with its neighbours, or about so far where it has none.
     reach = 0.62 * np.where(adjacency, distance, 0.0).max(1)
     return Cells(
@@ -122,8 +122,7 @@ def check_sites(value: Any) -> Sites:
         raise ValueError(
             f"sites must be metres between -1e8 and 1e8, got {table.min():g} to {table.max():g}."
         )
-    offsets = table[:, None] - table[None]
-    distance = np.hypot(offsets[..., 0], offsets[..., 1])
+    distance = distances(table, table)
     np.fill_diagonal(distance, np.inf)
     first, second = np.unravel_index(int(distance.argmin()), distance.shape)
     if distance[first, second] < LEAST_DISTANCE_M:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 import numpy as np
 
 __all__ = [
+    "as_array",
     "check_choice",
     "check_fields",
     "check_flag",
@@ -20,6 +21,8 @@ __all__ = [
     "check_names",
     "check_real",
     "check_vector",
+    "real_array",
+    "reason",
     "shown",
 ]
 
@@ -43,6 +46,11 @@ def shown(value: object) -> str:
     except ValueError:  # Python refuses to write integers of thousands of digits
         return f"a value of type {type(value).__name__} that is too long to be shown"
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, on one line; its kind if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _bounds(low: float | None, high: float | None, low_open: bool = False) -> str:
@@ -169,23 +177,58 @@ def check_fields(
             raise TypeError(f"{name} must be a word, got {shown(value)}.")
 
 
+def as_array(name: str, value: object) -> np.ndarray:
+    """Returns what NumPy makes of `value`; raises `TypeError` if that is no array of one shape."""
+    if np.ma.is_masked(value):
+        raise TypeError(f"{name} must have no masked entries, got {shown(value)}.")
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} must be an array of numbers, got {shown(value)}.") from None
+
+
+def real_array(name: str, value: object) -> np.ndarray:
+    """Returns `value` as a fresh float64 array.
+
+    Raises:
+        TypeError: for what holds no real numbers: words, dates and complex numbers, which NumPy
+            would turn into some.
+    """
+    array = as_array(name, value)
+    real = array.dtype.kind in "biuf"
+    if array.dtype.kind == "O":  # large integers, columns of unlike types, None for a gap
+        real = all(entry is None or isinstance(entry, numbers.Real) for entry in array.flat)
+    try:
+        if real:
+            return np.array(array, np.float64)
+    except OverflowError:
+        pass
+    raise TypeError(f"{name} must be an array of numbers, got {shown(value)}.")
+
+
 def _array(
     name: str, value: object, ndim: int, low: float | None, high: float | None
 ) -> np.ndarray:
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{name} must be an array of numbers, got {shown(value)}.") from None
+    array = real_array(name, value)
     if array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}.")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite in every entry.")
-    if (low is not None and (array < low).any()) or (high is not None and (array > high).any()):
-        raise ValueError(
-            f"{name} must be {_bounds(low, high)} in every entry, "
-            f"got {array.min():g} to {array.max():g}."
-        )
+    _refuse(name, "finite", array, ~np.isfinite(array))
+    wrong = array < (-math.inf if low is None else low)
+    wrong |= array > (math.inf if high is None else high)
+    _refuse(name, _bounds(low, high), array, wrong)
     return array
+
+
+def _refuse(name: str, what: str, array: np.ndarray, wrong: np.ndarray) -> None:
+    """Raises `ValueError` for the first wrong entry of a vector or matrix, if there is one."""
+    if wrong.any():
+        index = tuple(np.argwhere(wrong)[0])
+        names = ("row", "column") if len(index) == 2 else ("entry",)
+        place = ", ".join(f"{axis} {i}" for axis, i in zip(names, index, strict=True))
+        raise ValueError(
+            f"{name} must be {what} in every entry, got {array[index]:g} in {place} "
+            "(counted from 0)."
+        )
 
 
 def check_vector(

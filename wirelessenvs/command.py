@@ -159,7 +159,7 @@ def parse_value(text: str) -> Any:
         return text == "true"
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last: nested deeply
         return text
 
 

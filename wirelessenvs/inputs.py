@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wirelessenvs.checks import check_matrix, shown
+from wirelessenvs.checks import check_matrix, real_array, reason, shown
 from wirelessenvs.files import check_regular
 
-__all__ = ["check_file", "check_whole", "frozen", "read_table"]
+__all__ = ["check_file", "check_traced", "check_whole", "frozen", "read_table"]
 
 #: Greatest number of entries of a table: configurations hold it, and data sets with them.
 MOST_ENTRIES = 20_000_000
@@ -46,8 +46,8 @@ def read_table(name: str, value: Any) -> NDArray[np.float64]:
     Args:
         name: of the argument, for errors.
         value: a matrix (array, nested lists, data frame) or the path of a file: `.npy`, or CSV
-            with commas, with or without a line of column names; lines that begin with # are left
-            out.
+            with commas, with or without a line of column names, which are no numbers; lines that
+            begin with # are left out.
 
     Returns:
         A fresh `(rows, columns)` array.
@@ -61,10 +61,7 @@ def read_table(name: str, value: Any) -> NDArray[np.float64]:
         path = check_file(name, value)
         where = f" in {path}"
         value = _read_npy(name, path) if path.suffix == ".npy" else _read_csv(name, path)
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        array = check_matrix(name, value)
+    array = real_array(name, value)
     if array.ndim == 2 and array.size > MOST_ENTRIES:
         raise ValueError(f"{name} must have at most {MOST_ENTRIES} entries, got {array.size}.")
     if array.ndim == 2 and np.isnan(array).any():
@@ -79,16 +76,28 @@ def check_whole(name: str, matrix: NDArray[np.float64]) -> NDArray[np.int64]:
     """Returns a matrix of whole numbers as integers.
 
     Raises:
-        ValueError: naming the first fraction.
+        ValueError: naming the first fraction, or number that is not exact.
     """
-    fractions = matrix != np.floor(matrix)
-    if fractions.any():
-        row, column = np.argwhere(fractions)[0]
+    wrong = (matrix != np.floor(matrix)) | (np.abs(matrix) > 2**53)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        number = matrix[row, column]
+        what = "numbers of at most 2**53" if number == np.floor(number) else "whole numbers"
         raise ValueError(
-            f"{name} must hold whole numbers, got {matrix[row, column]:g} in row {row}, column "
-            f"{column} (counted from 0)."
+            f"{name} must hold {what}, got {number:g} in row {row}, column {column} (counted from "
+            "0)."
         )
     return matrix.astype(np.int64)
+
+
+def check_traced(trace: Any, traffic: str) -> None:
+    """Raises `ValueError` unless a trace is given for the traffic "trace", and for no other."""
+    if (trace is None) == (traffic == "trace"):
+        given = "None" if trace is None else "one"
+        raise ValueError(
+            f'trace must be given for traffic "trace" and for no other, got {given} with traffic '
+            f"{traffic!r}."
+        )
 
 
 def frozen(matrix: NDArray[Any]) -> tuple[tuple[Any, ...], ...]:
@@ -99,8 +108,8 @@ def frozen(matrix: NDArray[Any]) -> tuple[tuple[Any, ...], ...]:
 def _read_npy(name: str, path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{name}: {path} is no array of NumPy ({_line(error)}).") from None
+    except Exception as error:  # damaged headers raise whatever Python's parsers do
+        raise ValueError(f"{name}: {path} is no array of NumPy ({reason(error)}).") from None
     return array
 
 
@@ -116,6 +125,13 @@ def _read_csv(name: str, path: Path) -> list[list[float]]:
                     columns = len(line)
                     if not any(_is_number(cell) for cell in line):
                         continue  # names of the columns
+                    if columns > 1 and line == [str(i) for i in range(columns)]:
+                        raise ValueError(
+                            f"{name} must not begin with the numbers of its columns, got "
+                            f"{','.join(line)[:40]} in line {number} of {path}: delete that line "
+                            "(pandas: header=False), or put names above it if it belongs to the "
+                            "table."
+                        )
                 if len(line) != columns:
                     raise ValueError(
                         f"{name} must have {columns} columns in every line, got {len(line)} in "
@@ -123,7 +139,7 @@ def _read_csv(name: str, path: Path) -> list[list[float]]:
                     )
                 rows.append([_number(name, cell, number, c, path) for c, cell in enumerate(line)])
     except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise ValueError(f"{name}: {path} is no table in CSV ({_line(error)}).") from None
+        raise ValueError(f"{name}: {path} is no table in CSV ({reason(error)}).") from None
     if not rows:
         raise ValueError(f"{name} must have at least one line of numbers, got none in {path}.")
     return rows
@@ -143,8 +159,4 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    return "_" not in cell  # Python reads 5_00 as 500

@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec, make
 from numpy.typing import NDArray
 
+from wirelessenvs.actions import as_numbers
 from wirelessenvs.checks import check_flag
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.facade import RENDER_FPS, RENDER_MODES, SingleFacade
@@ -175,7 +176,7 @@ class JointEnv(SingleFacade, gymnasium.Env):
         """An action of this environment with an axis for the agents."""
         if not (self._flatten and isinstance(self.action_space, gymnasium.spaces.Box)):
             return action
-        shape, rows = self.action_space.shape, np.asarray(action)
+        shape, rows = self.action_space.shape, as_numbers(action)
         if rows.shape != shape:
             raise ValueError(f"action must have shape {shape}, got {rows.shape}.")
         return rows.reshape(self.simulator.num_agents, -1)

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from wirelessenvs.checks import reason
 from wirelessenvs.policy import Information, Policy
 
 __all__ = ["load", "load_policy"]
@@ -29,9 +30,9 @@ def load(reference: str, what: str) -> Callable[..., Any]:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Whatever the module's own code raises; its traceback stays the cause.
-        raise ValueError(f"{what} {reference!r} cannot be loaded: {error}.") from error
+        raise ValueError(f"{what} {reference!r} cannot be loaded: {reason(error)}.") from error
     if not callable(found):
         raise ValueError(f"{what} {reference!r} cannot be called.")
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wirelessenvs.checks import check_choice, shown
+from wirelessenvs.checks import check_choice, real_array, reason, shown
 
 __all__ = ["OwnReward", "check_reward", "named_reward"]
 
@@ -83,15 +83,14 @@ class OwnReward:
         try:
             with np.errstate(all="ignore"):
                 given = self._function(metrics)
-        except Exception as error:
-            text = " ".join(str(error).split())
+        except (Exception, SystemExit) as error:
             raise ValueError(
-                f"reward {shown(self._value)} raised {type(error).__name__}: {text}."
+                f"reward {shown(self._value)} raised {type(error).__name__}: {reason(error)}."
             ) from error
         n = len(self._agents)
         try:
-            rewards = np.array(given, np.float64)
-        except (TypeError, ValueError):
+            rewards = real_array("reward", given)
+        except TypeError:
             raise ValueError(
                 f"reward {shown(self._value)} must return {n} numbers, one per agent, got "
                 f"{shown(given)}."
@@ -117,7 +116,8 @@ class OwnReward:
             active: `(B,)`.
 
         Raises:
-            ValueError: for another shape and for what is not finite, naming agent and value.
+            ValueError: for another shape and for what is not finite, naming agent and value. The
+                step has been made by then: reset before going on.
         """
         own = np.zeros_like(rewards)
         for env in np.flatnonzero(active):

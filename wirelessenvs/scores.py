@@ -234,6 +234,8 @@ def _scores(options: argparse.Namespace) -> None:
             if not policies:
                 continue
             section = Section(section.preset, section.overrides, policies, section.references)
+            # What fits no policy is a bad option, not a line of the table.
+            make_simulator(task.id, 1, section.preset, **section.overrides)
             scores: list[Score | str] = []
             for name in policies:
                 try:

@@ -167,6 +167,8 @@ class Simulator(abc.ABC, Generic[C]):
         Raises:
             ValueError: naming agent, value and bound of the first illegal action.
             TypeError: if the actions are no numbers of the kind that the space asks for.
+            ValueError: for a reward of one's own that fails or is not finite. It is called after
+                the step, so that the environment has moved on.
         """
         checked = self.check_actions(actions)
         active = check_mask(mask, self.num_envs)

@@ -12,7 +12,7 @@ from wirelessenvs.checks import check_choice
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.joint import JointEnv
 from wirelessenvs.policy import Policy
-from wirelessenvs.tasks import make_policy
+from wirelessenvs.tasks import make_policy, policy_class
 
 __all__ = ["AgentEnv"]
 
@@ -50,9 +50,12 @@ class AgentEnv(JointEnv):
         others: str = "expert",
         **overrides: Any,
     ) -> None:
-        super().__init__(task_id, preset, render_mode, config, False, **overrides)
+        if "flatten" in overrides:
+            raise TypeError("flatten is not for one agent, whose observation has one axis.")
+        super().__init__(task_id, preset, render_mode, config, **overrides)
         names = self.simulator.agents
         self.agent = names[0] if agent is None else check_choice("agent", agent, names)
+        policy_class(self.task, others, "others")
         self.others = others
         self._index = names.index(self.agent)
         self._policy: Policy = make_policy(others, self.simulator)
@@ -78,7 +81,10 @@ class AgentEnv(JointEnv):
             RuntimeError: before `reset` and after the end of the episode.
         """
         self._check_playing()
-        own = check_actions([[action]], self.simulator.action_space, (self.agent,), 1)
+        simulator = self.simulator
+        own = check_actions(
+            [[action]], simulator.action_space, (self.agent,), 1, simulator.rounds_real_actions
+        )
         view = self.simulator.privileged(self._policy.information)
         actions = np.array(self._policy(self._seen[None], view)[0])
         actions[self._index] = own[0, 0]

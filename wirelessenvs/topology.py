@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "adjacency_within",
+    "distances",
     "gabriel_graph",
     "hexagonal_grid",
     "nearest_distances",
@@ -61,10 +62,16 @@ def rings_for_cells(num_cells: int) -> int:
     return rings
 
 
+def distances(points: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(N, M)` distance from each of N points to each of M others."""
+    offsets = points[:, None] - others
+    distance: NDArray[np.float64] = np.hypot(offsets[..., 0], offsets[..., 1])
+    return distance
+
+
 def adjacency_within(positions: NDArray[np.float64], radius_m: float) -> NDArray[np.bool_]:
     """`(N, N)` adjacency of points at most `radius_m` apart (with a part in 1e9 to spare)."""
-    offsets = positions[:, None] - positions[None]
-    near = np.hypot(offsets[..., 0], offsets[..., 1]) <= radius_m * (1 + 1e-9)
+    near = distances(positions, positions) <= radius_m * (1 + 1e-9)
     np.fill_diagonal(near, False)
     return near
 
@@ -87,8 +94,7 @@ def random_geometric(
 
 def nearest_distances(positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """`(N,)` distance from each point to the nearest other one."""
-    offsets = positions[:, None] - positions[None]
-    distance = np.hypot(offsets[..., 0], offsets[..., 1])
+    distance = distances(positions, positions)
     np.fill_diagonal(distance, np.inf)
     return distance.min(1)
 

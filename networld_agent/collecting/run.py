@@ -16,7 +16,6 @@ from networld_agent.data.metadata import Description, Metadata
 from networld_agent.data.writer import DatasetWriter
 from networld_agent.errors import DatasetError
 from wirelessenvs.checks import check_int
-from wirelessenvs.json_values import first_difference
 
 __all__ = ["Reporter", "available_cores", "collect", "on_line"]
 
@@ -127,7 +126,7 @@ def _check_complete(target: Path, description: Description) -> None:
         old = Metadata.read(target).description
     except DatasetError as error:
         raise ValueError(f"{target} exists and is no readable data set: {error}") from None
-    if (difference := first_difference(old.to_json(), description.to_json())) is not None:
+    if (difference := old.difference(description)) is not None:
         raise ValueError(f"{target} holds a data set with other settings: {difference}.")
     try:
         TrajectoryDataset.open(target)

@@ -17,7 +17,7 @@ from networld_agent.data.layout import ArrayLayout
 from networld_agent.errors import DatasetError
 from networld_agent.fields import Fields, read_json
 from wirelessenvs.graph import NeighborGraph
-from wirelessenvs.json_values import canonical_json
+from wirelessenvs.json_values import canonical_json, first_difference
 from wirelessenvs.tasks import TASKS
 
 __all__ = [
@@ -235,6 +235,18 @@ class Description:
             if not document[optional]:
                 del document[optional]  # as before there was any
         return _plain(document)
+
+    def difference(self, other: Description) -> str | None:
+        """A phrase on the first entry in which another description differs; None if they agree.
+
+        The path of a bank of channels does not count: its checksum does.
+        """
+        documents = (self.to_json(), other.to_json())
+        for document in documents:
+            config = document["environment"].get("config")
+            if isinstance(config, dict):
+                config.pop("bank", None)
+        return first_difference(*documents)
 
     @classmethod
     def from_json(cls, document: Any, file: str = "metadata.json") -> Description:

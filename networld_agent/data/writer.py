@@ -29,7 +29,7 @@ from networld_agent.errors import DatasetError
 from networld_agent.fields import Fields, read_json
 from wirelessenvs.command import replacing
 from wirelessenvs.files import read_regular
-from wirelessenvs.json_values import canonical_json, first_difference
+from wirelessenvs.json_values import canonical_json
 from wirelessenvs.locks import try_lock
 
 __all__ = ["DatasetWriter", "partial_folder", "write_episodes"]
@@ -95,7 +95,7 @@ class DatasetWriter:
             if (self.folder / _METADATA).exists():
                 # Killed just before the rename; who knows when.
                 old = Metadata.read(self.folder).description
-                if first_difference(old.to_json(), self.description.to_json()) is None:
+                if old.difference(self.description) is None:
                     TrajectoryDataset.open(self.folder)
             elif path.exists():
                 old = Description.from_json(read_json(path), _DESCRIPTION)
@@ -107,7 +107,7 @@ class DatasetWriter:
             raise ValueError(
                 f"the unfinished {self.folder} cannot be read ({error}) Delete it to start anew."
             ) from None
-        if (found := first_difference(old.to_json(), self.description.to_json())) is not None:
+        if (found := old.difference(self.description)) is not None:
             raise ValueError(
                 f"{self.folder} holds an unfinished data set with other settings: {found}. "
                 "Use the same command, another --out, or delete that folder."

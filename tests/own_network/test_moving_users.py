@@ -95,3 +95,24 @@ def test_the_expert_plays_among_walking_users():
         step = simulator.step(expert(observations, simulator.privileged(expert.information)))
         observations = step.observations
     assert step.metrics["rate"].mean() > 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            {"correlation": 1.0},
+            r"speed_mps must be 0 where channels never change \(rho = 1\), got 30",
+        ),
+        ({"correlation": -1}, r"never change \(rho = -1\)"),
+        ({"doppler_hz": 0.0}, r"never change \(rho = 1\)"),
+        (
+            {"speed_mps": 100.0, "slot_s": 1.0, "cell_radius_m": 40.0},
+            r"at most the smallest cell's radius \(40 m\) in a slot, got 100 m\.$",
+        ),
+    ],
+)
+def test_users_who_could_not_walk_are_told(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make_simulator("cbf-v0", 1, **{**NETWORK, **arguments})
+    make_simulator("cbf-v0", 1, **{**NETWORK, **arguments, "speed_mps": 0})

@@ -1,6 +1,7 @@
 """Banks of channels: what is stored is what is played, or a sentence says what was expected."""
 
 import dataclasses
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from own_networks import ANTENNAS, SITES, channels, play, write_bank
 from wirelessenvs import make_simulator
 from wirelessenvs.cbf.bank import load_bank, save_bank
 from wirelessenvs.policy import Information
-from wirelessenvs.tasks import make_policy
+from wirelessenvs.tasks import get_task, make_policy
 
 NETWORK = {"sites": SITES, "num_antennas": ANTENNAS, "num_interferers": 3, "channel": "bank"}
 
@@ -89,6 +90,22 @@ def test_a_lost_bank_is_named_with_its_checksum(bank, tmp_path):
         dataclasses.replace(config)
 
 
+def test_a_bank_that_changed_after_its_configuration_is_not_played(bank, tmp_path):
+    config = make_simulator("cbf-v0", **NETWORK, bank=bank).config
+    for other in ({"seed": 9}, {"antennas": 3}):
+        write_bank(tmp_path / "bank.npz", **other)
+        with pytest.raises(ValueError, match=rf"bank_sha256 '{config.bank_sha256}', got another"):
+            get_task("cbf-v0").simulator(config, 1)
+
+
+def test_a_configuration_finds_its_bank_from_another_folder(bank, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = make_simulator("cbf-v0", **NETWORK, bank="bank.npz").config
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert dataclasses.replace(config).bank == bank
+
+
 H, GAIN = channels()
 BAD = [
     ({"H": H.real}, r"H must be complex64 or complex128, got float32"),
@@ -140,3 +157,30 @@ def test_other_files_are_no_banks(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"must be an \.npz file with an array H.*\.$"):
         load_bank(path)
+
+
+@pytest.mark.parametrize("header", ["((((((((", '"unclosed', "1" * 5000, "{'descr': '<f8'"])
+def test_a_damaged_header_is_told(header, tmp_path):
+    path = tmp_path / "bank.npz"
+    start = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("H.npy", start + header.encode())
+    with pytest.raises(ValueError, match=r"bank\.npz must be an \.npz file with an array H \(.+\)"):
+        load_bank(path)
+    (tmp_path / "sites.npy").write_bytes(start + header.encode())
+    with pytest.raises(ValueError, match=r"sites: .*sites\.npy is no array of NumPy \(.+\)\.$"):
+        make_simulator("cbf-v0", sites=tmp_path / "sites.npy")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"H": [[1, 2], [3]]}, "H must be an array of numbers, got"),
+        ({"gain": [[1, 2], [3]]}, "gain must be an array of numbers, got"),
+        ({"path": 5}, "path of a bank must be that of a file, got 5"),
+        ({"gain": np.where(np.eye(5), np.nan, GAIN)}, "gain of drop 0 .* got nan in row 0, column"),
+    ],
+)
+def test_what_is_no_bank_is_told_with_its_argument(arguments, sentence, tmp_path):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        save_bank(**{"path": tmp_path / "bank.npz", "H": H, "gain": GAIN, **arguments})

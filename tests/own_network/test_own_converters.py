@@ -4,6 +4,8 @@ Sionna RT is not run: arrays of the shapes that its documentation gives for `Pat
 its output.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,37 @@ def test_drops_hold_receivers_of_whom_a_station_is_the_best():
     np.testing.assert_array_equal(drops, np.tile([0, 1, 2], (5, 1)))
     with pytest.raises(ValueError, match=r"some receiver's best, got none of BS 1\.$"):
         serving_drops(gain - np.array([[0], [99], [0]]), 5)
+
+
+@pytest.mark.parametrize("nowhere", [0.0, np.nan])
+def test_receivers_without_a_path_are_not_served(nowhere):
+    gain = np.array([[1e-9, 0, nowhere, nowhere], [0, 1e-9, nowhere, nowhere]])
+    np.testing.assert_array_equal(serving_drops(gain, 50), np.tile([0, 1], (50, 1)))
+
+
+NO_CHANNEL = [SimpleNamespace(), SimpleNamespace()]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: serving_drops([[1, 2], [3]], 1), "gain must be an array of numbers"),
+        (lambda: serving_drops(np.eye(2), 1, seed="x"), "seed must be an integer, got 'x'"),
+        (lambda: from_deepmimo(5, [[0, 1]]), "datasets must be a sequence of .* got 5"),
+        (lambda: from_deepmimo(NO_CHANNEL, [[0, 1]]), "datasets must be .* each with a channel"),
+        (
+            lambda: from_sionna(*impulse_responses(), frequency_hz="x"),
+            "frequency_hz must be a number, got 'x'",
+        ),
+        (
+            lambda: from_sionna(*impulse_responses(), frequency_hz=np.nan),
+            "frequency_hz must be finite, got nan",
+        ),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_told(call, sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        call()
 
 
 # ---------------------------------------------------------------------------- DeepMIMO

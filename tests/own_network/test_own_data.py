@@ -1,5 +1,6 @@
 """One's own network on command lines, and in data sets: by content, or by a file that is named."""
 
+import dataclasses
 import json
 import shutil
 
@@ -9,7 +10,9 @@ from own_networks import ANTENNAS, SITES, write_bank, write_csv
 
 from networld_agent.collect import main as collect
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.writer import DatasetWriter
 from networld_agent.errors import DatasetError
+from wirelessenvs.bench import main as bench
 from wirelessenvs.play import main as play
 from wirelessenvs.scores import main as scores
 
@@ -74,6 +77,46 @@ def test_a_data_set_of_a_bank_needs_that_very_file(network, tmp_path):
         dataset.make_simulator()
     shutil.move(tmp_path / "kept.npz", bank)
     dataset.make_simulator()
+
+
+def test_the_same_bank_in_another_place_is_the_same_data_set(network, tmp_path):
+    out, elsewhere = tmp_path / "data", tmp_path / "elsewhere.npz"
+    command = ["--env", "cbf-v0", *FAST, "--jobs", "1", "--out", str(out)]
+    assert collect([*command, *network]) == 0
+    shutil.copy(tmp_path / "bank.npz", elsewhere)
+    assert collect([*command, *network[:-1], f"bank={elsewhere}"]) == 0
+    old = TrajectoryDataset.open(out).description
+    config = {**old.environment["config"], "bank": str(elsewhere)}
+    new = dataclasses.replace(old, environment={**old.environment, "config": config})
+    with DatasetWriter(tmp_path / "new", old):
+        pass
+    with DatasetWriter(tmp_path / "new", new) as writer:  # goes on with it
+        assert writer.missing == [0, 1]
+    write_bank(elsewhere, seed=5)
+    assert collect([*command, *network[:-1], f"bank={elsewhere}"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "sentence"),
+    [
+        ("cbf-v0", {"sites": "none.csv"}, "sites must name a file"),
+        ("cbf-v0", {"reward": "nomod:f"}, "reward 'nomod:f' cannot be loaded"),
+        ("cbf-v0", {"adjacency": "a.csv"}, "adjacency must name a file"),
+        ("cbf-v0", {"sites": "-" * 3000 + "1"}, "sites must name a file"),
+        ("rb-v0", {"traffic": "trace", "trace": "word.csv"}, "trace must hold numbers, got 'b'"),
+    ],
+)
+@pytest.mark.parametrize("command", [[scores, "--steps", "2"], [bench, "--policies"]])
+def test_a_bad_option_is_no_line_of_a_table(command, task, arguments, sentence, tmp_path, capsys):
+    if "trace" in arguments:
+        (tmp_path / "word.csv").write_text("1,b\n")
+        arguments = {**arguments, "trace": tmp_path / "word.csv"}
+    main, *options = command
+    assert main([task, *options, *given(**arguments)]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"error: {sentence}")
+    assert printed.err.count("\n") == 1
+    assert "cannot play" not in printed.out
 
 
 BAD = [

@@ -87,6 +87,11 @@ def test_copies_and_pickles_of_a_simulator_keep_the_reward():
 
 
 BAD = [
+    ("own_rewards:complex_numbers", r"must return 8 numbers, one per agent, got an array of comp"),
+    ("own_rewards:words", r"must return 8 numbers, one per agent, got \['1'"),
+    ("own_rewards:leaves", r"raised SystemExit: 0\."),
+    ("lines_module:f", r"cannot be loaded: one line and another\."),
+    ("leaving_module:f", r"cannot be loaded: SystemExit\."),
     ("own_rewards:one_number", r"must return 8 numbers, one per agent, got shape \(\)"),
     ("own_rewards:nothing", r"must return 8 numbers, one per agent, got shape \(\)|got None"),
     ("own_rewards:missing", r"raised KeyError: 'no such metric'"),
@@ -98,7 +103,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(("reward", "sentence"), BAD)
-def test_a_reward_that_does_not_fit_is_told_before_any_step(reward, sentence):
+def test_a_reward_that_does_not_fit_is_told_before_any_step(
+    reward, sentence, tmp_path, monkeypatch
+):
+    (tmp_path / "lines_module.py").write_text("raise RuntimeError('one line\\n  and another')")
+    (tmp_path / "leaving_module.py").write_text("raise SystemExit")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=sentence) as caught:
         make_simulator("rb-v0", reward=reward)
     assert str(caught.value).endswith(".")
@@ -108,6 +118,7 @@ def test_what_is_no_number_is_told_with_the_agent():
     simulator = make_simulator("rb-v0", reward="own_rewards:not_a_number")
     with pytest.raises(ValueError, match=r"must return finite numbers, got nan for node_1\.$"):
         play(simulator, steps=9)
+    assert simulator.elapsed[0] > 0  # the step has been made
 
 
 @pytest.mark.parametrize(("task_id", "arguments"), CASES)
@@ -177,7 +188,7 @@ def test_rewards_of_neighbours_follow_a_graph_of_ones_own():
     ("arguments", "sentence"),
     [
         ({"adjacency": RING[:6]}, r"adjacency must have shape \(7, 7\), got \(6, 7\)"),
-        ({"adjacency": 2 * RING}, r"adjacency must be between 0 and 1 in every entry"),
+        ({"adjacency": 2 * RING}, r"between 0 and 1 in every entry, got 2 in row 0, column 1"),
         ({"adjacency": RING / 2}, r"adjacency must hold whole numbers, got 0.5 in row 0, column 1"),
         ({"adjacency": np.eye(7)}, r"adjacency must be zero on the diagonal, got 1 for agent 0"),
         ({"adjacency": "lost.csv"}, r"adjacency must name a file: 'lost.csv' cannot be read"),

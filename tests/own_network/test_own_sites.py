@@ -240,3 +240,45 @@ def test_bad_users_are_told_in_a_sentence(users, sentence):
     with pytest.raises(ValueError, match=sentence) as caught:
         make_simulator("cbf-v0", **CBF, users=users)
     assert str(caught.value).endswith(".")
+
+
+def masked(table):
+    return np.ma.masked_equal(table, table[1, 1])
+
+
+NO_NUMBERS = [
+    (SITES + 1j, "sites must be an array of numbers, got an array of complex128"),
+    (SITES.astype(str), "sites must be an array of numbers, got an array of <U"),
+    (SITES.astype("datetime64[s]"), "sites must be an array of numbers, got an array of datetime"),
+    (masked(SITES), "sites must have no masked entries"),
+    ([["0", 0], [500, 0]], r"sites must be an array of numbers, got \[\['0'"),
+    ([[0, 0], [np.inf, 0]], "sites must be finite in every entry, got inf in row 1, column 0"),
+    ([[0, 0], [None, 0]], "sites must have no gaps: row 1, column 0"),
+]
+
+
+@pytest.mark.parametrize(("sites", "sentence"), NO_NUMBERS)
+def test_what_holds_no_numbers_is_told(sites, sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        make_simulator("cbf-v0", sites=sites, num_interferers=1)
+
+
+def test_columns_of_unlike_types_and_large_integers_are_numbers():
+    table = np.array([[0, 10**7], [500, np.float32(3)]], object)
+    assert make_simulator("cbf-v0", sites=table, num_interferers=1).config.sites[1] == (500.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("0,1\n0,0\n500,0\n", r"must not begin with the numbers of its columns, got 0,1 in line 1"),
+        ("x,y\n0,0\n5_00,0\n", r"must hold numbers, got '5_00' in line 3, column 1"),
+    ],
+)
+def test_lines_that_python_would_misread_are_told(text, sentence, tmp_path):
+    (tmp_path / "sites.csv").write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        make_simulator("cbf-v0", sites=tmp_path / "sites.csv", num_interferers=1)
+    (tmp_path / "sites.csv").write_text("x,y\n0,1\n500,0\n")
+    config = make_simulator("cbf-v0", sites=tmp_path / "sites.csv", num_interferers=1).config
+    assert config.sites == ((0.0, 1.0), (500.0, 0.0))

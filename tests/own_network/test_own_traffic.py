@@ -1,13 +1,14 @@
 """Traces of traffic: what is recorded arrives, from arrays, frames and files alike."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 from own_networks import play, write_csv
 
 from wirelessenvs import make_simulator
-from wirelessenvs.slicing.kernels import _next_place, _slot_of
+from wirelessenvs.slicing.kernels import _next_slot
 from wirelessenvs.tasks import make_policy
 
 RNG = np.random.default_rng(4)
@@ -69,24 +70,20 @@ def test_every_user_gets_the_packets_of_its_column():
         np.testing.assert_array_equal(simulator.demand_history[0, 0], expected)
 
 
-def test_packets_fall_on_slots_of_their_own_all_over_the_window():
-    rng = np.random.default_rng(0)
-    slots, packets = 40, 13
-    seen = np.zeros(slots)
-    for _ in range(4000):
-        place, chosen = 0.0, []
-        for index in range(packets):
-            word = np.uint64(rng.integers(2**32))
-            place = _next_place(place, packets - index, word)
-            chosen.append(_slot_of(place, index, packets, slots))
-        assert chosen == sorted(set(chosen))
-        assert chosen[-1] < slots
-        seen[chosen] += 1
-    # Every slot is as likely but for the ends, where few packets can be first or last.
-    assert abs(seen.sum() / 4000 - packets) < 1e-9
-    np.testing.assert_allclose(seen[:20].sum(), seen[20:].sum(), rtol=0.03)
-    full = [_slot_of(k / slots, k, slots, slots) for k in range(slots)]
-    assert full == list(range(slots))
+@pytest.mark.parametrize(("packets", "slots"), [(2, 3), (1, 4), (3, 5), (4, 4)])
+def test_every_set_of_slots_is_as_likely_as_another(packets, slots):
+    rng, runs = np.random.default_rng(0), 20_000
+    seen = dict.fromkeys(itertools.combinations(range(slots), packets), 0)
+    for words in rng.integers(2**32, size=(runs, packets), dtype=np.uint64):
+        chosen, slot = [], 0
+        for index, word in enumerate(words):
+            slot = _next_slot(slot, packets - index, slots, word)
+            chosen.append(slot)
+            slot += 1
+        seen[tuple(chosen)] += 1
+    share = 1 / len(seen)
+    error = np.sqrt(share * (1 - share) / runs)
+    np.testing.assert_allclose(np.array([*seen.values()]) / runs, share, atol=5 * error)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +138,12 @@ BAD = [
     ("rb-v0", RB | {"trace": "lost.csv"}, r"trace must name a file: 'lost.csv' cannot be read"),
     ("slicing-v0", SLICING, r'trace must be given for traffic "trace"'),
     ("slicing-v0", SLICING | {"trace": WINDOWS / 7}, r"trace must hold whole numbers"),
+    (
+        "slicing-v0",
+        SLICING | {"trace": [[1e19] * 3]},
+        r"numbers of at most 2\*\*53, got 1e\+19",
+    ),
+    ("slicing-v0", SLICING | {"trace": [[1, 1e300, 1]]}, r"got 1e\+300 in row 0, column 1"),
     ("slicing-v0", SLICING | {"trace": WINDOWS[:, :2]}, r"3 columns \(slices\) or 60 \(users"),
     ("slicing-v0", SLICING | {"trace": WINDOWS * 100}, r"at most 3600 packets in an entry"),
     ("slicing-v0", SLICING | {"trace": WINDOWS, "traffic": "classes"}, r"given for traffic"),
@@ -157,8 +160,11 @@ def test_a_trace_that_does_not_fit_is_told_in_a_sentence(task_id, arguments, sen
     assert str(caught.value).endswith(".")
 
 
-def test_a_slice_without_users_for_its_packets_is_told():
-    trace = [[3000, 0, 0]]
-    simulator = make_simulator("slicing-v0", 1, **SLICING, trace=trace, user_mix=(0.1, 1, 1))
-    with pytest.raises(ValueError, match=r"one packet per user and slot, got 3000 of volte in row"):
+@pytest.mark.parametrize("random_start", [True, False])
+def test_a_slice_without_users_for_its_packets_is_told_at_the_reset(random_start):
+    trace = [[1, 0, 0]] * 40 + [[3000, 0, 0]]
+    arguments = SLICING | {"trace": trace, "trace_random_start": random_start}
+    simulator = make_simulator("slicing-v0", 1, **arguments, user_mix=(0.1, 1, 1))
+    sentence = r"one packet per user and slot, got 3000 of volte in row 40 for \d+ users and 60"
+    with pytest.raises(ValueError, match=sentence):
         simulator.reset(0)

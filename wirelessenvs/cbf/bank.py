@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wirelessenvs.checks import check_matrix
+from wirelessenvs.checks import as_array, check_matrix, reason, shown
 from wirelessenvs.command import whole_file
 from wirelessenvs.inputs import check_file
 
@@ -74,13 +73,13 @@ def save_bank(
     Raises:
         ValueError: for what does not fit, with what was expected.
     """
-    arrays: dict[str, Any] = {"H": np.asarray(H)}
-    arrays |= {
-        name: np.asarray(value)
-        for name, value in (("gain", gain), ("users", users))
-        if value is not None
+    given = {"H": H, "gain": gain, "users": users}
+    arrays: dict[str, Any] = {
+        name: as_array(name, value) for name, value in given.items() if value is not None
     }
     _checked(arrays, "bank")
+    if not isinstance(path, (str, Path)):
+        raise TypeError(f"path of a bank must be that of a file, got {shown(path)}.")
     target = Path(path)
     if target.suffix != ".npz":
         raise ValueError(f"path of a bank must end with .npz, got {str(path)!r}.")
@@ -89,16 +88,31 @@ def save_bank(
     return target
 
 
-def load_bank(value: Any) -> ChannelBank:
+def load_bank(value: Any, sha256: Any = None) -> ChannelBank:
     """The bank of a file; the last ones are kept in memory.
+
+    Args:
+        value: path.
+        sha256: that the file must have, or None.
 
     Raises:
         TypeError: if `value` is no path.
-        ValueError: for a file that is no bank, with what was expected.
+        ValueError: for a file that is no bank or another one, with what was expected.
     """
-    path = check_file("bank", value)
-    found = path.stat()
-    return _load(path, found.st_size, found.st_mtime_ns, found.st_ino)
+    try:
+        path = check_file("bank", value)
+        found = path.stat()
+        bank = _load(path, found.st_size, found.st_mtime_ns, found.st_ino)
+    except ValueError as error:
+        if sha256 is None:
+            raise
+        raise ValueError(f"{error} Its SHA-256 must be {shown(sha256)}.") from None
+    if sha256 is not None and sha256 != bank.sha256:
+        raise ValueError(
+            f"bank must be the file with bank_sha256 {shown(sha256)}, got another one in "
+            f"{shown(value)} ({bank.sha256})."
+        )
+    return bank
 
 
 @functools.lru_cache(maxsize=2)
@@ -106,14 +120,18 @@ def _load(path: Path, *_: int) -> ChannelBank:
     place = f"bank {path}"
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{place} must be an .npz file with an array H, got another kind of file.")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{place} must be an .npz file with an array H ({reason}).") from None
+        if not zipfile.is_zipfile(file):
+            raise ValueError(
+                f"{place} must be an .npz file with an array H, got another kind of file."
+            )
+        file.seek(0)
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+        except Exception as error:  # damaged headers raise whatever Python's parsers do
+            raise ValueError(
+                f"{place} must be an .npz file with an array H ({reason(error)})."
+            ) from None
     channel, users = _checked(arrays, place)
     drops, slots, cells, _, antennas = channel.shape
     by_link = channel.transpose(0, 1, 4, 2, 3).reshape(drops, slots, antennas, cells * cells)
@@ -176,6 +194,7 @@ def _spread(
             f"{name} must be real numbers of shape {shape} or {(drops, *shape)}, got "
             f"{array.dtype} of shape {array.shape}."
         )
-    flat = check_matrix(name, array.reshape(-1, shape[1]))
-    rows: NDArray[np.float64] = np.broadcast_to(flat.reshape(-1, *shape), (drops, *shape))
-    return rows
+    parts = [
+        check_matrix(f"{name} of drop {d}", p) for d, p in enumerate(array.reshape(-1, *shape))
+    ]
+    return np.broadcast_to(np.stack(parts), (drops, *shape))

@@ -100,7 +100,7 @@ class BankChannel(Channel):
 
     def __init__(self, config: CBFConfig, num_envs: int) -> None:
         super().__init__(config, num_envs, 1, config.num_antennas)
-        bank = load_bank(config.bank)
+        bank = load_bank(config.bank, config.bank_sha256)
         self._drops: NDArray[np.float64] = bank.channel
         self._places = bank.users
         for antenna in range(config.num_antennas):

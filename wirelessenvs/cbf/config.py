@@ -66,7 +66,9 @@ class CBFConfig(TaskConfig):
             follow J0(2 pi doppler_hz slot_s) instead of `correlation`; then 10 Hz by default [P].
         slot_s: slot duration in seconds, above 0 to 1; see `doppler_hz`; then 0.02 by default.
         speed_mps: of UEs, 0..100 metres per second: each walks straight through its cell and turns
-            at its border; path loss and directions follow. 0, as in [P]: they stand still.
+            at its border; path loss and directions follow, as fast as the fading forgets: |rho|
+            must be below 1, and a slot's step at most the smallest cell's radius. 0, as in [P]:
+            they stand still.
         shadowing_distance_m: of a moving UE, distance in which the correlation of its shadowing
             falls to 1/e, in metres, above 0.
         max_power_dbm: power limit of a BS in dBm, -30..80; 38 in [P].
@@ -176,6 +178,17 @@ class CBFConfig(TaskConfig):
         if self.slot_s is not None:
             check_real("slot_s", self.slot_s, 0, 1, low_open=True)
         check_real("speed_mps", self.speed_mps, 0, 100)
+        step_m, least_m = self.speed_mps * self.slot_duration_s, float(self.cells.radii_m.min())
+        if step_m > least_m:
+            raise ValueError(
+                f"speed_mps must move users by at most the smallest cell's radius ({least_m:g} m) "
+                f"in a slot, got {step_m:g} m."
+            )
+        if self.speed_mps > 0 and abs(self.rho) == 1:
+            raise ValueError(
+                f"speed_mps must be 0 where channels never change (rho = {self.rho:g}), got "
+                f"{self.speed_mps:g}."
+            )
         check_real("shadowing_distance_m", self.shadowing_distance_m, 0, 1e6, low_open=True)
         check_real("max_power_dbm", self.max_power_dbm, -30, 80)
         check_real("noise_dbm", self.noise_dbm, -200, 0)
@@ -208,24 +221,14 @@ class CBFConfig(TaskConfig):
             raise ValueError(
                 "users must be None with channel='bank': the bank says where they are."
             )
-        try:
-            bank = load_bank(self.bank)
-        except ValueError as error:
-            if self.bank_sha256 is None:
-                raise
-            raise ValueError(f"{error} Its SHA-256 must be {shown(self.bank_sha256)}.") from None
-        if self.bank_sha256 not in (None, bank.sha256):
-            raise ValueError(
-                f"bank must be the file with bank_sha256 {shown(self.bank_sha256)}, got another "
-                f"one in {shown(self.bank)} ({bank.sha256})."
-            )
+        bank = load_bank(self.bank, self.bank_sha256)
         antennas = bank.channel.shape[2]
         if (bank.num_cells, antennas) != (self.num_cells, self.num_antennas):
             raise ValueError(
                 f"bank must have the configuration's num_cells = {self.num_cells} and num_antennas "
                 f"= {self.num_antennas}, got {bank.num_cells} and {antennas} in {shown(self.bank)}."
             )
-        object.__setattr__(self, "bank", os.fsdecode(self.bank))
+        object.__setattr__(self, "bank", os.path.abspath(os.fsdecode(self.bank)))
         object.__setattr__(self, "bank_sha256", bank.sha256)
 
     @property

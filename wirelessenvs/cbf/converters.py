@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wirelessenvs.checks import check_int, shown
+from wirelessenvs.checks import as_array, check_int, check_real, real_array, shown
 
 __all__ = ["from_deepmimo", "from_sionna", "serving_drops"]
 
@@ -20,7 +20,8 @@ def serving_drops(gain: ArrayLike, drops: int, seed: int = 0) -> NDArray[np.int6
     """Draws one user per BS and drop, among the users whom no other BS reaches better.
 
     Args:
-        gain: `(K, R)` power gains from BSs to receivers, linear or in dB; nan where no path is.
+        gain: `(K, R)` power gains from BSs to receivers, linear or in dB; nan where no path is. A
+            receiver that has only nan, 0 or -inf is reached by none, and not drawn.
         drops: D.
         seed: of the draw.
 
@@ -30,11 +31,12 @@ def serving_drops(gain: ArrayLike, drops: int, seed: int = 0) -> NDArray[np.int6
     Raises:
         ValueError: for a BS that is nobody's best.
     """
-    table = np.array(gain, np.float64)
+    table = real_array("gain", gain)
     if table.ndim != 2:
         raise ValueError(f"gain must have shape (BSs, receivers), got {table.shape}.")
     check_int("drops", drops, 1)
-    known = np.isfinite(table).any(0)
+    check_int("seed", seed, 0)
+    known = (np.isfinite(table) & (table != 0)).any(0)
     best = np.where(known, np.where(np.isnan(table), -np.inf, table).argmax(0), -1)
     rng = np.random.default_rng(seed)
     chosen = np.empty((drops, len(table)), np.int64)
@@ -64,8 +66,14 @@ def from_deepmimo(
     Raises:
         ValueError: for data sets that do not fit each other or the users.
     """
+    try:
+        channels = [np.asarray(dataset.channel) for dataset in datasets]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise TypeError(
+            "datasets must be a sequence of DeepMIMO's, each with a channel, got "
+            f"{shown(datasets)}."
+        ) from None
     count = len(datasets)
-    channels = [np.asarray(dataset.channel) for dataset in datasets]
     shapes = {channel.shape for channel in channels}
     if count < 2 or len(shapes) != 1 or channels[0].ndim not in (4, 5):
         raise ValueError(
@@ -108,7 +116,8 @@ def from_sionna(
     Raises:
         ValueError: for arrays of other shapes.
     """
-    taps, delays = np.asarray(a), np.asarray(tau, np.float64)
+    taps, delays = as_array("a", a), real_array("tau", tau)
+    check_real("frequency_hz", frequency_hz)
     if taps.ndim != 6 or taps.dtype.kind != "c":
         raise ValueError(
             "a must be complex of shape (receivers, receive antennas, BSs, BS antennas, paths, "
@@ -134,7 +143,7 @@ def from_sionna(
     H = response[chosen].transpose(0, 4, 2, 1, 3)  # (D, UE, BS, N, T) to (D, T, BS, UE, N)
     bank: dict[str, NDArray[Any]] = {"H": np.ascontiguousarray(H, np.complex64)}
     if positions is not None:
-        places = np.asarray(positions, np.float64)
+        places = real_array("positions", positions)
         if places.ndim != 2 or len(places) != receivers:
             raise ValueError(f"positions must have {receivers} rows, got shape {places.shape}.")
         bank["users"] = places[chosen, :2]
@@ -143,11 +152,9 @@ def from_sionna(
 
 def _users(users: ArrayLike, count: int, receivers: int) -> NDArray[np.int64]:
     """Checked `(D, K)` indices of receivers."""
-    chosen = np.asarray(users)
+    chosen = as_array("users", users)
     if chosen.ndim != 2 or chosen.shape[1] != count or chosen.dtype.kind not in "iu":
-        raise ValueError(
-            f"users must be integers of shape (drops, {count}), got {shown(np.asarray(users))}."
-        )
+        raise ValueError(f"users must be integers of shape (drops, {count}), got {shown(chosen)}.")
     if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= receivers:
         raise ValueError(f"users must be receivers 0 to {receivers - 1}, got {shown(chosen)}.")
     return chosen.astype(np.int64)

@@ -20,7 +20,8 @@ class MovingChannel(FadingChannel):
     `min_distance_m` and the cell's radius (or where it began, if that is outside), it waits a slot
     and turns into a random direction. Shadowing is a first-order process in the distance walked
     (M. Gudmundson, "Correlation model for shadow fading in mobile radio systems", Electronics
-    Letters 27(23), 1991). Every path keeps its angle beside the bearing.
+    Letters 27(23), 1991). Every path keeps its angle beside the bearing. What a link's fading gains
+    in a slot has the power and directions of the new place; what it keeps has those of the old.
     """
 
     def __init__(self, config: CBFConfig, num_envs: int) -> None:

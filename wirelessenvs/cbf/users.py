@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from wirelessenvs.cells import Cells
 from wirelessenvs.inputs import frozen, read_table
+from wirelessenvs.topology import distances
 
 __all__ = ["Users", "check_users", "chosen_users"]
 
@@ -38,8 +39,7 @@ def check_users(value: Any, cells: Cells) -> Users:
             f"users must have a row for each of the {count} cells at least, and 2 columns (x and y "
             f"in metres) or 3 (and the serving cell), got shape {table.shape}."
         )
-    offsets = table[:, None, :2] - cells.sites
-    distance = np.hypot(offsets[..., 0], offsets[..., 1])
+    distance = distances(table[:, :2], cells.sites)
     _check_places(table[:, :2], distance, cells)
     if table.shape[1] == 2:
         serving = distance.argmin(1)
@@ -64,8 +64,7 @@ def check_users(value: Any, cells: Cells) -> Users:
 
 def _check_places(users: NDArray[np.float64], distance: NDArray[np.float64], cells: Cells) -> None:
     # One cell more on every side: beyond it, coordinates are those of another place or unit.
-    between = cells.sites[:, None] - cells.sites
-    neighbors = np.hypot(between[..., 0], between[..., 1])[cells.adjacency]
+    neighbors = distances(cells.sites, cells.sites)[cells.adjacency]
     margin = max(float(neighbors.max()), 2 * float(cells.radii_m.max()))
     low, high = cells.box[0] - margin, cells.box[1] + margin
     outside = ((users < low) | (users > high)).any(1)

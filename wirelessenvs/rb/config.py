@@ -20,7 +20,7 @@ from wirelessenvs.checks import (
     shown,
 )
 from wirelessenvs.config import TaskConfig
-from wirelessenvs.inputs import check_whole, frozen, read_table
+from wirelessenvs.inputs import check_traced, check_whole, frozen, read_table
 
 __all__ = ["ARBITRATIONS", "GRAPHS", "OBSERVATIONS", "REWARDS", "TRAFFICS", "UNITS", "RBConfig"]
 
@@ -185,12 +185,7 @@ class RBConfig(TaskConfig):
         check_real("modulation", self.modulation, 0, 1)
         check_real("switch_probability", self.switch_probability, 0, 1)
         check_flag("trace_random_start", self.trace_random_start)
-        if (self.trace is None) == (self.traffic == "trace"):
-            given = "None" if self.trace is None else "one"
-            raise ValueError(
-                f'trace must be given for traffic "trace" and for no other, '
-                f"got {given} with traffic {self.traffic!r}."
-            )
+        check_traced(self.trace, self.traffic)
         if self.load is not None:
             check_real("load", self.load, 0, 10, low_open=True)
             if self.traffic == "trace":

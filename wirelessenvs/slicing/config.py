@@ -16,7 +16,7 @@ from wirelessenvs.checks import (
     check_vector,
 )
 from wirelessenvs.config import TaskConfig
-from wirelessenvs.inputs import check_whole, frozen, read_table
+from wirelessenvs.inputs import check_traced, check_whole, frozen, read_table
 from wirelessenvs.topology import rings_for_cells
 
 __all__ = ["SLICES", "URLLC_PACKETS", "SlicingConfig"]
@@ -275,12 +275,7 @@ class SlicingConfig(TaskConfig):
             classes = check_vector("user_classes", self.user_classes, self.num_users, 0, 2)
             whole = check_whole("user_classes", classes[None])[0]
             object.__setattr__(self, "user_classes", tuple(whole.tolist()))
-        if (self.trace is None) == (self.traffic == "trace"):
-            given = "None" if self.trace is None else "one"
-            raise ValueError(
-                f'trace must be given for traffic "trace" and for no other, got {given} with '
-                f"traffic {self.traffic!r}."
-            )
+        check_traced(self.trace, self.traffic)
         if self.trace is None:
             return
         table = check_matrix("trace", read_table("trace", self.trace), None, 0)

@@ -105,17 +105,20 @@ def _gap_slots(s, word, tables):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, error_model="numpy")
-def _next_place(place, to_come, word):  # type: ignore[no-untyped-def]
-    """Place of the next of `to_come` packets, which are uniform between `place` and 1."""
+def _next_slot(slot, to_come, num_slots, word):  # type: ignore[no-untyped-def]
+    """First slot, from `slot` on, of `to_come` packets on as many of the slots that are left.
+
+    Every set of slots is as likely as another: each slot is taken with the probability of packets
+    over slots that are left, here by one number for all slots that are passed over.
+    """
     u = (np.float64(word) + 0.5) * 2.0**-32
-    return place + (1.0 - place) * (1.0 - u ** (1.0 / to_come))
-
-
-@njit(nogil=True, error_model="numpy")
-def _slot_of(place, index, packets, num_slots):  # type: ignore[no-untyped-def]
-    """Slot of the packet with this index among those of a window: no two have the same."""
-    free = num_slots - packets
-    return min(int(place * (free + 1)), free) + index
+    passed = 1.0
+    while True:
+        left = num_slots - slot
+        passed *= (left - to_come) / left
+        if u >= passed:
+            return slot
+        slot += 1
 
 
 @njit(nogil=True, error_model="numpy")
@@ -139,7 +142,7 @@ def _simulate_slice(  # type: ignore[no-untyped-def]
     outside the workspace changes.
     """
     head, link, state, channel, snr, length, slot, word, left, active, share, rest = work[:12]
-    place_of, come = work[12:]
+    come = work[12]
     num_slots = radio.num_slots
     capacity = users.queue_slot.shape[2]
     begin = users.offsets[env, 3 * cell + s]
@@ -178,9 +181,8 @@ def _simulate_slice(  # type: ignore[no-untyped-def]
             due = num_slots
             come[u] = 0
             if users.packets[env, user] > 0:
-                place_of[u] = _next_place(0.0, users.packets[env, user], mix(state[u]) >> _S32)
+                due = _next_slot(0, users.packets[env, user], num_slots, mix(state[u]) >> _S32)
                 state[u] += GOLDEN
-                due = _slot_of(place_of[u], 0, users.packets[env, user], num_slots)
         else:
             due = users.gap[env, user]
         if due < num_slots:
@@ -217,8 +219,7 @@ def _simulate_slice(  # type: ignore[no-untyped-def]
                 packets = users.packets[env, members[u]]
                 due = num_slots
                 if come[u] < packets:
-                    place_of[u] = _next_place(place_of[u], packets - come[u], draw >> _S32)
-                    due = _slot_of(place_of[u], come[u], packets, num_slots)
+                    due = _next_slot(t + 1, packets - come[u], num_slots, draw >> _S32)
             else:
                 due = t + _gap_slots(s, draw >> _S32, tables)
             if due < num_slots:
@@ -335,7 +336,6 @@ def _workspace(num_users, capacity, num_slots):  # type: ignore[no-untyped-def]
         np.empty(num_users + 1, np.int32),  # active users, ascending
         np.empty(num_users + 1, np.int32),  # share: blocks per user, by number of active users
         np.empty(num_users + 1, np.int32),  # rest: blocks left over
-        np.empty(num_users, np.float64),  # place of a trace's packet in the window, 0 to 1
         np.empty(num_users, np.int32),  # come: packets of the trace so far
     )
 

@@ -229,7 +229,7 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         self.window[env] = 0
         self.users.gap[env] = first_gaps(self._keys[env, 0], self.slices[env], self.tables)
         if self._trace is not None:
-            self._trace.begin(env, streams.traffic)
+            self._trace.begin(env, self.slices[env], streams.traffic)
             self._trace.fill(env, self.slices[env], self.users.packets[env])
         self.users.queue_length[env] = 0
         self.load[env] = 0.0

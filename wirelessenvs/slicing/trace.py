@@ -26,17 +26,27 @@ class WindowTrace:
         self._row = np.zeros(num_envs, np.int64)
         self._rngs: list[np.random.Generator | None] = [None] * num_envs
 
-    def begin(self, env: int, rng: np.random.Generator) -> None:
-        """Starts an episode of one environment; `rng` is its stream of traffic."""
+    def begin(self, env: int, slices: NDArray[np.int8], rng: np.random.Generator) -> None:
+        """Starts an episode of one environment; `rng` is its stream of traffic.
+
+        Raises:
+            ValueError: if a slice has more packets in some row than its users `(U,)` have slots.
+        """
+        if self._packets.shape[1] != slices.size:
+            users = np.bincount(slices, minlength=len(SLICES))
+            wrong = self._packets > users * self._slots
+            if wrong.any():
+                row, s = np.argwhere(wrong)[0]
+                raise ValueError(
+                    f"trace must hold at most one packet per user and slot, got "
+                    f"{self._packets[row, s]} of {SLICES[s]} in row {row} for {users[s]} users and "
+                    f"{self._slots} slots."
+                )
         self._rngs[env] = rng
         self._row[env] = rng.integers(len(self._packets)) if self._random_start else 0
 
     def fill(self, env: int, slices: NDArray[np.int8], packets: NDArray[np.int32]) -> None:
-        """Writes the packets of each user `(U,)` in the next window of one environment.
-
-        Raises:
-            ValueError: if a slice has more packets than its users have slots.
-        """
+        """Writes the packets of each user `(U,)` in the next window of one environment."""
         row = int(self._row[env])
         self._row[env] = (row + 1) % len(self._packets)
         counts = self._packets[row]
@@ -47,11 +57,6 @@ class WindowTrace:
         assert rng is not None
         for s, count in enumerate(counts.tolist()):
             members = np.flatnonzero(slices == s)
-            if count > members.size * self._slots:
-                raise ValueError(
-                    f"trace must hold at most one packet per user and slot, got {count} of "
-                    f"{SLICES[s]} in row {row} for {members.size} users and {self._slots} slots."
-                )
             each, more = divmod(count, max(members.size, 1))
             packets[members] = each
             packets[rng.permutation(members)[:more]] += 1

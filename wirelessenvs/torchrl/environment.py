@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import gymnasium
@@ -14,7 +14,7 @@ from torchrl.data import Categorical, Composite
 from torchrl.envs import EnvBase, MarlGroupMapType, check_marl_grouping
 
 from wirelessenvs.actions import from_unit
-from wirelessenvs.checks import check_choice, check_flag
+from wirelessenvs.checks import check_choice, check_flag, check_int, shown
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.facade import SimulatorFacade
 from wirelessenvs.families.batch import FamilyBatch
@@ -28,6 +28,9 @@ __all__ = ["ENTRIES", "FamilyEnv", "WirelessEnv"]
 
 #: What a tensordict may hold beside observations, rewards and flags.
 ENTRIES: Final = ("info", "state", "adjacency", "context")
+
+#: Names beside which a group would have no place in a tensordict.
+_RESERVED: Final = ("state", "done", "terminated", "truncated", "next", "_reset", "_step")
 
 GroupMap: TypeAlias = "Mapping[str, Sequence[str]] | MarlGroupMapType | None"
 
@@ -125,8 +128,8 @@ class _BatchEnv(EnvBase):
 
     # ---------------------------------------------------------------- episodes
     def _set_seed(self, seed: int | None) -> None:
-        if seed is not None:
-            self._seeds = check_seeds(seed, self.num_envs)
+        if seed is not None:  # one, of which TorchRL makes the next: lists are for `reset`
+            self._seeds = check_seeds(check_int("seed", seed, 0), self.num_envs)
 
     def _reset(
         self,
@@ -175,20 +178,49 @@ class _BatchEnv(EnvBase):
     def _joint_actions(self, tensordict: TensorDictBase) -> NDArray[Any]:
         """`(B, N)` integers or `(B, N, A)` reals of all groups."""
         space = self._batch.action_space
-        kind = np.int64 if space.shape == () else np.float32
-        joint = np.empty((self.num_envs, self._batch.num_agents, *(space.shape or ())), kind)
-        for group, rows in self._rows.items():
-            action = tensordict.get((group, "action")).detach().cpu()
-            if self._one_hot:
-                action = action.to(torch.int8).argmax(-1)
-            if rows is None:
-                joint = action.numpy()
-            else:
-                joint[:, rows] = action.numpy()
+        parts = {
+            group: self._numbers(tensordict.get((group, "action")).detach().cpu(), group)
+            for group in self._rows
+        }
+        joint = next(iter(parts.values()))
+        if None not in self._rows.values():
+            shape = (self.num_envs, self._batch.num_agents, *(space.shape or ()))
+            joint = np.empty(shape, np.result_type(*parts.values()))
+            for group, rows in self._rows.items():
+                joint[:, rows] = parts[group]
         if not self._rescaled:
             return joint
         assert isinstance(space, gymnasium.spaces.Box)
         return from_unit(joint, space)
+
+    def _numbers(self, action: torch.Tensor, group: str) -> NDArray[Any]:
+        """A group's actions; of one-hot vectors, which may be rounded a little, the places."""
+        space = self._batch.action_space
+        tail = space.shape or ()
+        if self._one_hot and isinstance(space, gymnasium.spaces.Discrete):
+            tail = (int(space.n),)
+        shape = (self.num_envs, len(self.group_map[group]), *tail)
+        if tuple(action.shape) != shape:
+            raise ValueError(
+                f"action of group {group!r} must have shape {shape}, got {tuple(action.shape)}."
+            )
+        if not self._one_hot:
+            return action.numpy()
+        hot = action.to(torch.float64)
+        chosen = hot.argmax(-1)
+        ideal = torch.nn.functional.one_hot(chosen, hot.shape[-1])
+        wrong = ~((hot - ideal).abs() < 1e-3).all(-1)  # true for NaN
+        if isinstance(self._batch, FamilyBatch):
+            rows = self._rows[group]
+            present = torch.from_numpy(self._batch.present)
+            wrong &= present if rows is None else present[:, rows]
+        if wrong.any():
+            env, place = wrong.nonzero()[0].tolist()
+            raise ValueError(
+                f"action of {self.group_map[group][place]} of environment {env} must be one-hot, "
+                f"got {shown(action[env, place].tolist())}."
+            )
+        return chosen.numpy()
 
     def _tensordict(
         self, observations: NDArray[np.float32], metrics: Mapping[str, NDArray[np.float64]]
@@ -206,7 +238,8 @@ class _BatchEnv(EnvBase):
             assert isinstance(self._batch, Simulator)
             groups["state"] = self._tensor(self._batch.state())
         over = self._over.to(self.device) if self.device is not None else self._over
-        groups |= {"done": over, "truncated": over.clone(), "terminated": torch.zeros_like(over)}
+        groups |= {"truncated": over.clone(), "terminated": torch.zeros_like(over)}
+        groups["done"] = over.clone()  # whoever fills it does not fill the own one
         return TensorDict(groups, self.batch_size, self.device)
 
     def _group(
@@ -246,9 +279,13 @@ class _BatchEnv(EnvBase):
 
 
 def _checked_entries(entries: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(entries, str):
-        raise TypeError(f"entries must be a sequence of names, got {entries!r}.")
-    return tuple(check_choice("an entry", entry, ENTRIES) for entry in entries)
+    return tuple(check_choice("an entry", entry, ENTRIES) for entry in _listed("entries", entries))
+
+
+def _listed(name: str, value: Any) -> list[Any]:
+    if isinstance(value, str) or not isinstance(value, Collection):
+        raise TypeError(f"{name} must be a sequence of names, got {shown(value)}.")
+    return list(value)
 
 
 def _checked_groups(group_map: GroupMap, agents: list[str]) -> dict[str, list[str]]:
@@ -256,7 +293,20 @@ def _checked_groups(group_map: GroupMap, agents: list[str]) -> dict[str, list[st
         return {"agents": agents}
     if isinstance(group_map, MarlGroupMapType):
         return dict(group_map.get_group_map(agents))
-    groups = {name: list(members) for name, members in group_map.items()}
+    if not isinstance(group_map, Mapping):
+        raise TypeError(
+            f"group_map must be a dictionary from names to agents, or one of TorchRL's, got "
+            f"{shown(group_map)}."
+        )
+    for name in group_map:
+        if not isinstance(name, str) or not name or name in _RESERVED:
+            raise ValueError(
+                f"group_map must name its groups by words other than {', '.join(_RESERVED)}, got "
+                f"{shown(name)}."
+            )
+    groups = {name: _listed(f"group {name!r}", members) for name, members in group_map.items()}
+    for name in [agent for members in groups.values() for agent in members]:
+        check_choice("an agent of group_map", name, agents)
     check_marl_grouping(groups, agents)
     return groups
 
@@ -372,7 +422,7 @@ class FamilyEnv(_BatchEnv):
         device: torch.device | str | None = "cpu",
         **overrides: Any,
     ) -> None:
-        if "state" in entries:
+        if "state" in _listed("entries", entries):
             raise ValueError(
                 "a family has no entry 'state': its size would change with the number of agents."
             )
