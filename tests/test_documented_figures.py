@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.studies import families
 from networld_agent.config import PRESETS, TrainingConfig
 
 ROOT = Path(__file__).parent.parent
@@ -174,3 +175,20 @@ def test_the_table_beside_benchmarl_is_that_of_its_files():
         assert cells[0] == f"{row['score']:.1f} [{low:.1f}, {high:.1f}]"
         assert cells[1] == f"{row['reward']:.2f}"
         assert cells[2] == f"{row['cpu_seconds']:.0f}"
+
+
+def test_the_scores_over_families_are_those_of_their_pieces(tmp_path, capsys):
+    """The command of the page, which reads every piece and makes none."""
+    text = (ROOT / "docs" / "deployments.md").read_text()
+    command = next(line for line in text.splitlines() if "benchmarks.studies.families" in line)
+    words = command.split()[3:]
+    words[words.index("--out") + 1] = str(tmp_path / "runs")
+    words[words.index("--pieces") + 1] = str(RESULTS / "families")
+    assert families.main(words[: words.index("--png")]) == 0
+    assert not (tmp_path / "runs").exists()
+    printed = capsys.readouterr().out.splitlines()
+    section = text[text.index("## Networks that were never seen") :]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    assert len(rows) == 2 + 10 + 5
+    for row in rows:
+        assert row in printed

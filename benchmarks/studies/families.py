@@ -385,12 +385,18 @@ def _draw(splits: Sequence[Split], path: Path) -> None:
                  / (expert[at] - random[at]).mean())
                 for at in (group == g for g in np.unique(group))
             ]  # fmt: skip
-            title = METHODS[name].title if name in METHODS else name
-            axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=title)
+            if name in METHODS:
+                axis.plot(*zip(*points, strict=True), "o-", markersize=3, label=METHODS[name].title)
+            elif name != "random":
+                label = None if "the task's rules" in axis.get_legend_handles_labels()[1] else (
+                    "the task's rules"
+                )  # fmt: skip
+                axis.plot(*zip(*points, strict=True), color="0.75", zorder=0, label=label)
         axis.set_xlabel(quantity.replace("_", " "))
         axis.set_ylabel("score (0 random, 100 expert)")
-    axes[0][0].legend(fontsize=6)
-    figure.tight_layout()
+    handles = axes[0][0].get_legend_handles_labels()
+    figure.legend(*handles, fontsize=7, loc="lower center", ncols=4)
+    figure.tight_layout(rect=(0, 0.12, 1, 1))
     figure.savefig(path, dpi=120, format="png")
     plt.close(figure)
 
