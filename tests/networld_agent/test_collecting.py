@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +13,11 @@ from networld_agent.collecting import MIXED_SHARES, CollectionSettings, EpisodeS
 from networld_agent.collecting.blocks import plan_blocks
 from networld_agent.collecting.tiers import TIERS, default_seed, tier_policy
 from networld_agent.data import TrajectoryDataset
+from networld_agent.evaluation.players import check_fit
+from networld_agent.worlds.make import make_worlds
 from wirelessenvs.policy import Information, Policy
 from wirelessenvs.seeds import EVALUATION_SEEDS
+from wirelessenvs.simulator import Simulator
 from wirelessenvs.tasks import TASKS, Task, make_policy, make_simulator
 
 ROOT = Path(__file__).parents[2]
@@ -275,3 +278,15 @@ def test_memory_does_not_grow_with_the_number_of_episodes(tmp_path):
         peaks_mb.append(int(answer.stdout) / 1024)
     assert peaks_mb[1] < 1000
     assert peaks_mb[1] < peaks_mb[0] + 50
+
+
+def test_a_task_without_a_context_is_collected_and_judged(tmp_path, monkeypatch):
+    """One of somebody's own need not declare any."""
+    monkeypatch.setattr(Simulator, "_declare_context", lambda self, context: None)
+    path = collect(settings_of("rb-v0", "random", episodes=1, steps=5), tmp_path / "data")
+    dataset = TrajectoryDataset.open(path)
+    assert dataset.description.observation.names == ("generated", "queue", "granted", "age")
+    worlds = make_worlds("rb-v0", 1, 5, None, {})
+    policy = SimpleNamespace(label="it", spec=SimpleNamespace(observation_size=9))
+    with pytest.raises(ValueError, match="another preset or observation"):
+        check_fit(policy, worlds)

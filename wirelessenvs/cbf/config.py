@@ -66,7 +66,7 @@ class CBFConfig(TaskConfig):
             follow J0(2 pi doppler_hz slot_s) instead of `correlation`; then 10 Hz by default [P].
         slot_s: slot duration in seconds, above 0 to 1; see `doppler_hz`; then 0.02 by default.
         speed_mps: of UEs, 0..100 metres per second: each walks straight through its cell and turns
-            at its border; path loss and directions follow, as fast as the fading forgets: |rho|
+            at its border; path loss and directions follow, as fast as the fading forgets: `|rho|`
             must be below 1, and a slot's step at most the smallest cell's radius. 0, as in [P]:
             they stand still.
         shadowing_distance_m: of a moving UE, distance in which the correlation of its shadowing
