@@ -34,7 +34,8 @@ def _inspect(options: argparse.Namespace) -> None:
 
 def _verify(options: argparse.Namespace) -> None:
     for path in (folder for given in options.datasets for folder in dataset_folders(given)):
-        dataset = open_member(path, verify="full")
+        alone = path in options.datasets
+        dataset = TrajectoryDataset.open(path, "full") if alone else open_member(path, "full")
         arrays = dataset.metadata.arrays.values()
         total = sum(info.layout.file_bytes for info in arrays)
         print(f"{path}: {len(arrays)} arrays, {total} bytes, all values and checksums are right")
