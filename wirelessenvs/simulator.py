@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
 import gymnasium
@@ -72,8 +73,9 @@ class Simulator(abc.ABC, Generic[C]):
     action_space: gymnasium.spaces.Discrete | gymnasium.spaces.Box
     #: Space of one environment's global state.
     state_space: gymnasium.spaces.Box
-    #: Public static numbers of the network; in the observations if the configuration says so.
-    context: Context
+    #: Public static numbers of the network; in the observations if the configuration says so. A
+    #: task that declares none has no entries.
+    context: Context = Context((), (), np.zeros((0, 0), np.float32))
 
     #: Whether real-valued actions for a `Discrete` space are rounded and clipped.
     rounds_real_actions: ClassVar[bool] = False
@@ -85,7 +87,6 @@ class Simulator(abc.ABC, Generic[C]):
         self.elapsed = np.zeros(self.num_envs, np.int64)
         self._entropy: list[int | None] = [None] * self.num_envs
         self._episode = np.zeros(self.num_envs, np.int64)
-        self._own_reward: OwnReward | None = None
 
     def _own_graph(self, graph: NeighborGraph) -> NeighborGraph:
         """The graph, with the adjacency that the configuration brings along, if it does."""
@@ -93,10 +94,15 @@ class Simulator(abc.ABC, Generic[C]):
             return graph
         return NeighborGraph(self.agents, np.array(self.config.adjacency), graph.positions)
 
+    @cached_property
+    def _own_reward(self) -> OwnReward | None:
+        """The reward that the configuration brings along, if it does."""
+        function = self.config.own_reward
+        return None if function is None else OwnReward(function, self.metric_names, self.agents)
+
     def _declare_context(self, context: Context) -> None:
-        """Sets the context, with its place in the observation, and a reward of one's own."""
-        if self.config.own_reward is not None:
-            self._own_reward = OwnReward(self.config.own_reward, self.metric_names, self.agents)
+        """Sets the context, with its place in the observation."""
+        self._own_reward  # noqa: B018, one that fails is told now and not in the first step
         self.context = context
         if self.config.context:
             self.observation_space = context.extend(self.observation_space)

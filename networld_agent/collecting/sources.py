@@ -110,8 +110,7 @@ class EpisodeSource:
         environment, versions, metrics = (
             self._factory(seen) if self._config is None else self._task()
         )
-        # A task of one's own need not have one.
-        context = getattr(worlds.simulator, "context", None)
+        context = None if worlds.simulator is None else worlds.simulator.context
         labels = observation_labels(worlds.task, self._config, worlds.observation_size, context)
         names = action_labels(worlds.task, self._config, action_size(worlds.action_space))
         rows = None if self._adjacency is None else self._adjacency.astype(int).tolist()

@@ -123,9 +123,9 @@ class PolicyPlayer:
 
 def _reason(size: int, worlds: Worlds) -> str:
     """Why a model may read observations of another size than these environments give."""
-    context = getattr(worlds.simulator, "context", None)
-    if worlds.simulator is not None and context is not None:
-        entries, has = len(context.names), worlds.simulator.config.context
+    if worlds.simulator is not None:
+        entries = len(worlds.simulator.context.names)
+        has = worlds.simulator.config.context
         if size - worlds.observation_size == (-entries if has else entries):
             return (
                 "it was trained without the context, which context=true appends here" if has

@@ -290,3 +290,12 @@ def test_a_task_without_a_context_is_collected_and_judged(tmp_path, monkeypatch)
     policy = SimpleNamespace(label="it", spec=SimpleNamespace(observation_size=9))
     with pytest.raises(ValueError, match="another preset or observation"):
         check_fit(policy, worlds)
+    assert worlds.simulator.context.names == ()
+
+
+def test_a_task_without_a_context_earns_a_reward_of_one_s_own(monkeypatch):
+    monkeypatch.setattr(Simulator, "_declare_context", lambda self, context: None)
+    simulator = make_simulator("rb-v0", 2, reward=lambda metrics: metrics["served"] + 100.0)
+    simulator.reset(0)
+    step = simulator.step(np.zeros((2, simulator.num_agents), np.int64))
+    np.testing.assert_array_equal(step.rewards, step.metrics["served"] + 100.0)
