@@ -9,7 +9,7 @@ from pathlib import Path
 
 from networld_agent.data import family
 from networld_agent.data.dataset import TrajectoryDataset
-from networld_agent.data.family import dataset_folders, open_datasets, open_member
+from networld_agent.data.family import dataset_folders, open_datasets
 from networld_agent.data.inspection import plot, summary
 from networld_agent.data.subset import write_subset
 from wirelessenvs.checks import check_int
@@ -33,12 +33,16 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    for path in (folder for given in options.datasets for folder in dataset_folders(given)):
-        alone = path in options.datasets
-        dataset = TrajectoryDataset.open(path, "full") if alone else open_member(path, "full")
-        arrays = dataset.metadata.arrays.values()
-        total = sum(info.layout.file_bytes for info in arrays)
-        print(f"{path}: {len(arrays)} arrays, {total} bytes, all values and checksums are right")
+    for given in options.datasets:
+        alone = dataset_folders(given) == [given]
+        found = [TrajectoryDataset.open(given, "full")] if alone else open_datasets([given], "full")
+        for dataset in found:
+            arrays = dataset.metadata.arrays.values()
+            total = sum(info.layout.file_bytes for info in arrays)
+            print(
+                f"{dataset.path}: {len(arrays)} arrays, {total} bytes, all values and checksums "
+                "are right"
+            )
 
 
 def _chosen(options: argparse.Namespace) -> TrajectoryDataset:

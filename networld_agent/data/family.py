@@ -24,7 +24,6 @@ __all__ = [
     "deployment_folder",
     "open_dataset",
     "open_datasets",
-    "open_member",
     "read_family",
     "summary",
     "total_line",
@@ -92,8 +91,7 @@ def dataset_folders(path: Path) -> list[Path]:
                     "missing: name the data sets one by one."
                 )
         return found or [path]
-    document = read_family(path)
-    places = document["deployments"]
+    places = read_family(path)["deployments"]
     folders = [deployment_folder(path, place["index"]) for place in places]
     missing = [folder for folder in folders if not folder.exists()]
     if missing:
@@ -101,29 +99,31 @@ def dataset_folders(path: Path) -> list[Path]:
             f"{path}: {len(missing)} of {len(folders)} deployments are missing, "
             f"{missing[0].name} first: repeat the command that collects them."
         )
-    for folder, place in zip(folders, places, strict=True):
-        _check_member(folder, document, place)
     return folders
 
 
-def _check_member(folder: Path, document: dict[str, Any], place: dict[str, Any]) -> None:
-    """Checks that a data set is of the deployment that the family's file says.
+def _check_members(path: Path, datasets: Sequence[TrajectoryDataset]) -> None:
+    """Checks that data sets are of the deployments that the family's file says, in its order.
 
     Raises:
-        DatasetError: saying what it is of.
+        DatasetError: saying what the first other one is of.
     """
-    wanted = {key: document[key] for key in ("family", "version", "split")}
-    wanted["index"] = place["index"]
-    found = Metadata.read(folder).description.environment.get("deployment")
-    if found != wanted:
-        raise DatasetError(
-            f"{folder} is of {_name(found)}, and {FAMILY_FILE} says that it is of {_name(wanted)}."
-        )
+    document = read_family(path)
     family = FAMILIES.get(document["family"])
-    if family is not None and family.version == document["version"]:
-        site = deployments(family.name, document["split"])[place["index"]]
-        if site.fingerprint != place["fingerprint"]:
-            raise DatasetError(f"{folder.parent / FAMILY_FILE}: {site.name} is another deployment.")
+    known = family is not None and family.version == document["version"]
+    for dataset, place in zip(datasets, document["deployments"], strict=True):
+        wanted = {key: document[key] for key in ("family", "version", "split")}
+        wanted["index"] = place["index"]
+        found = dataset.description.environment.get("deployment")
+        if found != wanted:
+            raise DatasetError(
+                f"{dataset.path} is of {_name(found)}, and {FAMILY_FILE} says that it is of "
+                f"{_name(wanted)}."
+            )
+        if known:
+            site = deployments(document["family"], document["split"])[place["index"]]
+            if site.fingerprint != place["fingerprint"]:
+                raise DatasetError(f"{path / FAMILY_FILE}: {site.name} is another deployment.")
 
 
 def _name(deployment: dict[str, Any] | None) -> str:
@@ -138,12 +138,19 @@ def open_datasets(paths: Iterable[Path], verify: str = "once") -> list[Trajector
     Raises:
         DatasetError: naming the first fault.
     """
-    folders = [folder for path in paths for folder in dataset_folders(path)]
-    places = [folder.resolve() for folder in folders]
-    for folder, place in zip(folders, places, strict=True):
-        if places.count(place) > 1:
-            raise DatasetError(f"{folder} is named twice: it would count twice.")
-    return [open_member(folder, verify) for folder in folders]
+    found: list[TrajectoryDataset] = []
+    seen: set[Path] = set()
+    for path in paths:
+        folders = dataset_folders(path)
+        for folder in folders:
+            if (place := folder.resolve()) in seen:
+                raise DatasetError(f"{folder} is named twice: it would count twice.")
+            seen.add(place)
+        opened = [_open(folder, verify) for folder in folders]
+        if (path / FAMILY_FILE).exists() and folders != [path]:
+            _check_members(path, opened)
+        found += opened
+    return found
 
 
 def open_dataset(path: Path, verify: str = "once") -> TrajectoryDataset:
@@ -155,11 +162,12 @@ def open_dataset(path: Path, verify: str = "once") -> TrajectoryDataset:
     folders = dataset_folders(path)
     if len(folders) > 1:
         raise DatasetError(f"{path} holds {len(folders)} data sets: name one, say {folders[0]}.")
-    return TrajectoryDataset.open(folders[0], verify)
+    if folders == [path]:
+        return TrajectoryDataset.open(path, verify)
+    return open_datasets([path], verify)[0]
 
 
-def open_member(folder: Path, verify: str = "once") -> TrajectoryDataset:
-    """One of several data sets: its faults are told with its folder."""
+def _open(folder: Path, verify: str) -> TrajectoryDataset:
     try:
         return TrajectoryDataset.open(folder, verify)
     except DatasetError as error:
