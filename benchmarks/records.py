@@ -12,7 +12,7 @@ from networld_agent.errors import ModelError
 from networld_agent.storage import read_document, write_document, write_json
 from wirelessenvs.json_values import finite_or_null
 
-__all__ = ["remembered", "write_figures"]
+__all__ = ["known_pieces", "remembered", "write_figures"]
 
 
 def write_figures(
@@ -53,3 +53,27 @@ def remembered(
             return found
     write_document(path, finite_or_null({**identity, **make()}))
     return read_document(path, "result")
+
+
+def known_pieces(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """What `remembered` has written into a folder, every file of it.
+
+    Args:
+        folder: of the pieces.
+        names: of entries that a table and a figure need.
+
+    Raises:
+        ValueError: naming a file that is no such piece, or the folder if it holds none.
+    """
+    rows = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            row = read_document(path, "run of this study")
+            for name in names:
+                row[name]
+        except (ModelError, KeyError):
+            raise ValueError(f"{path} holds no run of this study.") from None
+        rows.append(row)
+    if not rows:
+        raise ValueError(f"--pieces {folder} holds no finished run.")
+    return rows

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
 
+from wirelessenvs.faults import needs_extra
+
 __all__ = ["NeighborGraph"]
 
 
@@ -141,12 +143,8 @@ class NeighborGraph:
         Raises:
             ImportError: if NetworkX is not installed.
         """
-        try:
+        with needs_extra("graph", "networkx"):
             import networkx
-        except ImportError:
-            raise ImportError(
-                "NetworkX is not installed: pip install 'wirelessenvs[graph]'."
-            ) from None
         graph, places, lengths = networkx.DiGraph(), self.positions, self.edge_lengths_m
         for index, name in enumerate(self.agents):
             graph.add_node(name)
@@ -169,13 +167,9 @@ class NeighborGraph:
         Raises:
             ImportError: if PyTorch Geometric is not installed.
         """
-        try:
+        with needs_extra("graph", "torch", "torch_geometric"):
             import torch
             from torch_geometric.data import Data
-        except ImportError:
-            raise ImportError(
-                "PyTorch Geometric is not installed: pip install 'wirelessenvs[graph]'."
-            ) from None
         data = Data(edge_index=torch.from_numpy(self.edge_index.copy()), num_nodes=self.num_agents)
         if self.positions is not None and self.edge_lengths_m is not None:
             data.pos = torch.from_numpy(self.positions.astype(np.float32))

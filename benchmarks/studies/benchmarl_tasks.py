@@ -43,14 +43,15 @@ with imports_of(__name__):
     )
     from benchmarks.baselines.online.run import load_policy
     from benchmarks.markdown import table_lines
-    from benchmarks.records import remembered
+    from benchmarks.records import known_pieces, remembered
     from benchmarks.studies.online_pieces import train_piece
-    from networld_agent.errors import ModelError
     from networld_agent.evaluation.players import Player
-    from networld_agent.storage import read_document
     from networld_agent.worlds.interface import Worlds
 
 __all__ = ["main"]
+
+#: Of a piece, for the table and the figure.
+_NEEDED: Final = ("task", "method", "seed", "frames", "score", "reward", "cpu_seconds")
 
 #: Methods, and whether they act with real numbers.
 _METHODS: Final[dict[str, bool]] = {
@@ -201,21 +202,6 @@ def _piece(task: str, method: str, seed: int, options: argparse.Namespace) -> di
     return remembered(options.pieces / f"{name}.json", identity, make)
 
 
-def _known(folder: Path) -> list[dict[str, Any]]:
-    rows = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            row = read_document(path, "run of this study")
-            for name in ("task", "method", "seed", "frames", "score", "reward", "cpu_seconds"):
-                row[name]
-        except (ModelError, KeyError):
-            raise ValueError(f"{path} holds no run of this study.") from None
-        rows.append(row)
-    if not rows:
-        raise ValueError(f"--pieces {folder} holds no finished run.")
-    return rows
-
-
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Markdown: a row per task and method, mean over seeds."""
     lines = []
@@ -252,7 +238,7 @@ def _study(options: argparse.Namespace) -> None:
             for task in options.tasks:
                 for method in options.methods:
                     _piece(task, method, check_int("--seeds", seed, 0), options)
-    print("\n".join(_table(_known(options.pieces))))
+    print("\n".join(_table(known_pieces(options.pieces, _NEEDED))))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -43,12 +43,13 @@ with imports_of(__name__):
     from benchmarks.baselines.online.mamujoco import DIVIDED
     from benchmarks.baselines.online.run import evaluate_run, report
     from benchmarks.markdown import table_lines
-    from benchmarks.records import remembered
+    from benchmarks.records import known_pieces, remembered
     from benchmarks.studies.online_pieces import train_piece
-    from networld_agent.errors import ModelError
-    from networld_agent.storage import read_document
 
 __all__ = ["main"]
+
+#: Of a piece, for the table and the figure.
+_NEEDED: Final = ("team", "method", "seed", "return", "curve", "random")
 
 #: As many denoising steps for both: 2 n for two agents, n for more, as published.
 _DIMA: Final[dict[str, Any]] = {"model": "wireless", "denoiser_sampling_steps": 0}
@@ -120,27 +121,6 @@ def _piece(team: str, method: str, seed: int, options: argparse.Namespace) -> di
 
 
 # --------------------------------------------------------------------------------- report
-def _known(folder: Path) -> list[dict[str, Any]]:
-    """All pieces of a folder.
-
-    Raises:
-        ValueError: naming a file that is none, or the folder if it holds none.
-    """
-    rows = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            row = read_document(path, "run of this study")
-            # What a table and a figure need.
-            for name in ("team", "method", "seed", "return", "curve", "random"):
-                row[name]
-        except (ModelError, KeyError):
-            raise ValueError(f"{path} holds no run of this study.") from None
-        rows.append(row)
-    if not rows:
-        raise ValueError(f"--pieces {folder} holds no finished run.")
-    return rows
-
-
 def _of(rows: Sequence[dict[str, Any]], team: str, method: str) -> list[dict[str, Any]]:
     return [row for row in rows if (row["team"], row["method"]) == (team, method)]
 
@@ -233,7 +213,7 @@ def _study(options: argparse.Namespace) -> None:
             for seed in options.seeds:
                 for method in options.methods:
                     _piece(team, method, check_int("--seeds", seed, 0), options)
-    rows = _known(options.pieces)
+    rows = known_pieces(options.pieces, _NEEDED)
     print("\n".join(_table(rows)))
     if options.png is not None:
         with whole_file(options.png) as partial:

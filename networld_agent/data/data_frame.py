@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wirelessenvs.faults import needs_extra
+
 if TYPE_CHECKING:
     from networld_agent.data.dataset import TrajectoryDataset
 
@@ -15,10 +17,8 @@ __all__ = ["to_pandas"]
 
 def to_pandas(dataset: TrajectoryDataset) -> Any:
     """See `TrajectoryDataset.to_pandas`."""
-    try:
+    with needs_extra("pandas", "pandas"):
         import pandas
-    except ImportError:
-        raise ImportError("pandas is not installed: pip install 'wirelessenvs[pandas]'.") from None
     about, chosen = dataset.description, dataset.episodes
     episodes, agents, steps = dataset.num_episodes, dataset.num_agents, dataset.num_steps
     shape = (episodes, agents, steps)

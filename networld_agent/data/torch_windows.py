@@ -55,22 +55,19 @@ class WindowBatches(IterableDataset[dict[str, Tensor]]):
         per_agent: bool = False,
     ) -> None:
         super().__init__()
-        self.source, self.seed, self.per_agent = (
-            source,
-            check_int("seed", seed, 0, 2**63 - 1),
-            per_agent,
-        )
+        self.source, self.per_agent = source, per_agent
+        self.seed = check_int("seed", seed, 0, 2**63 - 1)
         self.batch_size = check_int("batch_size", batch_size, 1)
         self.horizon = check_int("horizon", horizon, 2)
         self.batches = None if batches is None else check_int("batches", batches, 0)
-        source.starts(horizon)  # raises where there is no window
+        self._table = source.table(horizon)  # raises where there is no window
 
     def batch(self, index: int) -> dict[str, Tensor]:
         """One batch of the sequence, by its index."""
         source, horizon = self.source, self.horizon
         keys = hashed(torch.full((self.batch_size,), signed(self.seed)), index)
         keys = hashed(keys, torch.arange(self.batch_size))
-        episodes, starts = source.table(horizon).places(keys)
+        episodes, starts = self._table.places(keys)
         agents = integers(hashed(keys, 2), source.num_agents) if self.per_agent else None
         places = Places(
             episodes.numpy(), starts.numpy(), None if agents is None else agents.numpy()

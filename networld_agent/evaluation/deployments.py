@@ -193,7 +193,7 @@ def score_deployments(
         "warm_up": warm_up,
         "overrides": overrides or {},
         "methods": {
-            name: methods[name].identity if name in methods else code_identity(name)
+            name: methods[name].identity if name in methods else _code_identity(name)
             for name in names
         },
     }
@@ -301,7 +301,7 @@ def _check_records(
             raise ValueError(f"{out} holds another deployment in the place of {site.name}.")
 
 
-def code_identity(policy: str) -> dict[str, Any]:
+def _code_identity(policy: str) -> dict[str, Any]:
     """What tells a policy of somebody's own, `module:Class`, from an edited one of its name."""
     if ":" not in policy:
         return {}
