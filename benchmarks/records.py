@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from networld_agent.documents import read_document, write_document, write_json
 from networld_agent.errors import ModelError
-from networld_agent.storage import read_document, write_document, write_json
 from wirelessenvs.json_values import finite_or_null
 
 __all__ = ["known_pieces", "remembered", "write_figures"]

@@ -29,12 +29,12 @@ with imports_of(__name__):
     from networld_agent.device import pick_device
     from networld_agent.diagnostics.measurements import Measurements, measure, measure_lift
     from networld_agent.diagnostics.page import diagnostics_page, verdicts
+    from networld_agent.documents import write_json
     from networld_agent.evaluate import planner_config
     from networld_agent.evaluation.players import check_fit
     from networld_agent.evaluation.seeds import TEST_SEEDS, group_seeds
     from networld_agent.model import WorldModel
     from networld_agent.planning import Planner
-    from networld_agent.storage import write_json
     from networld_agent.worlds.make import worlds_of
 
 __all__ = ["main"]

@@ -18,10 +18,8 @@ from torch.overrides import TorchFunctionMode
 
 from networld_agent import __version__
 from networld_agent.documents import (
-    checksum,
     read_document,
     write_document,
-    write_json,
     write_whole,
 )
 from networld_agent.errors import ModelError
@@ -31,18 +29,13 @@ from wirelessenvs.files import check_regular
 __all__ = [
     "WeightsFormat",
     "check_weights",
-    "checksum",
     "fields_of",
     "fitting",
     "load_weights",
     "read_description",
-    "read_document",
     "read_weights",
     "save_weights",
     "versions",
-    "write_document",
-    "write_json",
-    "write_whole",
 ]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.imports import digest, module_files
 from benchmarks.speed.piece import Piece
-from networld_agent.storage import checksum, write_document
+from networld_agent.documents import checksum, write_document
 from wirelessenvs.command import program
 from wirelessenvs.files import read_regular
 from wirelessenvs.json_values import finite_or_null

@@ -167,6 +167,9 @@ class Study:
         self.preset = check_choice("--preset", preset, BUDGETS)
         self.budget = BUDGETS[preset][family]
         self._out, self._pieces, self._command = out / f"{family}-{preset}", pieces, command
+        #: What has been made, or found whole, by this process.
+        self._data: dict[bool, Path] = {}
+        self._runs: dict[tuple[str, int], Path] = {}
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -180,6 +183,11 @@ class Study:
     # -------------------------------------------------------------------- training
     def data(self, context: bool) -> Path:
         """The training data, collected if it is not there; all methods have the same episodes."""
+        if context not in self._data:
+            self._data[context] = self._collected(context)
+        return self._data[context]
+
+    def _collected(self, context: bool) -> Path:
         settings = FamilySettings(
             family=self.family.name, split="train", indices=range(self.budget.deployments),
             overrides={"context": context}, episodes=self.budget.episodes, steps=self.budget.steps,
@@ -187,7 +195,12 @@ class Study:
         return collect_family(settings, self._out / f"data-{'with' if context else 'no'}-context")
 
     def trained(self, name: str, seed: int) -> Path:
-        """The run of a method and a training seed."""
+        """The run of a method and a training seed, for all splits that it plays."""
+        if (name, seed) not in self._runs:
+            self._runs[name, seed] = self._fitted(name, seed)
+        return self._runs[name, seed]
+
+    def _fitted(self, name: str, seed: int) -> Path:
         method, budget = METHODS[name], self.budget
         data, out = self.data(method.context), self._out / f"{name}-s{seed}"
         options = {**method.options, "steps": budget.updates[method.kind], "seed": seed}

@@ -14,7 +14,7 @@ from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Setting
 from benchmarks.baselines.online.run import last_metrics
 from benchmarks.records import remembered
-from networld_agent.storage import write_json
+from networld_agent.documents import write_json
 from wirelessenvs.files import read_regular
 
 __all__ = ["train_piece"]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from networld_agent.storage import write_whole
+from networld_agent.documents import write_whole
 from wirelessenvs.faults import writing
 from wirelessenvs.files import read_regular
 

@@ -17,8 +17,9 @@ import torch
 from networld_agent import __version__
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import WindowSource
+from networld_agent.documents import read_document, write_document
 from networld_agent.errors import ModelError
-from networld_agent.storage import check_weights, read_document, write_document
+from networld_agent.storage import check_weights
 from networld_agent.training.config import TrainingConfig
 from wirelessenvs.json_values import first_difference
 from wirelessenvs.locks import sole_user

@@ -14,7 +14,7 @@ from benchmarks.records import write_figures
 from networld_agent import pretrain
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.inspection import plot
-from networld_agent.storage import write_document, write_json, write_whole
+from networld_agent.documents import write_document, write_json, write_whole
 from networld_agent.training.checkpoints import save_checkpoint
 from networld_agent.training.log import RunLog
 from wirelessenvs.faults import WriteError

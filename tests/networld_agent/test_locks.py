@@ -15,7 +15,7 @@ from benchmarks.baselines.mappo.train import train_mappo
 from benchmarks.baselines.online.evaluation import Setting
 from networld_agent.config import get_preset
 from networld_agent.data import TrajectoryDataset
-from networld_agent.storage import write_document
+from networld_agent.documents import write_document
 from networld_agent.training import pretrain
 from networld_agent.training.run_folder import run_folder
 from wirelessenvs.locks import locked, sole_user, try_lock

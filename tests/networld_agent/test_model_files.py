@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_cases import DISCRETE, tiny_model
 
+from networld_agent.documents import checksum
 from networld_agent.model import ModelError, WorldModel
-from networld_agent.storage import checksum
 
 
 @pytest.fixture(scope="module")

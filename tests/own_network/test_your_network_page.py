@@ -21,8 +21,7 @@ def test_every_command_of_the_page_runs_in_an_empty_folder(tmp_path):
     ended = subprocess.run(
         ["bash", "-e", "-c", "\n".join(blocks)],
         cwd=tmp_path,
-        # The experiment's pool sets PYTHONSAFEPATH in this process for the jobs that it starts.
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PATH": path, "PYTHONSAFEPATH": ""},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PATH": path},
         capture_output=True,
         text=True,
         timeout=600,

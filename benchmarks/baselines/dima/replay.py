@@ -16,8 +16,9 @@ from torch import Tensor
 from benchmarks.baselines.dima.memory import Indices, Memory, Rows
 from benchmarks.baselines.online.collector import Rollout
 from benchmarks.baselines.online.team_env import TeamEnv
+from networld_agent.documents import write_whole
 from networld_agent.errors import ModelError
-from networld_agent.storage import fitting, write_whole
+from networld_agent.storage import fitting
 from wirelessenvs.files import read_regular
 
 __all__ = ["Replay"]

@@ -23,8 +23,8 @@ from benchmarks.baselines.shared.config import BaselineConfig
 from benchmarks.baselines.shared.policy import BaselinePolicy
 from benchmarks.baselines.shared.torch_threads import torch_threads
 from benchmarks.baselines.shared.training_loop import train
+from networld_agent.documents import write_json
 from networld_agent.fields import Fields
-from networld_agent.storage import write_json
 from networld_agent.training.run_folder import check_finished, run_folder
 from wirelessenvs.files import read_regular
 

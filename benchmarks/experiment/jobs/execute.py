@@ -21,8 +21,8 @@ from benchmarks.experiment.jobs.outputs import leftover_fault, list_outputs
 from benchmarks.experiment.jobs.sources import source_of
 from benchmarks.experiment.jobs.store import JOB_FILE, LOCK_FILE, RESULT_FILE, clear, write_document
 from benchmarks.experiment.jobs.work import WORK
+from networld_agent.documents import read_document
 from networld_agent.orphans import end_with_parent
-from networld_agent.storage import read_document
 from wirelessenvs.faults import fault_sentence
 from wirelessenvs.locks import locked
 from wirelessenvs.machine import machine_lines

@@ -11,9 +11,10 @@ from benchmarks.experiment.jobs.graph import Entry
 from benchmarks.experiment.jobs.job import Job, with_inputs
 from benchmarks.experiment.jobs.store import Store, write_document
 from benchmarks.experiment.protocol import Protocol, TaskSetup
+from networld_agent.documents import read_document
 from networld_agent.errors import ModelError
 from networld_agent.fields import Fields
-from networld_agent.storage import fields_of, read_document
+from networld_agent.storage import fields_of
 
 __all__ = ["read_experiment", "write_experiment"]
 

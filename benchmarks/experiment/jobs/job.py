@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from benchmarks.experiment.jobs.sources import source_of
-from networld_agent.storage import checksum
+from networld_agent.documents import checksum
 
 __all__ = ["KINDS", "Job", "with_inputs"]
 

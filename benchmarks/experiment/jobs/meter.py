@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
+from networld_agent.documents import read_document, write_document
 from networld_agent.errors import ModelError
-from networld_agent.storage import read_document, write_document
 
 __all__ = ["Meter"]
 

@@ -6,7 +6,8 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
@@ -86,6 +87,18 @@ def start_process(jobs: Path, folder: str) -> subprocess.Popen[bytes]:
         )
 
 
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Other environment variables for what is started within; ours are as before afterwards."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 class LocalPool:
     """Processes of this machine.
 
@@ -99,8 +112,6 @@ class LocalPool:
 
     def __init__(self, jobs: Path, own: Sequence[str] = ()) -> None:
         self._jobs = jobs.resolve()
-        # Before NumPy loads there.
-        os.environ.update(child_environment())
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(preloaded(own))
         self._running: dict[str, BaseProcess] = {}
@@ -108,7 +119,9 @@ class LocalPool:
     def start(self, folder: str) -> None:
         """Starts the job of a folder."""
         process = self._context.Process(target=run_in_child, args=(str(self._jobs), folder))
-        process.start()
+        # The first one starts the process that all are forked from, which keeps these.
+        with _environment(child_environment()):
+            process.start()
         self._running[folder] = process
 
     def finished(self) -> list[tuple[str, int]]:

@@ -8,10 +8,11 @@ from typing import Any, BinaryIO
 
 from benchmarks.experiment.jobs.job import Job
 from benchmarks.experiment.jobs.outputs import output_fault
-from networld_agent import storage
+from networld_agent import documents
+from networld_agent.documents import read_document
 from networld_agent.errors import ModelError
 from networld_agent.fields import Fields
-from networld_agent.storage import fields_of, read_document
+from networld_agent.storage import fields_of
 from wirelessenvs.files import check_regular
 from wirelessenvs.json_values import finite_or_null
 
@@ -149,5 +150,5 @@ def _check(fields: Fields) -> None:
 
 
 def write_document(path: Path, document: dict[str, Any]) -> None:
-    """As `storage.write_document`, with null for numbers that are not finite."""
-    storage.write_document(path, finite_or_null(document))
+    """As `documents.write_document`, with null for numbers that are not finite."""
+    documents.write_document(path, finite_or_null(document))

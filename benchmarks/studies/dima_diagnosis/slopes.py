@@ -35,7 +35,7 @@ with imports_of(__name__):
     from benchmarks.studies.dima_diagnosis.model_checks import Forks, effects, fork
     from benchmarks.studies.dima_diagnosis.recording import Recording, record
     from benchmarks.studies.dima_diagnosis.training import train_on
-    from networld_agent.storage import write_json
+    from networld_agent.documents import write_json
 
 __all__ = ["main"]
 

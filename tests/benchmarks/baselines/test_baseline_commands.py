@@ -10,8 +10,8 @@ from baseline_cases import files_of, tiny_data
 
 from benchmarks.baselines import fit, load_policy, play
 from benchmarks.validation.beside_d3rlpy import compared
+from networld_agent.documents import checksum
 from networld_agent.errors import ModelError
-from networld_agent.storage import checksum
 
 
 def command(out, *more, method="bc"):

@@ -28,7 +28,7 @@ from benchmarks.experiment.reporting.statistics import (
 )
 from benchmarks.experiment.reporting.style import COLOURS, MARKERS, colour_of, marker_of, title_of
 from benchmarks.report import main
-from networld_agent.storage import checksum
+from networld_agent.documents import checksum
 
 
 # ------------------------------------------------------------------------ statistics

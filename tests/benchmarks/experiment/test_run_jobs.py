@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -14,7 +15,7 @@ from benchmarks.experiment.jobs import sources
 from benchmarks.experiment.jobs.job import Job, with_inputs
 from benchmarks.experiment.jobs.outputs import list_outputs, output_fault
 from benchmarks.experiment.jobs.overview import Durations, overview_lines
-from benchmarks.experiment.jobs.pools import preloaded
+from benchmarks.experiment.jobs.pools import LocalPool, preloaded
 from benchmarks.experiment.jobs.scheduler import (
     Scheduler,
     drop_damaged,
@@ -524,3 +525,16 @@ def test_code_that_has_changed_since_the_run_began_is_not_run(tmp_path):
     assert told.returncode == 2
     assert "the code has changed since the run began: start the run again." in told.stderr
     assert not (folder / "data").exists()
+
+
+def test_a_pool_leaves_the_environment_of_its_process_alone(tmp_path, monkeypatch):
+    """What is set for jobs, as that nothing is imported from where they run, is not for us."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    before = dict(os.environ)
+    pool = LocalPool(tmp_path)
+    pool.start("no such job")
+    assert dict(os.environ) == before
+    while not (ended := pool.finished()):
+        time.sleep(0.05)
+    assert ended[0][0] == "no such job"

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.experiment.jobs.meter import Meter
-from networld_agent.storage import write_document
+from networld_agent.documents import write_document
 
 EARLIER = {"pid": 29854, "wall_seconds": 155.5, "cpu_seconds": 142.25, "peak_memory_mb": 39000.5}
 

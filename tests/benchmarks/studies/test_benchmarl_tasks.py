@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.studies.benchmarl_tasks import main
-from networld_agent.storage import write_document
+from networld_agent.documents import write_document
 
 
 def piece(folder, method="mappo", seed=1, score=80.0):

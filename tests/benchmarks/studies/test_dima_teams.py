@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.studies import dima_teams, online_pieces
 from benchmarks.studies.dima_teams import main
-from networld_agent.storage import write_document
+from networld_agent.documents import write_document
 
 
 def piece(folder, team="halfcheetah-2x3", method="mappo", seed=1, last=10.0):

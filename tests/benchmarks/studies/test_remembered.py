@@ -6,7 +6,7 @@ import math
 import pytest
 
 from benchmarks.records import remembered
-from networld_agent.storage import checksum
+from networld_agent.documents import checksum
 
 IDENTITY = {"settings": {"steps": 20, "ranges": (0.0, 1.0)}, "seed": 3}
 
