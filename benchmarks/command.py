@@ -18,7 +18,7 @@ def run_command(
 ) -> int:
     """Parses and runs a command; returns its exit status.
 
-    A `--json` that cannot be written is refused before any work.
+    A `--json` that cannot be written, and a `--pieces` that is a file, are refused before any work.
 
     Args:
         work: takes the options; `options.command` is the whole command line, to stand beside
@@ -29,6 +29,9 @@ def run_command(
 
     def checked(options: argparse.Namespace) -> None:
         check_targets(getattr(options, "json", None))
+        pieces = getattr(options, "pieces", None)
+        if pieces is not None and pieces.exists() and not pieces.is_dir():
+            raise ValueError(f"--pieces {pieces} must be a folder, and is a file.")
         work(options)
 
     words = list(sys.argv[1:] if arguments is None else arguments)

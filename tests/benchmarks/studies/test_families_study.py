@@ -72,3 +72,11 @@ def test_bad_input_is_one_sentence_before_any_work(words, sentence, tmp_path, ca
     assert sentence in error
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_place_of_the_pieces_is_refused_before_any_work(tmp_path, capsys):
+    (tmp_path / "pieces").write_text("mine")
+    words = [*WORDS, "--out", str(tmp_path / "runs"), "--pieces", str(tmp_path / "pieces")]
+    assert main(words) == 2
+    assert "pieces must be a folder, and is a file" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["pieces"]
