@@ -48,7 +48,12 @@ def test_strictly_decentralised_with_a_real_network(options, model_options):
 
 def test_without_a_plan_the_behaviour_head_acts_on_what_an_agent_sees_and_hears():
     model, observations = tiny_model(), scene()
+    with torch.no_grad():
+        # An untrained head ends in zeros, and would do the same whatever it is told.
+        for parameter in model.behaviour("rb-v0").parameters():
+            parameter.normal_(generator=torch.Generator().manual_seed(parameter.numel()))
     actions = Planner(model, config=PlannerConfig(plan_mode="behaviour")).act(observations, RING)
+    assert len(np.unique(actions)) > 3
     with torch.no_grad():
         z = model.encode("rb-v0", torch.from_numpy(observations))
         heard = (z.roll(1, 1) + z.roll(-1, 1)) / 2
