@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -347,9 +348,13 @@ def test_what_only_the_job_itself_reads_is_no_output(tmp_path):
 def test_a_pipe_in_place_of_a_log_gives_way(tmp_path):
     """Opening it would wait for ever for somebody at its other end."""
     os.mkfifo(tmp_path / "log.txt")
-    assert sentence_of(tmp_path / "log.txt") is None
-    with open_log(tmp_path) as log:
-        log.write(b"error: one sentence\n")
+    signal.alarm(60)  # ends the test's process rather than to hang for ever
+    try:
+        assert sentence_of(tmp_path / "log.txt") is None
+        with open_log(tmp_path) as log:
+            log.write(b"error: one sentence\n")
+    finally:
+        signal.alarm(0)
     with open_log(tmp_path) as log:
         log.write(b"error: another\n")
     assert sentence_of(tmp_path / "log.txt") == "another"
