@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.studies import families
@@ -192,3 +193,22 @@ def test_the_scores_over_families_are_those_of_their_pieces(tmp_path, capsys):
     assert len(rows) == 2 + 10 + 5
     for row in rows:
         assert row in printed
+
+
+def test_the_scores_by_seed_over_families_are_those_of_their_pieces():
+    text = page("deployments.md")
+
+    def score(split, method, seed):
+        rewards, random, expert = (
+            np.mean(read(f"families/rb-cpu-{split}-{name}.json")["rewards"])
+            for name in (f"{method}-s{seed}", "random", "bayes")
+        )
+        return f"{100 * (rewards - random) / (expert - random):.1f}"
+
+    cloned = [score("test", "bc", seed) for seed in (1, 0)]
+    assert f"MA-BC scores {cloned[0]} with one seed and {cloned[1]} with the other" in text
+    large = [score("beyond-size", "networld", seed) for seed in (0, 1)]
+    assert f"(one seed at {large[0]}, one at {large[1]})" in text
+    for method in ("networld", "networld-attention"):
+        for seed in (0, 1):
+            assert float(score("test", method, seed)) > 94.8  # "both seeds of both are above it"
