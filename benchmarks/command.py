@@ -5,10 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from wirelessenvs.command import check_targets, run
 
-__all__ = ["run_command"]
+__all__ = ["add_pieces", "run_command"]
+
+
+def add_pieces(parser: argparse.ArgumentParser) -> None:
+    """`--pieces`, the folder that a study's finished runs are written into."""
+    parser.add_argument("--pieces", type=_folder, required=True, help="folder of the results")
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} must be a folder, and is a file")
+    return path
 
 
 def run_command(
@@ -18,7 +31,7 @@ def run_command(
 ) -> int:
     """Parses and runs a command; returns its exit status.
 
-    A `--json` that cannot be written, and a `--pieces` that is a file, are refused before any work.
+    A `--json` that cannot be written is refused before any work.
 
     Args:
         work: takes the options; `options.command` is the whole command line, to stand beside
@@ -29,9 +42,6 @@ def run_command(
 
     def checked(options: argparse.Namespace) -> None:
         check_targets(getattr(options, "json", None))
-        pieces = getattr(options, "pieces", None)
-        if pieces is not None and pieces.exists() and not pieces.is_dir():
-            raise ValueError(f"--pieces {pieces} must be a folder, and is a file.")
         work(options)
 
     words = list(sys.argv[1:] if arguments is None else arguments)

@@ -23,7 +23,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.command import run_command
+from benchmarks.command import add_pieces, run_command
 from wirelessenvs.actions import from_unit
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import imports_of, program
@@ -255,7 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=50_000, help="of each run (default: 50000)")
     parser.add_argument("--episodes", type=int, default=20, help="test episodes (default: 20)")
     parser.add_argument("--out", type=Path, help="folder of unfinished runs")
-    parser.add_argument("--pieces", type=Path, required=True, help="folder of the results")
+    add_pieces(parser)
     parser.add_argument("--report", action="store_true", help="train nothing: print the table")
     return run_command(_study, parser, arguments)
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.command import run_command
+from benchmarks.command import add_pieces, run_command
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import (
     add_overrides,
@@ -235,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=100_000, help="of a run (default: 100000)")
     parser.add_argument("--episodes", type=int, default=10, help="test episodes (default: 10)")
     parser.add_argument("--out", type=Path, help="folder of the runs")
-    parser.add_argument("--pieces", type=Path, required=True, help="folder of the results")
+    add_pieces(parser)
     parser.add_argument("--report", action="store_true", help="train nothing: table and figure")
     parser.add_argument("--png", type=Path, help="draw the curves here")
     add_overrides(

@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.command import run_command
+from benchmarks.command import add_pieces, run_command
 from networld_agent import __version__ as agent_version
 from wirelessenvs import __version__ as wirelessenvs_version
 from wirelessenvs.checks import check_choice, check_int
@@ -471,7 +471,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--few-shot", action="store_true", help="also adapt networld to test deployments"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of data and runs")
-    parser.add_argument("--pieces", type=Path, required=True, help="folder of the results")
+    add_pieces(parser)
     parser.add_argument("--png", type=Path, help="draw scores over size and load here")
     return run_command(_run, parser, arguments)
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.command import run_command
+from benchmarks.command import add_pieces, run_command
 from wirelessenvs.checks import check_choice, check_int
 from wirelessenvs.command import (
     add_overrides,
@@ -243,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--updates", type=int, default=3000, help="of a model (default: 3000)")
     parser.add_argument("--starts", type=int, default=20, help="per test episode (default: 20)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="(default: 1)")
-    parser.add_argument("--pieces", type=Path, required=True, help="folder of the results")
+    add_pieces(parser)
     parser.add_argument("--png", type=Path, help="draw the errors here")
     add_overrides(
         parser,

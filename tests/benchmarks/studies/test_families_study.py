@@ -77,6 +77,7 @@ def test_bad_input_is_one_sentence_before_any_work(words, sentence, tmp_path, ca
 def test_a_file_in_place_of_the_pieces_is_refused_before_any_work(tmp_path, capsys):
     (tmp_path / "pieces").write_text("mine")
     words = [*WORDS, "--out", str(tmp_path / "runs"), "--pieces", str(tmp_path / "pieces")]
-    assert main(words) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
     assert "pieces must be a folder, and is a file" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["pieces"]
