@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from wirelessenvs.slicing.config import SLICES, SlicingConfig
+from wirelessenvs.slicing.config import SlicingConfig
 
 __all__ = ["WindowTrace"]
 
@@ -21,6 +21,7 @@ class WindowTrace:
     def __init__(self, config: SlicingConfig, num_envs: int) -> None:
         self._packets = np.asarray(config.trace, np.int64)
         self._slots = config.slots_per_window
+        self._names = config.slice_names
         self._random_start = config.trace_random_start
         #: `(B,)` row of the window after the coming one.
         self._row = np.zeros(num_envs, np.int64)
@@ -50,7 +51,7 @@ class WindowTrace:
             if count > members.size * self._slots:
                 raise ValueError(
                     f"trace must hold at most one packet per user and slot, got {count} of "
-                    f"{SLICES[s]} in row {row} for {members.size} users and {self._slots} slots."
+                    f"{self._names[s]} in row {row} for {members.size} users and {self._slots} slots."
                 )
             each, more = divmod(count, max(members.size, 1))
             packets[members] = each
