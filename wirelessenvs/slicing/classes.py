@@ -5,11 +5,13 @@ in JSON:
 
 | law | value | for |
 |---|---|---|
-| `("constant", v)`, or the number v | v | gaps, sizes |
-| `("uniform", low, high)` | between low and high | gaps, sizes |
-| `("lomax", shape, scale, cap)` | min(scale X, cap), P(X > x) = (1 + x)^-shape: a truncated Pareto | both |
+| `("constant", v)`, or the number v | v | both |
+| `("uniform", low, high)` | between low and high | both |
+| `("lomax", shape, scale, cap)` | min(scale X, cap), P(X > x) = (1 + x)^-shape | both |
 | `("exponential", mean)` | exponential | gaps |
 | `("choice", v, w, ...)` | one of up to 64 values, each as likely | sizes |
+
+The Lomax law with a cap is a truncated Pareto law.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ class TrafficClass:
     `latency_s`, or both.
 
     Args:
-        name: lower-case letters, digits and underscores; part of the metrics' names.
+        name: up to 20 lower-case letters, digits and underscores; part of the metrics' names.
         gap_s: law of the time from one packet of a user to the next, in seconds.
         bits: law of the size of a packet, in bits.
         rate_bps: rate that a successful packet reaches; None: any.
@@ -160,9 +162,9 @@ def _read_class(
 
 
 def _checked(place: str, one: TrafficClass, slot_s: float) -> TrafficClass:
-    if not isinstance(one.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", one.name):
+    if not isinstance(one.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,19}", one.name):
         raise ValueError(
-            f"{place}.name must be a lower-case letter and up to 31 more, digits or underscores, "
+            f"{place}.name must be a lower-case letter and up to 19 more, digits or underscores, "
             f"got {shown(one.name)}."
         )
     if one.rate_bps is None and one.latency_s is None:

@@ -209,22 +209,27 @@ class SlicingConfig(TaskConfig):
         # Five services: the three, and two of one's own. Meters ask for no rate, downloads for no
         # latency.
         "five-services": {
-            "num_cells": 7,
-            "num_users": 500,
             "slices": (
                 {"like": "volte", "share": 2},
                 {"like": "video", "share": 3},
-                {"like": "urllc", "share": 3, "bits": ("constant", 0.8e6)},
+                {"like": "urllc", "share": 3},
                 {
-                    "name": "meters", "gap_s": ("exponential", 2.0), "bits": 4000,
-                    "latency_s": 0.05, "share": 4, "speed_mps": 0,
+                    "name": "meters",
+                    "gap_s": ("exponential", 2.0),
+                    "bits": 4000,
+                    "latency_s": 0.05,
+                    "share": 3,
+                    "speed_mps": 0,
                 },
                 {
-                    "name": "downloads", "gap_s": ("uniform", 0.2, 1.0),
-                    "bits": ("lomax", 1.5, 2e6, 4e7), "rate_bps": 20e6, "share": 1,
+                    "name": "downloads",
+                    "gap_s": ("uniform", 0.2, 1.0),
+                    "bits": ("lomax", 1.5, 2e6, 4e7),
+                    "rate_bps": 20e6,
+                    "share": 1,
                 },
             ),
-        },  # fmt: skip
+        },
         # Seven cells and short windows, for tests and demos.
         "small": {"num_cells": 7, "num_users": 500, "slots_per_window": 200, "max_steps": 100},
     }

@@ -64,12 +64,12 @@ def _legend(simulator: SlicingSimulator) -> list[tuple[str, str]]:
 
 
 def _layout(simulator: SlicingSimulator) -> dict[str, Any]:
-    """Columns and sizes of a legend that has room in three rows above its panel."""
+    """Columns and sizes of a legend that has room above its panel."""
     k = simulator.num_slices
     if k <= 4:
         return {"ncols": k, "fontsize": 8, "frameon": False}
-    size = 8 if k <= 8 else 6
-    return {"ncols": math.ceil(k / 3), "fontsize": size, "frameon": False, "labelspacing": 0.2,
+    rows, size = (2, 8) if k <= 8 else (3, 6)
+    return {"ncols": math.ceil(k / rows), "fontsize": size, "frameon": False, "labelspacing": 0.2,
             "columnspacing": 1.0}  # fmt: skip
 
 
@@ -116,9 +116,11 @@ def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> None:
     axes.tick_params(labelsize=7, length=2, pad=2)
     axes.set_xlabel("x in m", fontsize=8, labelpad=1)
     axes.set_ylabel("y in m", fontsize=8, labelpad=0)
-    place, height = ("upper center", 1.085) if len(slices) <= 4 else ("lower center", 0.985)
-    axes.legend(loc=place, bbox_to_anchor=(0.5, height), markerscale=2.5, handletextpad=0.1,
-                **_layout(simulator))  # fmt: skip
+    layout = _layout(simulator) | {"markerscale": 2.5, "handletextpad": 0.1}
+    if len(slices) <= 4:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.085), **layout)
+    else:  # rows grow upwards
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.985), **layout)
     scale = figure.add_axes((0.145, 0.07, 0.275, 0.018))
     bar = figure.colorbar(ScalarMappable(_SSR, _MAP), cax=scale, orientation="horizontal")
     if bar.solids is not None:

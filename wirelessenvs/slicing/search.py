@@ -54,9 +54,7 @@ class SplitSearch:
         self.splits = block_splits(self.blocks, k)[1]
         self.index = np.searchsorted(self.choices, self.blocks[self.splits])
 
-    def rewards(
-        self, ssr: NDArray[np.float64], se: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def rewards(self, ssr: NDArray[np.float64], se: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rewards `(..., S)` of the listed splits, of outcomes `(..., K, R)`."""
         index = self.index
         assert index is not None

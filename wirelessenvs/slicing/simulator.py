@@ -79,7 +79,8 @@ class SlicingSimulator(Simulator[SlicingConfig]):
     """`num_envs` dense cellular networks; one step is one window of 2,000 slots.
 
     An agent is a base station. Before a window it splits its band among VoLTE, video and URLLC,
-    or slices of one's own; the window's reward tells how well the packets of its users met their service levels.
+    or slices of one's own; the window's reward tells how well the packets of its users met their
+    service levels.
 
     Args:
         config: see `SlicingConfig`.

@@ -51,7 +51,8 @@ class WindowTrace:
             if count > members.size * self._slots:
                 raise ValueError(
                     f"trace must hold at most one packet per user and slot, got {count} of "
-                    f"{self._names[s]} in row {row} for {members.size} users and {self._slots} slots."
+                    f"{self._names[s]} in row {row} for {members.size} users and "
+                    f"{self._slots} slots."
                 )
             each, more = divmod(count, max(members.size, 1))
             packets[members] = each
