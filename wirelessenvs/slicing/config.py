@@ -413,7 +413,7 @@ class SlicingConfig(TaskConfig):
 
     @property
     def classes(self) -> tuple[TrafficClass, ...]:
-        """The traffic classes of the slices: those of `slices`, or the three built-in ones."""
+        """Traffic classes of `slices`, or the three built-in ones."""
         return self._built_in_classes() if self.slices is None else self.slices
 
     def _built_in_classes(self) -> tuple[TrafficClass, ...]:

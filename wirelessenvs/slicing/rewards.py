@@ -64,7 +64,9 @@ def lstm_a2c_shaping(ssr: NDArray[np.float64], se: NDArray[np.float64]) -> NDArr
         ssr: `(..., K)`.
         se: `(...)`.
     """
-    others = (ssr[..., :-1] >= SHAPING_SSR_FLOOR).all(-1)
+    others = ssr[..., 0] >= SHAPING_SSR_FLOOR
+    for s in range(1, ssr.shape[-1] - 1):
+        others = others & (ssr[..., s] >= SHAPING_SSR_FLOOR)
     climbing = (ssr[..., -1] - SHAPING_URLLC_ZERO) * SHAPING_URLLC_SLOPE
     reached = SHAPING_HIT + SHAPING_SE_SLOPE * np.maximum(se - SHAPING_SE_FLOOR, 0.0)
     return np.where(
