@@ -62,7 +62,7 @@ class Simulator(abc.ABC, Generic[C]):
     #: Name of the task, as in the id of its environments.
     task: ClassVar[str]
     #: Names of the per-agent quantities in `Step.metrics`.
-    metric_names: ClassVar[tuple[str, ...]]
+    metric_names: tuple[str, ...]
 
     agents: tuple[str, ...]
     #: Neighbour graph; a task whose graph changes overrides this with a property (batch of one).

@@ -12,10 +12,11 @@ __all__ = ["SlicingParallelEnv", "env", "parallel_env", "raw_env"]
 
 
 class SlicingParallelEnv(WirelessParallelEnv):
-    """Every base station of a dense cellular network splits its band among three services.
+    """Every base station of a dense cellular network splits its band among services.
 
-    Before each window of one second it gives bandwidths to VoLTE, video and URLLC; the reward tells
-    which share of its users' packets met rate and latency of their service level (SLA).
+    Before each window of one second it gives bandwidths to VoLTE, video and URLLC, or to the K
+    `slices` of one's own; the reward tells which share of its users' packets met rate and latency of
+    their service level (SLA). Below, every triple is then one entry per slice.
 
     ## Agents
     `bs_0` .. `bs_18`, all alike: the centre of a hexagonal grid, then the others ring by ring.
@@ -46,7 +47,7 @@ class SlicingParallelEnv(WirelessParallelEnv):
     |---|---|
     | `"ssr"` | mean of the SSRs (weights: `ssr_weights`), in 0..1 |
     | `"utility"` | J = 0.01 SE + sum of beta_n SSR_n |
-    | `"lstm-a2c"` | -5 unless SSR_volte, SSR_video >= 0.98; else 10 (SSR_urllc - 0.7) while SSR_urllc < 0.95; else 4 + 0.1 max(SE - 280, 0) |
+    | `"lstm-a2c"` | -5 unless SSR_volte, SSR_video >= 0.98; else 10 (SSR_urllc - 0.7) while SSR_urllc < 0.95; else 4 + 0.1 max(SE - 280, 0); of other slices, the last is as URLLC |
 
     All of them are in the infos, with SSRs, spectral efficiency SE, demands, drops, bandwidths, load,
     handovers and the number of slices without a packet (their SSR counts as 1).
@@ -81,7 +82,7 @@ class SlicingParallelEnv(WirelessParallelEnv):
     ## Arguments
     Presets: `"paper"`, `"physical"` (Shannon rates), `"coupled"` (queues survive windows and cells
     interfere: actions change what comes), `"single-bs"` (Hua et al.), `"lstm-a2c"` (Li et al.),
-    `"small"` (7 cells, short windows).
+    `"five-services"` (an example of `slices`), `"small"` (7 cells, short windows).
 
     Beside the arguments of `WirelessParallelEnv`, these are the fields of
     `wirelessenvs.slicing.SlicingConfig`, which states the unit and source of each.
@@ -104,8 +105,9 @@ class SlicingParallelEnv(WirelessParallelEnv):
     | `bandwidth_hz`, `rb_hz`, `unit_hz` | 10e6, 180e3, 200e3 | band, resource block, unit |
     | `slots_per_window`, `slot_s`, `queue_packets` | 2000, 0.5e-3, 5 | time and queues |
     | `volte_gap_s`, `volte_bits`, `lomax_shape`, `video_gap_s`, `video_bits`, `urllc_gap_s`, `urllc_packets` | as above, "large" | traffic |
+    | `slices` | None | 2 to 16 traffic classes of one's own, a list or a JSON file of one, in place of the three and their arguments (docs/slicing.md) |
     | `traffic`, `trace`, `trace_random_start` | "classes", None, True | "trace": packets per window of each slice or user, an array or a file |
-    | `user_classes` | None | class 0, 1 or 2 of each user |
+    | `user_classes` | None | class 0, 1, ... of each user |
     | `sla_rate_bps`, `sla_latency_s` | as above | service levels |
     | `history`, `observation`, `action`, `reward`, `ssr_weights`, `beta` | 2, "full", "continuous", "ssr", (1, 1, 1), (1, 1, 1) | interface |
     | `adjacency` | None | `(N, N)` 0/1, a matrix or a file: any graph |

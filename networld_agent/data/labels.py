@@ -86,7 +86,7 @@ def _beamforming(config: Any) -> Labels:
 
 
 def _slicing(config: Any) -> Labels:
-    slices = ("volte", "video", "urllc")
+    slices = config.slice_names
     labels = [
         Quantity(f"demand_{name}" + ("" if age == 0 else f"_before_{age}"), "packets")
         for age in range(config.history)
@@ -112,7 +112,7 @@ def action_labels(task: str, config: Any, size: int) -> Labels:
         labels = [Quantity("requested", unit)]
     elif task == "slicing-v0":
         if config.action == "continuous":
-            labels = [Quantity(f"bandwidth_{s}", "Hz") for s in ("volte", "video", "urllc")]
+            labels = [Quantity(f"bandwidth_{s}", "Hz") for s in config.slice_names]
         else:
             labels = [Quantity("split", "index")]
     if len(labels) == size:

@@ -16,7 +16,7 @@ def test_every_command_of_the_page_runs_in_an_empty_folder(tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("torch")
     blocks = re.findall(r"^```\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     ended = subprocess.run(
         ["bash", "-e", "-c", "\n".join(blocks)],

@@ -31,6 +31,21 @@ def lomax(u, shape):
     return (1.0 - u) ** (-1.0 / shape) - 1.0
 
 
+def draw(law, word):
+    """A value of a law in the words of `slices`, from 32 bits."""
+    kind, *numbers = law
+    u = (word + 0.5) / 2**32
+    if kind == "constant":
+        return numbers[0]
+    if kind == "uniform":
+        return numbers[0] + u * (numbers[1] - numbers[0])
+    if kind == "lomax":
+        return min(numbers[1] * lomax(u, numbers[0]), numbers[2])
+    if kind == "exponential":
+        return -numbers[0] * math.log(u)
+    return numbers[word * len(numbers) // 2**32]
+
+
 class User:
     def __init__(self, number, service, position, step):
         self.number, self.service = number, service
@@ -40,10 +55,18 @@ class User:
 
 
 class SlicingOracle:
-    """One environment; `reset(seed)`, then `step(units)` with `(N, 3)` units."""
+    """One environment; `reset(seed)`, then `step(units)` with `(N, K)` units."""
 
     def __init__(self, config):
         self.config = config
+        self.mix, self.speeds = config.user_mix, config.speeds_mps
+        self.rates, self.latencies = config.sla_rate_bps, config.sla_latency_s
+        if config.slices is not None:
+            self.mix = [one.share for one in config.slices]
+            self.speeds = [one.speed_mps for one in config.slices]
+            self.rates = [one.rate_bps or 0.0 for one in config.slices]
+            self.latencies = [one.latency_s or math.inf for one in config.slices]
+        self.slices = range(len(self.mix))
         self.sites = hexagonal_grid(
             rings_for_cells(config.num_cells), math.sqrt(3) * config.cell_radius_m
         )
@@ -56,7 +79,9 @@ class SlicingOracle:
     # ------------------------------------------------------------ random numbers
     def gap(self, service, word):
         c, u = self.config, (word + 0.5) / 2**32
-        if service == 0:
+        if c.slices is not None:
+            gap = draw(c.slices[service].gap_s, word)
+        elif service == 0:
             gap = u * c.volte_gap_s
         elif service == 1:
             gap = min(c.video_gap_s[0] * lomax(u, c.lomax_shape), c.video_gap_s[1])
@@ -66,6 +91,8 @@ class SlicingOracle:
 
     def bits(self, service, word):
         c = self.config
+        if c.slices is not None:
+            return draw(c.slices[service].bits, word)
         if service == 0:
             return c.volte_bits
         if service == 1:
@@ -82,11 +109,11 @@ class SlicingOracle:
         angles = streams.mobility.uniform(0, 2 * np.pi, c.num_users)
         self.traffic_key = int(streams.traffic.integers(2**64, dtype=np.uint64))
         self.channel_key = int(streams.channel.integers(2**64, dtype=np.uint64))
-        bounds = np.cumsum(np.array(c.user_mix) / sum(c.user_mix))
+        bounds = np.cumsum(np.array(self.mix) / sum(self.mix))
         self.users = []
         for number in range(c.num_users):
-            service = min(sum(draws[number] >= bound for bound in bounds), 2)
-            metres = c.speeds_mps[service] * c.slots_per_window * c.slot_s
+            service = min(sum(draws[number] >= bound for bound in bounds), self.slices[-1])
+            metres = self.speeds[service] * c.slots_per_window * c.slot_s
             step = (metres * np.cos(angles[number]), metres * np.sin(angles[number]))
             user = User(number, service, places[number], step)
             word = splitmix(stream(stream(self.traffic_key, 0), number))
@@ -96,8 +123,8 @@ class SlicingOracle:
         self.window = 0
         self.demands = []
         self.serve()
-        third, rest = divmod(c.num_units, 3)
-        equal = [third, third + (rest == 2), third + (rest > 0)]
+        part, rest = divmod(c.num_units, len(self.slices))
+        equal = [part + (s >= len(self.slices) - rest) for s in self.slices]
         for _ in range(c.history):
             self.step([equal] * c.num_cells)
 
@@ -142,13 +169,14 @@ class SlicingOracle:
         c = self.config
         n = c.num_cells
         blocks = [[int(u * c.unit_hz / c.rb_hz + 1e-9) for u in row] for row in units]
-        self.success = np.zeros((n, 3))
-        self.demand = np.zeros((n, 3))
-        self.dropped = np.zeros((n, 3))
-        self.carried = np.zeros((n, 3))
-        self.rate_sum = np.zeros((n, 3))
+        shape = (n, len(self.slices))
+        self.success = np.zeros(shape)
+        self.demand = np.zeros(shape)
+        self.dropped = np.zeros(shape)
+        self.carried = np.zeros(shape)
+        self.rate_sum = np.zeros(shape)
         used = np.zeros(n)
-        pointer = [[0, 0, 0] for _ in range(n)]
+        pointer = [[0] * len(self.slices) for _ in range(n)]
         arrivals = [0] * c.num_users
         for user in self.users:
             if not c.carry_over:
@@ -160,7 +188,7 @@ class SlicingOracle:
                 if user.cell >= 0 and user.due == slot:
                     self.arrive(user, slot, arrivals)
             for cell in range(n):
-                for service in range(3):
+                for service in self.slices:
                     waiting = [u for u in self.users
                                if u.cell == cell and u.service == service and u.queue]  # fmt: skip
                     if waiting and blocks[cell][service]:
@@ -228,8 +256,8 @@ class SlicingOracle:
                 budget -= packet["left"]
                 latency = packet["age"] * c.slot_s
                 reached = rate if packet["age"] == 1 else packet["size"] / latency
-                in_time = latency < c.sla_latency_s[service] - 1e-9
-                if in_time and reached >= c.sla_rate_bps[service]:
+                in_time = latency < self.latencies[service] - 1e-9
+                if in_time and reached >= self.rates[service]:
                     self.success[user.cell, service] += 1
             if user.queue:
                 user.queue[0]["left"] -= budget

@@ -7,6 +7,17 @@ from slicing_oracle import SlicingOracle
 from wirelessenvs.slicing import SlicingConfig, SlicingSimulator
 from wirelessenvs.slicing.splits import all_splits
 
+#: Every law of gaps and of sizes, both kinds of service level alone and together.
+FIVE = (
+    {"like": "volte", "share": 2},
+    {"name": "films", "gap_s": ("lomax", 0.9, 3e-3, 20.3e-3), "bits": ("lomax", 1.2, 3e4, 1e6),
+     "rate_bps": 1e7, "latency_s": 0.01, "share": 2, "speed_mps": 20},
+    {"name": "meters", "gap_s": ("exponential", 0.02), "bits": ("choice", 8e3, 8e5, 8e6),
+     "latency_s": 0.0015, "share": 3, "speed_mps": 0},
+    {"name": "downloads", "gap_s": ("uniform", 0.004, 0.0302), "bits": ("uniform", 1e4, 1e7),
+     "rate_bps": 1e7, "share": 3},
+    {"name": "beacons", "gap_s": 0.0052, "bits": 4e5, "latency_s": 0.002, "share": 1},
+)  # fmt: skip
 TINY = {"num_cells": 7, "num_users": 90, "slots_per_window": 240}
 CASES = {
     "paper": {},
@@ -31,6 +42,9 @@ CASES = {
         "rb_hz": 200e3,
     },
     "paper observation": {"observation": "paper", "history": 3},
+    "two slices": {"slices": ("urllc", "video")},
+    "five slices": {"slices": FIVE, "rx_gain_db": -20.0},
+    "five slices, coupled": {"slices": FIVE, "carry_over": True, "interference": True},
 }
 
 
@@ -40,16 +54,17 @@ def test_kernel_equals_the_slot_synchronous_reference(overrides):
     simulator, oracle = SlicingSimulator(config), SlicingOracle(config)
     observation = simulator.reset(11)[0]
     oracle.reset(11)
-    splits = all_splits(config.num_units)
+    splits = all_splits(config.num_units, config.num_slices)
     rng = np.random.default_rng(5)
     for _ in range(3):
         np.testing.assert_allclose(observation, oracle.observation(), rtol=1e-6)
         units = splits[rng.integers(len(splits), size=config.num_cells)]
-        units[0] = (1, 1, config.num_units - 2)  # one cell starves a slice
+        units[0] = 1  # one cell starves all slices but one
+        units[0, -1] = config.num_units - config.num_slices + 1
         step = simulator.step(units[None] * config.unit_hz)
         oracle.step(units.tolist())
         metrics = {name: values[0] for name, values in step.metrics.items()}
-        for s, name in enumerate(("volte", "video", "urllc")):
+        for s, name in enumerate(config.slice_names):
             assert metrics[f"demand_{name}"].tolist() == oracle.demand[:, s].tolist()
             assert metrics[f"dropped_{name}"].tolist() == oracle.dropped[:, s].tolist()
             assert metrics[f"ssr_{name}"].tolist() == oracle.ssr[:, s].tolist()
@@ -69,3 +84,16 @@ def test_the_reference_cases_reach_every_branch():
     assert oracle.dropped.sum() > 0
     assert oracle.carried.sum() > 0
     assert oracle.success.sum() < oracle.demand.sum() - oracle.dropped.sum()
+
+
+def test_the_case_of_five_slices_reaches_every_outcome():
+    """In every slice some packets fail and some succeed; some are dropped."""
+    config = SlicingConfig(**{**TINY, **CASES["five slices"]})
+    oracle = SlicingOracle(config)
+    oracle.reset(11)
+    oracle.step([[1, 1, 1, 1, config.num_units - 4]] * 4 + [[46, 1, 1, 1, 1]] * 3)
+    success, offered = oracle.success.sum(0), oracle.demand.sum(0)
+    assert (offered > 0).all()
+    assert (success > 0).all()
+    assert (success < offered).sum() >= 4
+    assert oracle.dropped.sum() > 0

@@ -55,7 +55,7 @@ class CBFSimulator(Simulator[CBFConfig]):
     """
 
     task: ClassVar[str] = "cbf-v0"
-    metric_names: ClassVar[tuple[str, ...]] = (
+    metric_names: tuple[str, ...] = (
         "rate",
         "power",
         "interference_db",

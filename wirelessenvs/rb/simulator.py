@@ -70,7 +70,7 @@ class RBSimulator(Simulator[RBConfig]):
     """
 
     task: ClassVar[str] = "rb-v0"
-    metric_names: ClassVar[tuple[str, ...]] = (
+    metric_names: tuple[str, ...] = (
         "served",
         "waited",
         "dropped",

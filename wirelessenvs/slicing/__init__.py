@@ -1,9 +1,10 @@
-"""Network slicing: every base station splits its band among VoLTE, video and URLLC users."""
+"""Network slicing: every base station splits its band among its slices' users."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wirelessenvs.slicing.classes import TrafficClass
 from wirelessenvs.slicing.config import SLICES, URLLC_PACKETS, SlicingConfig
 from wirelessenvs.slicing.model import SliceModel, learn, slice_model
 from wirelessenvs.slicing.policies import POLICIES
@@ -22,6 +23,7 @@ __all__ = [
     "SlicingConfig",
     "SlicingSimulator",
     "SlicingView",
+    "TrafficClass",
     "WindowTables",
     "draw",
     "learn",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
+
+import numpy as np
 
 from wirelessenvs.cells import Cells, check_sites, hexagonal_cells, own_cells
 from wirelessenvs.checks import (
@@ -14,9 +17,12 @@ from wirelessenvs.checks import (
     check_matrix,
     check_real,
     check_vector,
+    shown,
 )
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.inputs import check_traced, check_whole, frozen, read_table
+from wirelessenvs.slicing.classes import TrafficClass, read_slices
+from wirelessenvs.slicing.splits import MOST_SPLITS, number_of_splits
 from wirelessenvs.topology import rings_for_cells
 
 __all__ = ["SLICES", "URLLC_PACKETS", "SlicingConfig"]
@@ -31,10 +37,17 @@ URLLC_PACKETS: Final[dict[str, tuple[float, ...]]] = {
     "small": (6.4e3, 12.8e3, 19.2e3, 25.6e3, 32.0e3),
 }
 
+#: Fields that describe the three built-in classes, which `slices` describes in their place.
+_BUILT_IN: Final = (
+    "user_mix", "speeds_mps", "volte_gap_s", "volte_bits", "lomax_shape", "video_gap_s",
+    "video_bits", "urllc_gap_s", "urllc_packets", "sla_rate_bps", "sla_latency_s", "ssr_weights",
+    "beta",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class SlicingConfig(TaskConfig):
-    """Three services share the band of every cell of a dense cellular network.
+    """Services share the band of every cell of a dense cellular network: three, or one's own.
 
     Sources: [H] Hua, Li, Zhao, Chen, Zhang, "GAN-powered deep distributional reinforcement
     learning for resource management in network slicing", IEEE JSAC 38(2), 2020, and its published
@@ -90,19 +103,26 @@ class SlicingConfig(TaskConfig):
         sla_rate_bps: rate that a successful packet reaches; 51 kbit/s, 100 Mbit/s, 10 Mbit/s [H].
         sla_latency_s: latency that a successful packet stays below; 10 ms, 10 ms, 3 ms. (A table
             of [H] prints 1 ms for URLLC; its code and its figures have 3 ms.)
+        slices: 2 to 16 traffic classes of one's own in place of the three, each a `TrafficClass`, a
+            mapping of its fields, or the name of a built-in class; or JSON of such a list, or a
+            file of it. What describes the three classes (mix, speeds, traffic, service levels,
+            weights) then keeps its default; a preset's own values of that give way. None: the
+            three.
         traffic: "classes" (the laws above) or "trace" (packets of `trace`, with the sizes above).
-        trace: packets per window, whole numbers, repeated cyclically: `(T, 3)` of each slice in the
+        trace: packets per window, whole numbers, repeated cyclically: `(T, K)` of each slice in the
             whole network, dealt evenly to its users, or `(T, num_users)` of each user; a matrix, or
             a CSV or .npy file of one. They arrive in random slots of the window, at most one of a
             user in a slot. For `traffic="trace"` only.
         trace_random_start: whether an episode starts at a random row of the trace, or at its
             first (which the windows before the first observation play).
-        user_classes: class 0, 1 or 2 of each user, in every episode; None: drawn by `user_mix`.
+        user_classes: class 0, 1, ... of each user, in every episode; None: drawn by `user_mix`, or
+            by the shares of `slices`.
         history: past windows whose demands are observed; 1 to 16.
         observation: "full" (demands, last allocation, last SSR) or "paper" (demands only).
         action: "continuous" (bandwidths in Hz) or "discrete" (index of a split).
         reward: "ssr" (weighted mean SSR), "utility" (0.01 SE + beta . SSR) or "lstm-a2c" ([L]); or
-            a function of a step's metrics, also as `module:function`.
+            a function of a step's metrics, also as `module:function`. In "lstm-a2c", the last of
+            other slices has the part of URLLC, and all others those of VoLTE and video.
         ssr_weights: of the "ssr" reward; normalised to sum 1.
         beta: weights of the SSRs in the utility; [H]: (1, 1, 1) and (1, 4, 6).
         num_threads: worker threads of a step; results do not depend on it.
@@ -140,6 +160,7 @@ class SlicingConfig(TaskConfig):
     urllc_packets: str | tuple[float, ...] = "large"
     sla_rate_bps: tuple[float, float, float] = (51e3, 100e6, 10e6)
     sla_latency_s: tuple[float, float, float] = (10e-3, 10e-3, 3e-3)
+    slices: Any = None
     traffic: str = "classes"
     trace: Any = None
     trace_random_start: bool = True
@@ -185,6 +206,30 @@ class SlicingConfig(TaskConfig):
             "urllc_packets": "medium",
             "reward": "lstm-a2c",
         },
+        # Five services: the three, and two of one's own. Meters ask for no rate, downloads for no
+        # latency.
+        "five-services": {
+            "slices": (
+                {"like": "volte", "share": 2},
+                {"like": "video", "share": 3},
+                {"like": "urllc", "share": 3},
+                {
+                    "name": "meters",
+                    "gap_s": ("exponential", 2.0),
+                    "bits": 4000,
+                    "latency_s": 0.05,
+                    "share": 3,
+                    "speed_mps": 0,
+                },
+                {
+                    "name": "downloads",
+                    "gap_s": ("uniform", 0.2, 1.0),
+                    "bits": ("lomax", 1.5, 2e6, 4e7),
+                    "rate_bps": 20e6,
+                    "share": 1,
+                },
+            ),
+        },
         # Seven cells and short windows, for tests and demos.
         "small": {"num_cells": 7, "num_users": 500, "slots_per_window": 200, "max_steps": 100},
     }
@@ -203,6 +248,7 @@ class SlicingConfig(TaskConfig):
             self._set("box_half_m", check_vector("box_half_m", self.box_half_m, 2, 1.0, 1e6))
         if self.coverage_m is not None:
             check_real("coverage_m", self.coverage_m, 1.0, 1e6)
+        self._check_slices()
         self._set("user_mix", check_vector("user_mix", self.user_mix, 3, 0.0, 1e9))
         if not sum(self.user_mix) > 0:
             raise ValueError(f"user_mix must have a positive entry, got {self.user_mix}.")
@@ -213,6 +259,14 @@ class SlicingConfig(TaskConfig):
         check_int("history", self.history, 1, 16)
         check_choice("observation", self.observation, ("full", "paper"))
         check_choice("action", self.action, ("continuous", "discrete"))
+        if self.action == "discrete":
+            splits = number_of_splits(self.num_units, self.num_slices)
+            if splits > MOST_SPLITS:
+                raise ValueError(
+                    f'action must be "continuous" for more than {MOST_SPLITS} splits, got '
+                    f'"discrete" for {splits:.3g} splits of {self.num_units} units among '
+                    f"{self.num_slices} slices; a greater unit_hz makes fewer."
+                )
         self._set("ssr_weights", check_vector("ssr_weights", self.ssr_weights, 3, 0.0, 1e9))
         if not sum(self.ssr_weights) > 0:
             raise ValueError(f"ssr_weights must have a positive entry, got {self.ssr_weights}.")
@@ -235,9 +289,11 @@ class SlicingConfig(TaskConfig):
                 f"bandwidth_hz must be at most 10000 times rb_hz ({self.rb_hz:g}), "
                 f"got {self.bandwidth_hz:g}."
             )
-        if check_real("unit_hz", self.unit_hz, 1.0) > self.bandwidth_hz / 3 * (1 + 1e-9):
+        k = self.num_slices
+        if check_real("unit_hz", self.unit_hz, 1.0) > self.bandwidth_hz / k * (1 + 1e-9):
+            part = "a third" if k == 3 else f"1/{k}"
             raise ValueError(
-                f"unit_hz must be at most a third of bandwidth_hz ({self.bandwidth_hz:g}), "
+                f"unit_hz must be at most {part} of bandwidth_hz ({self.bandwidth_hz:g}), "
                 f"got {self.unit_hz:g}."
             )
         units = self.bandwidth_hz / self.unit_hz
@@ -246,9 +302,26 @@ class SlicingConfig(TaskConfig):
                 f"unit_hz must divide bandwidth_hz ({self.bandwidth_hz:g}), got {self.unit_hz:g}."
             )
 
+    def _check_slices(self) -> None:
+        check_real("slot_s", self.slot_s, 1e-6, 1.0)
+        if self.slices is None:
+            return
+        for field in dataclasses.fields(self):
+            if field.name in _BUILT_IN:
+                value = getattr(self, field.name)
+                # A data set's own record of a default is a list; a user's may be an array.
+                plain = tuple(value) if isinstance(value, (list, np.ndarray)) else value
+                if plain != field.default:
+                    raise ValueError(
+                        f"{field.name} describes the three built-in slices and must keep its "
+                        f"default {field.default} beside slices, whose classes hold their own, "
+                        f"got {shown(value)}."
+                    )
+        slices = read_slices(self.slices, self._built_in_classes(), self.slot_s)
+        object.__setattr__(self, "slices", slices)
+
     def _check_traffic(self) -> None:
         check_int("slots_per_window", self.slots_per_window, 1, 1_000_000)
-        check_real("slot_s", self.slot_s, 1e-6, 1.0)
         check_int("queue_packets", self.queue_packets, 1, 100)
         check_flag("carry_over", self.carry_over)
         check_real("volte_gap_s", self.volte_gap_s, 1e-9, 10_000 * self.slot_s)
@@ -272,7 +345,9 @@ class SlicingConfig(TaskConfig):
         check_choice("traffic", self.traffic, ("classes", "trace"))
         check_flag("trace_random_start", self.trace_random_start)
         if self.user_classes is not None:
-            classes = check_vector("user_classes", self.user_classes, self.num_users, 0, 2)
+            classes = check_vector(
+                "user_classes", self.user_classes, self.num_users, 0, self.num_slices - 1
+            )
             whole = check_whole("user_classes", classes[None])[0]
             object.__setattr__(self, "user_classes", tuple(whole.tolist()))
         check_traced(self.trace, self.traffic)
@@ -280,12 +355,13 @@ class SlicingConfig(TaskConfig):
             return
         table = check_matrix("trace", read_table("trace", self.trace), None, 0)
         packets = check_whole("trace", table)
-        if len(packets) == 0 or packets.shape[1] not in (3, self.num_users) or self.num_users <= 3:
+        k, users = self.num_slices, self.num_users
+        if len(packets) == 0 or packets.shape[1] not in (k, users) or users <= k:
             raise ValueError(
-                f"trace must have at least one row, and 3 columns (slices) or {self.num_users} "
-                f"(users, of whom there are more than 3), got shape {packets.shape}."
+                f"trace must have at least one row, and {k} columns (slices) or {users} "
+                f"(users, of whom there are more than {k}), got shape {packets.shape}."
             )
-        users = self.num_users if packets.shape[1] == 3 else 1
+        users = users if packets.shape[1] == k else 1
         most = users * self.slots_per_window
         if packets.max() > most:
             raise ValueError(
@@ -297,6 +373,66 @@ class SlicingConfig(TaskConfig):
     def _set(self, name: str, values: Any) -> None:
         """Stores a checked vector as a tuple of floats: hashable, equal to what was given."""
         object.__setattr__(self, name, tuple(float(value) for value in values))
+
+    @classmethod
+    def from_preset(cls, preset: str | None = None, **overrides: Any) -> SlicingConfig:
+        """The configuration of a preset, with fields overridden; see `TaskConfig`.
+
+        With `slices`, the preset's own values of what they describe give way to the defaults.
+        """
+        if overrides.get("slices") is not None:
+            given = cls.presets.get(preset, {}) if isinstance(preset, str) else {}
+            defaults = {field.name: field.default for field in dataclasses.fields(cls)}
+            overrides = {name: defaults[name] for name in _BUILT_IN if name in given} | overrides
+        return super().from_preset(preset, **overrides)
+
+    @property
+    def num_slices(self) -> int:
+        """K, the slices that share the band."""
+        return len(SLICES) if self.slices is None else len(self.slices)
+
+    @property
+    def slice_names(self) -> tuple[str, ...]:
+        """Names of the slices, in the order of every slice axis."""
+        return SLICES if self.slices is None else tuple(one.name for one in self.slices)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Of the satisfaction ratios in the reward `ssr`, before they are normalised."""
+        return self.ssr_weights if self.slices is None else tuple(s.weight for s in self.slices)
+
+    @property
+    def betas(self) -> tuple[float, ...]:
+        """Of the satisfaction ratios in the utility."""
+        return self.beta if self.slices is None else self.weights
+
+    @property
+    def classes(self) -> tuple[TrafficClass, ...]:
+        """Traffic classes of `slices`, or the three built-in ones."""
+        return self._built_in_classes() if self.slices is None else self.slices
+
+    def _built_in_classes(self) -> tuple[TrafficClass, ...]:
+        laws = (
+            (("uniform", 0.0, self.volte_gap_s), ("constant", self.volte_bits)),
+            (
+                ("lomax", self.lomax_shape, *self.video_gap_s),
+                ("lomax", self.lomax_shape, *self.video_bits),
+            ),
+            (("exponential", self.urllc_gap_s), ("choice", *self.urllc_bits)),
+        )
+        return tuple(
+            TrafficClass(
+                name=name,
+                gap_s=laws[s][0],
+                bits=laws[s][1],
+                rate_bps=self.sla_rate_bps[s],
+                latency_s=self.sla_latency_s[s],
+                share=self.user_mix[s],
+                weight=self.ssr_weights[s],
+                speed_mps=self.speeds_mps[s],
+            )
+            for s, name in enumerate(SLICES)
+        )
 
     @property
     def cells(self) -> Cells:

@@ -41,7 +41,7 @@ class Users(NamedTuple):
         log_snr: log10 of the mean SNR on one resource block.
         interference: power received from other cells over the noise on one resource block.
         members: user ids sorted by (cell, slice, id); users that no cell serves come last.
-        offsets: `(B, 3 N + 1)` where in `members` each (cell, slice) begins.
+        offsets: `(B, K N + 1)` where in `members` each (cell, slice) begins.
         queue_length: packets in the queue at the window's start.
         queue_slot: `(B, U, Q)` slot of arrival, counted from the coming window's start.
         queue_word: `(B, U, Q)` the random word that holds the packet's size.
@@ -69,9 +69,9 @@ class Radio(NamedTuple):
         rate_per_rb: bit/s on one resource block per unit of log10(1 + SINR).
         shadowing: standard deviation of log10 of the shadowing.
         log_rbs: `(R + 1,)` log10 of the number of resource blocks.
-        sla_rate: `(3,)` rate that a successful packet reaches.
-        sla_slots: `(3,)` greatest age in slots of a successful packet.
-        max_bits: `(3,)` greatest packet size.
+        sla_rate: `(K,)` rate that a successful packet reaches.
+        sla_slots: `(K,)` greatest age in slots of a successful packet.
+        max_bits: `(K,)` greatest packet size.
         interference: whether `Users.interference` is to be added to the noise.
         carry_over: whether queues survive the window.
         traced: whether `Users.packets` says how many packets arrive, instead of gaps.
@@ -127,9 +127,11 @@ def _packet_bits(s, word, tables):  # type: ignore[no-untyped-def]
     choices = tables.num_sizes[s]
     if choices > 0:
         return tables.sizes[s, (np.int64(word) * choices) >> 32]
-    shape, scale, cap = tables.lomax
-    survival = 1.0 - (np.float64(word) + 0.5) * 2.0**-32
-    return min(scale * (survival ** (-1.0 / shape) - 1.0), cap)
+    shape, scale, cap = tables.lomax[s, 0], tables.lomax[s, 1], tables.lomax[s, 2]
+    u = (np.float64(word) + 0.5) * 2.0**-32
+    if shape == 0.0:  # uniform between the two others
+        return scale + u * (cap - scale)
+    return min(scale * ((1.0 - u) ** (-1.0 / shape) - 1.0), cap)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -145,8 +147,8 @@ def _simulate_slice(  # type: ignore[no-untyped-def]
     come = work[12]
     num_slots = radio.num_slots
     capacity = users.queue_slot.shape[2]
-    begin = users.offsets[env, 3 * cell + s]
-    members = users.members[env, begin : users.offsets[env, 3 * cell + s + 1]]
+    group = radio.sla_rate.size * cell + s
+    members = users.members[env, users.offsets[env, group] : users.offsets[env, group + 1]]
     size = members.size
     sla_rate, sla_slots = radio.sla_rate[s], radio.sla_slots[s]
     max_bits = radio.max_bits[s]
@@ -355,21 +357,21 @@ def simulate_windows(  # type: ignore[no-untyped-def]
 
     Args:
         jobs: `(J,)` cells to simulate, as environment * N + cell.
-        rbs: `(B, N, 3)` resource blocks per slice.
+        rbs: `(B, N, K)` resource blocks per slice.
         users: state, changed in place.
         keys: `(B, 2)` keys of traffic and shadowing.
         window: `(B,)` index of the coming window.
         radio: constants.
         tables: of the traffic.
-        counts: `(B, N, 3, 5)` receives `COUNTS`.
-        rates: `(B, N, 3)` receives the sum over slots of the scheduled users' rates.
+        counts: `(B, N, K, 5)` receives `COUNTS`.
+        rates: `(B, N, K)` receives the sum over slots of the scheduled users' rates.
     """
     num_cells = rbs.shape[1]
     work = _workspace(users.gap.shape[1], users.queue_slot.shape[2], radio.num_slots)
     for job in jobs:
         env, cell = job // num_cells, job % num_cells
         key = _window_keys(keys, window, env)
-        for s in range(3):
+        for s in range(rbs.shape[2]):
             rates[env, cell, s] = _simulate_slice(
                 users, env, cell, s, rbs[env, cell, s], key, radio, tables, work, True,
                 counts[env, cell, s],
@@ -391,14 +393,14 @@ def tabulate_windows(  # type: ignore[no-untyped-def]
         window: `(B,)`.
         radio: constants.
         tables: of the traffic.
-        counts: `(J, 3, R, 5)` receives `COUNTS`.
-        rates: `(J, 3, R)` receives the sums of rates.
+        counts: `(J, K, R, 5)` receives `COUNTS`.
+        rates: `(J, K, R)` receives the sums of rates.
     """
     work = _workspace(users.gap.shape[1], users.queue_slot.shape[2], radio.num_slots)
     for index in range(jobs.size):
         env, cell = jobs[index] // num_cells, jobs[index] % num_cells
         key = _window_keys(keys, window, env)
-        for s in range(3):
+        for s in range(counts.shape[1]):
             for r in range(choices.size):
                 rates[index, s, r] = _simulate_slice(
                     users, env, cell, s, choices[r], key, radio, tables, work, False,

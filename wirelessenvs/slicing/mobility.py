@@ -63,9 +63,10 @@ def associate(
         cells: `(U,)` receives the serving cell, -1 for none.
         log_snr: `(U,)` receives log10 of the mean SNR on one resource block.
         members: `(U,)` receives user ids sorted by (cell, slice, id), unserved users last.
-        offsets: `(3 N + 1,)` receives where each (cell, slice) begins.
+        offsets: `(K N + 1,)` receives where each (cell, slice) begins.
     """
     num_cells = sites.shape[0]
+    num_slices = (offsets.size - 1) // num_cells
     offsets[:] = 0
     for user in range(positions.shape[0]):
         x, y = positions[user, 0], positions[user, 1]
@@ -77,12 +78,14 @@ def associate(
         cells[user] = nearest
         log_snr[user] = snr_at_1m - 3.75 * 0.5 * math.log10(max(least, 1e-4))
         if nearest >= 0:
-            offsets[3 * nearest + slices[user] + 1] += 1
-    for group in range(3 * num_cells):
+            offsets[num_slices * nearest + slices[user] + 1] += 1
+    for group in range(num_slices * num_cells):
         offsets[group + 1] += offsets[group]
     place = offsets.copy()
     for user in range(positions.shape[0]):
-        group = 3 * num_cells if cells[user] < 0 else 3 * cells[user] + slices[user]
+        group = num_slices * (num_cells if cells[user] < 0 else cells[user])
+        if cells[user] >= 0:
+            group += slices[user]
         members[place[group]] = user
         place[group] += 1
 

@@ -33,14 +33,13 @@ from wirelessenvs.slicing.rewards import (
     SHAPING_MISS,
     SHAPING_SE_FLOOR,
     SHAPING_SE_SLOPE,
-    SHAPING_SSR_FLOOR,
-    SHAPING_URLLC_FLOOR,
     SHAPING_URLLC_SLOPE,
     SHAPING_URLLC_ZERO,
-    reward_of,
+    shaping_floors,
 )
+from wirelessenvs.slicing.search import SplitSearch
 from wirelessenvs.slicing.simulator import SlicingSimulator
-from wirelessenvs.slicing.splits import block_splits
+from wirelessenvs.slicing.splits import random_splits
 
 __all__ = ["SHIPPED", "SliceModel", "cache_folder", "learn", "slice_model"]
 
@@ -64,7 +63,7 @@ _IRRELEVANT: Final = (
 _LATER: Final = {
     field.name: field.default
     for field in dataclasses.fields(SlicingConfig)
-    if field.name in ("sites", "traffic", "trace", "trace_random_start", "user_classes")
+    if field.name in ("sites", "traffic", "trace", "trace_random_start", "user_classes", "slices")
 }
 _NUM_BINS: Final = 8
 #: Of a model that does not ship: episodes, windows of a cell in all, and every how many numbers of
@@ -80,13 +79,13 @@ class SliceModel:
     Args:
         fingerprint: of the configuration that it was learnt on.
         choices: `(R,)` numbers of resource blocks.
-        demand: `(3, Q)` mean last demand of each bin, increasing.
-        ssr: `(3, Q, R)` mean satisfaction ratio.
-        reached: `(3, Q, R)` probability that it reaches the threshold of the LSTM-A2C shaping.
-        below: `(3, Q, R)` mean of the ratio where it stays below that threshold, else zero.
-        se: `(3, Q, R)` mean contribution to the spectral efficiency.
-        se_variance: `(3, Q, R)` variance of that.
-        static: `(3,)` units of the fixed split with the best mean reward.
+        demand: `(K, Q)` mean last demand of each bin, increasing.
+        ssr: `(K, Q, R)` mean satisfaction ratio.
+        reached: `(K, Q, R)` probability that it reaches the threshold of the LSTM-A2C shaping.
+        below: `(K, Q, R)` mean of the ratio where it stays below that threshold, else zero.
+        se: `(K, Q, R)` mean contribution to the spectral efficiency.
+        se_variance: `(K, Q, R)` variance of that.
+        static: `(K,)` units of the fixed split with the best mean reward.
     """
 
     fingerprint: str
@@ -113,7 +112,7 @@ class SliceModel:
         return cls(**{**arrays, "fingerprint": str(arrays["fingerprint"])})
 
     def at(self, statistic: NDArray[np.float64], demand: NDArray[np.float64]) -> NDArray[Any]:
-        """A `(3, Q, R)` statistic at `(..., 3)` demands, linear between bins: `(..., 3, R)`."""
+        """A `(K, Q, R)` statistic at `(..., K)` demands, linear between bins: `(..., K, R)`."""
         result = np.empty((*demand.shape, self.choices.size))
         for s, centres in enumerate(self.demand):
             position = np.interp(demand[..., s], centres, np.arange(centres.size))
@@ -127,39 +126,39 @@ class SliceModel:
     def expected_rewards(
         self, config: SlicingConfig, demand: NDArray[np.float64], splits: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Expected reward of every split.
+        """Expected reward of listed splits.
 
         Args:
             config: whose reward it is.
-            demand: `(..., 3)` packets of the last window.
-            splits: `(K, 3)` positions in `choices`.
+            demand: `(..., K)` packets of the last window.
+            splits: `(S, K)` positions in `choices`.
 
         Returns:
-            `(..., K)`.
+            `(..., S)`.
         """
 
         def per_slice(
-            statistic: NDArray[np.float64], weights: Sequence[float] = (1.0, 1.0, 1.0)
+            statistic: NDArray[np.float64], weights: Sequence[float] = (1.0,) * splits.shape[1]
         ) -> list[NDArray[Any]]:
             # Weighted before the gather: few allocations per slice, over a thousand splits.
             tables = self.at(statistic, demand)
             return [np.take(w * tables[..., s, :], splits[:, s], -1) for s, w in enumerate(weights)]
 
         if config.built_in_reward == "ssr":
-            shares = np.array(config.ssr_weights) / sum(config.ssr_weights)
+            shares = np.array(config.weights) / sum(config.weights)
             return _sum(per_slice(self.ssr, shares.tolist()))
         se = _sum(per_slice(self.se))
         if config.built_in_reward == "utility":
-            return SE_WEIGHT * se + _sum(per_slice(self.ssr, config.beta))
+            return SE_WEIGHT * se + _sum(per_slice(self.ssr, config.betas))
         # The shaping has thresholds: slices are independent given demand, SE is about normal.
-        reached, below = per_slice(self.reached), per_slice(self.below)[2]
-        others = reached[0] * reached[1]
+        reached, below = per_slice(self.reached), per_slice(self.below)[-1]
+        others = math.prod(reached[1:-1], start=reached[0])
         spread = np.sqrt(np.maximum(_sum(per_slice(self.se_variance)), 1e-12))
         distance = (se - SHAPING_SE_FLOOR) / spread
         density = np.exp(-0.5 * distance**2) / np.sqrt(2.0 * np.pi)
         excess = spread * (distance * ndtr(distance) + density)
-        hit = reached[2] * (SHAPING_HIT + SHAPING_SE_SLOPE * excess)
-        climb = SHAPING_URLLC_SLOPE * (below - SHAPING_URLLC_ZERO * (1.0 - reached[2]))
+        hit = reached[-1] * (SHAPING_HIT + SHAPING_SE_SLOPE * excess)
+        climb = SHAPING_URLLC_SLOPE * (below - SHAPING_URLLC_ZERO * (1.0 - reached[-1]))
         return others * (hit + climb) + (1.0 - others) * SHAPING_MISS
 
 
@@ -207,7 +206,7 @@ def learn(
     """
     plain = dataclasses.replace(
         config,
-        action="discrete",
+        action="continuous",
         observation="paper",
         history=1,
         reward=config.built_in_reward,
@@ -215,30 +214,29 @@ def learn(
     simulator = SlicingSimulator(plain, episodes)
     observations = simulator.reset(seed)
     rng = np.random.default_rng(seed)
-    choices, splits = block_splits(simulator.blocks)
-    index = np.searchsorted(choices, simulator.blocks[splits])
+    search, k = SplitSearch(config), config.num_slices
+    choices, splits = search.choices, search.splits
     demands, ssrs, ses = [], [], []
-    total = np.zeros(len(splits))
-    assert simulator.splits is not None
+    total = np.zeros(0 if splits is None else len(splits))
     for _ in range(windows):
         tables = simulator.window_tables(every)
-        demands.append(observations.reshape(-1, 3).astype(np.float64))
+        demands.append(observations.reshape(-1, k).astype(np.float64))
         ssr, se = (
-            _between(tables.choices, values.reshape(-1, 3, tables.choices.size), choices)
+            _between(tables.choices, values.reshape(-1, k, tables.choices.size), choices)
             for values in (tables.ssr, tables.se)
         )
         ssrs.append(ssr)
         ses.append(se)
-        for cell in range(len(ssr)):
-            joint = np.stack([ssr[cell, s, index[:, s]] for s in range(3)], axis=-1)
-            efficiency = sum(se[cell, s, index[:, s]] for s in range(3))
-            total += reward_of(config, joint, np.asarray(efficiency))
-        actions = rng.integers(len(simulator.splits), size=(episodes, simulator.num_agents))
-        observations = simulator.step(actions).observations
-    return _summary(
-        fingerprint(config), choices, np.concatenate(demands), np.concatenate(ssrs),
-        np.concatenate(ses), splits[int(np.argmax(total))],
-    )  # fmt: skip
+        for cell in range(0 if splits is None else len(ssr)):
+            total += search.rewards(ssr[cell], se[cell])
+        units = random_splits(rng, (episodes, simulator.num_agents), config.num_units, k)
+        observations = simulator.step(units * config.unit_hz).observations
+    ssr, se = np.concatenate(ssrs), np.concatenate(ses)
+    if splits is None:  # what adds up over slices adds up over windows
+        static = search.best(ssr.mean(0), se.mean(0))
+    else:
+        static = splits[int(np.argmax(total))]
+    return _summary(fingerprint(config), choices, np.concatenate(demands), ssr, se, static)
 
 
 def _between(
@@ -260,10 +258,11 @@ def _summary(
     static: NDArray[np.int64],
 ) -> SliceModel:
     """Bins samples by demand, equally many to a bin."""
-    floors = np.array([SHAPING_SSR_FLOOR, SHAPING_SSR_FLOOR, SHAPING_URLLC_FLOOR])
-    centres = np.empty((3, _NUM_BINS))
-    statistics = np.empty((5, 3, _NUM_BINS, choices.size))
-    for s in range(3):
+    num_slices = demand.shape[1]
+    floors = shaping_floors(num_slices)
+    centres = np.empty((num_slices, _NUM_BINS))
+    statistics = np.empty((5, num_slices, _NUM_BINS, choices.size))
+    for s in range(num_slices):
         order = np.argsort(demand[:, s], kind="stable")
         for q, rows in enumerate(np.array_split(order, _NUM_BINS)):
             # Bins of equal demand are told apart by a hair, so that interpolation is defined.

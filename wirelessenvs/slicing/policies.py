@@ -12,15 +12,9 @@ from numpy.typing import NDArray
 from wirelessenvs.policy import Information, Policy, PolicySpec
 from wirelessenvs.slicing.config import SlicingConfig
 from wirelessenvs.slicing.model import slice_model
-from wirelessenvs.slicing.rewards import reward_of
+from wirelessenvs.slicing.search import SplitSearch
 from wirelessenvs.slicing.simulator import SlicingView
-from wirelessenvs.slicing.splits import (
-    all_splits,
-    block_splits,
-    nearest_units,
-    split_index,
-    units_to_blocks,
-)
+from wirelessenvs.slicing.splits import nearest_units, random_splits, split_index
 from wirelessenvs.slicing.traffic import mean_packet_bits
 
 __all__ = [
@@ -44,18 +38,18 @@ class SplitPolicy(Policy):
         if not isinstance(spec.config, SlicingConfig):
             raise ValueError(f"policy {self.name!r} plays slicing-v0, got {spec.task!r}.")
         self.config = spec.config
-        self.shape = (self.num_envs, spec.num_agents, 3)
+        self.shape = (self.num_envs, spec.num_agents, spec.config.num_slices)
 
     def _act(self, observations: NDArray[np.float32], privileged: Any) -> NDArray[Any]:
         # Demands of the last window come first in every observation mode.
-        units = self._split(observations[..., :3].astype(np.float64), privileged)
+        units = self._split(observations[..., : self.shape[-1]].astype(np.float64), privileged)
         if isinstance(self.spec.action_space, gymnasium.spaces.Discrete):
             return split_index(units, self.config.num_units)
         return units * self.config.unit_hz
 
     @abc.abstractmethod
     def _split(self, demand: NDArray[np.float64], view: SlicingView | None, /) -> NDArray[np.int64]:
-        """`(B, N, 3)` units from the last window's packets per slice `(B, N, 3)`."""
+        """`(B, N, K)` units from the last window's packets per slice `(B, N, K)`."""
 
     def _in_proportion(self, weights: NDArray[Any]) -> NDArray[np.int64]:
         return nearest_units(np.asarray(weights, np.float64), self.config.num_units)
@@ -69,13 +63,13 @@ class RandomPolicy(SplitPolicy):
 
     def __init__(self, spec: PolicySpec, num_envs: int = 1, seed: int = 0) -> None:
         super().__init__(spec, num_envs, seed)
-        self._splits = all_splits(self.config.num_units)
         self._rng = np.random.default_rng(self.seed)
 
     def _split(
         self, _demand: NDArray[np.float64], _view: SlicingView | None, /
     ) -> NDArray[np.int64]:
-        return self._splits[self._rng.integers(len(self._splits), size=self.shape[:2])]
+        envs, agents, slices = self.shape
+        return random_splits(self._rng, (envs, agents), self.config.num_units, slices)
 
 
 class HardPolicy(SplitPolicy):
@@ -151,7 +145,7 @@ class ExpertPolicy(SplitPolicy):
 
     Every slice has a table of expected outcomes by resource blocks and last demand, learnt from
     simulation (`wirelessenvs.slicing.model`). Given the split slices do not interact, so the search
-    over splits, a dynamic programme over three slices, is exact for the model.
+    over splits is exact for the model.
     """
 
     name: ClassVar[str] = "expert"
@@ -159,16 +153,18 @@ class ExpertPolicy(SplitPolicy):
 
     def __init__(self, spec: PolicySpec, num_envs: int = 1, seed: int = 0) -> None:
         super().__init__(spec, num_envs, seed)
+        self._search = SplitSearch(self.config)
         self._model = slice_model(self.config)
-        blocks = units_to_blocks(self.config.num_units, self.config.unit_hz, self.config.rb_hz)
-        choices, self._splits = block_splits(blocks)
-        self._index = np.searchsorted(choices, blocks[self._splits])
 
     def _split(
         self, demand: NDArray[np.float64], _view: SlicingView | None, /
     ) -> NDArray[np.int64]:
-        expected = self._model.expected_rewards(self.config, demand, self._index)
-        return self._splits[expected.argmax(-1)]
+        model, search = self._model, self._search
+        if search.splits is None:
+            return search.best(model.at(model.ssr, demand), model.at(model.se, demand))
+        assert search.index is not None
+        expected = model.expected_rewards(self.config, demand, search.index)
+        return search.splits[expected.argmax(-1)]
 
 
 class OraclePolicy(SplitPolicy):
@@ -180,17 +176,17 @@ class OraclePolicy(SplitPolicy):
     name: ClassVar[str] = "oracle"
     information: ClassVar[Information] = Information.CLAIRVOYANT
 
+    def __init__(self, spec: PolicySpec, num_envs: int = 1, seed: int = 0) -> None:
+        super().__init__(spec, num_envs, seed)
+        self._search = SplitSearch(self.config)
+
     def _split(
         self, _demand: NDArray[np.float64], view: SlicingView | None, /
     ) -> NDArray[np.int64]:
         assert view is not None
         tables = view.tables
         assert tables is not None
-        blocks = units_to_blocks(self.config.num_units, self.config.unit_hz, self.config.rb_hz)
-        index = np.searchsorted(tables.choices, blocks[tables.splits])
-        ssr = np.stack([tables.ssr[:, :, s, index[:, s]] for s in range(3)], axis=-1)
-        se = sum(tables.se[:, :, s, index[:, s]] for s in range(3))
-        return tables.splits[reward_of(self.config, ssr, np.asarray(se)).argmax(-1)]
+        return self._search.best(tables.ssr, tables.se)
 
 
 #: Every shipped policy by name.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -15,8 +18,13 @@ from wirelessenvs.slicing.simulator import SlicingSimulator
 
 __all__ = ["draw"]
 
-_NAMES = ("VoLTE", "video", "URLLC")
+_NAMES = {"volte": "VoLTE", "urllc": "URLLC"}
 _COLOURS = ("#0072b2", "#e69f00", "#cc3377")
+#: Of more slices, in turn: as far apart as the eye tells them, and none of them red or green alone.
+_MORE = (
+    "#56b4e9", "#009e73", "#7f3c8d", "#f0e442", "#8c564b", "#17becf", "#d55e00", "#999999",
+    "#000000", "#bcbd22", "#9edae5", "#c49c94", "#393b79",
+)  # fmt: skip
 _SSR = Normalize(0.0, 1.0)
 _MAP = colormaps["RdYlGn"]
 
@@ -25,7 +33,7 @@ def draw(figure: Figure, simulator: SlicingSimulator, env: int = 0) -> None:
     """Draws environment `env`: the map on the left, one column of bars per cell on the right.
 
     A cell is tinted by the mean satisfaction ratio of its last window. Its ring shows the split of
-    the band: the same three colours mark users, bandwidth, packets and satisfaction.
+    the band: a slice's one colour marks its users, bandwidth, packets and satisfaction.
 
     Args:
         figure: is cleared first.
@@ -49,6 +57,22 @@ def draw(figure: Figure, simulator: SlicingSimulator, env: int = 0) -> None:
     _draw_bars(axes, simulator, env)
 
 
+def _legend(simulator: SlicingSimulator) -> list[tuple[str, str]]:
+    """Name and colour of each slice."""
+    names = [_NAMES.get(name, name) for name in simulator.config.slice_names]
+    return list(zip(names, _COLOURS + _MORE, strict=False))
+
+
+def _layout(simulator: SlicingSimulator) -> dict[str, Any]:
+    """Columns and sizes of a legend that has room above its panel."""
+    k = simulator.num_slices
+    if k <= 4:
+        return {"ncols": k, "fontsize": 8, "frameon": False}
+    rows, size = (2, 8) if k <= 8 else (3, 6)
+    return {"ncols": math.ceil(k / rows), "fontsize": size, "frameon": False, "labelspacing": 0.2,
+            "columnspacing": 1.0}  # fmt: skip
+
+
 def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> None:
     axes = figure.add_axes((0.055, 0.155, 0.455, 0.73))
     cells, centre = simulator.config.cells, simulator.centre
@@ -56,7 +80,8 @@ def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> None:
     colours = _MAP(_SSR(satisfaction), alpha=0.4)
     axes.add_collection(PolyCollection(cells.outlines, facecolors=colours, edgecolors="0.45"))
     size = 5.0 if simulator.config.num_users > 1000 else 9.0
-    for s, (name, colour) in enumerate(zip(_NAMES, _COLOURS, strict=True)):
+    slices = _legend(simulator)
+    for s, (name, colour) in enumerate(slices):
         x, y = (simulator.positions[env, simulator.slices[env] == s] + centre).T
         axes.scatter(x, y, s=size, c=colour, linewidths=0, label=f"{name} user", alpha=0.75)
     wedges, shades = [], []
@@ -65,7 +90,7 @@ def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> None:
     rings = 0.36 * cells.radii_m / np.cos(np.pi / 6)
     for site, angles, outer in zip(cells.sites, shares, rings, strict=True):
         start = 90.0
-        for angle, colour in zip(angles, _COLOURS, strict=True):
+        for angle, (_, colour) in zip(angles, slices, strict=True):
             wedges.append(Wedge(tuple(site), outer, start - angle, start, width=0.45 * outer))
             shades.append(colour)
             start -= angle
@@ -91,8 +116,11 @@ def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> None:
     axes.tick_params(labelsize=7, length=2, pad=2)
     axes.set_xlabel("x in m", fontsize=8, labelpad=1)
     axes.set_ylabel("y in m", fontsize=8, labelpad=0)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.085), ncols=3, fontsize=8,
-                markerscale=2.5, frameon=False, handletextpad=0.1)  # fmt: skip
+    layout = _layout(simulator) | {"markerscale": 2.5, "handletextpad": 0.1}
+    if len(slices) <= 4:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.085), **layout)
+    else:  # rows grow upwards
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.985), **layout)
     scale = figure.add_axes((0.145, 0.07, 0.275, 0.018))
     bar = figure.colorbar(ScalarMappable(_SSR, _MAP), cax=scale, orientation="horizontal")
     if bar.solids is not None:
@@ -107,16 +135,16 @@ def _draw_bars(axes: list[Axes], simulator: SlicingSimulator, env: int) -> None:
     megahertz = simulator.allocation[env] * (simulator.config.unit_hz / 1e6)
     demand = simulator.demand_history[env, 0]
     below = np.zeros(cells.size)
-    for s, (name, colour) in enumerate(zip(_NAMES, _COLOURS, strict=True)):
+    k = simulator.num_slices
+    for s, (name, colour) in enumerate(_legend(simulator)):
         axes[0].bar(cells, megahertz[:, s], 0.8, bottom=below, color=colour, label=name)
         below += megahertz[:, s]
-        offset = cells + (s - 1) * 0.27
-        axes[1].bar(offset, np.maximum(demand[:, s], 0.5), 0.25, color=colour)
-        axes[2].bar(offset, simulator.ssr[env, :, s], 0.25, color=colour)
+        offset = cells + (s - (k - 1) / 2) * (0.81 / k)
+        axes[1].bar(offset, np.maximum(demand[:, s], 0.5), 0.75 / k, color=colour)
+        axes[2].bar(offset, simulator.ssr[env, :, s], 0.75 / k, color=colour)
     axes[0].set_ylabel("bandwidth in MHz", fontsize=8)
     axes[0].set_ylim(0.0, simulator.config.bandwidth_hz / 1e6)
-    axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=3, fontsize=8,
-                   frameon=False)  # fmt: skip
+    axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 0.98), **_layout(simulator))
     axes[1].set_ylabel("packets in the window", fontsize=8)
     axes[1].set_yscale("log")
     axes[1].set_ylim(0.5, 2.0 * max(1.0, demand.max()))

@@ -1,4 +1,4 @@
-"""The three rewards, from satisfaction ratios and spectral efficiency."""
+"""The three rewards, for any number of slices, from satisfaction ratios and spectral efficiency."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from wirelessenvs.slicing.config import SlicingConfig
 
-__all__ = ["SE_WEIGHT", "lstm_a2c_shaping", "reward_of", "utility"]
+__all__ = [
+    "SE_WEIGHT",
+    "adds_up",
+    "lstm_a2c_shaping",
+    "reward_of",
+    "shaping_floors",
+    "utility",
+    "worth_of",
+]
 
 #: Weight of the spectral efficiency in the utility (Hua et al. 2020, and its code).
 SE_WEIGHT = 0.01
@@ -26,16 +34,19 @@ SHAPING_URLLC_SLOPE, SHAPING_SE_SLOPE = 10.0, 0.1
 
 def _weighted_sum(ssr: NDArray[np.float64], weights: Sequence[float]) -> NDArray[np.float64]:
     # Not a matrix product: BLAS may round a row differently in batches of different sizes.
-    return weights[0] * ssr[..., 0] + weights[1] * ssr[..., 1] + weights[2] * ssr[..., 2]
+    total: NDArray[np.float64] = weights[0] * ssr[..., 0]
+    for s in range(1, len(weights)):
+        total = total + weights[s] * ssr[..., s]
+    return total
 
 
 def utility(
-    ssr: NDArray[np.float64], se: NDArray[np.float64], beta: tuple[float, float, float]
+    ssr: NDArray[np.float64], se: NDArray[np.float64], beta: Sequence[float]
 ) -> NDArray[np.float64]:
     """J = 0.01 SE + sum over slices of beta_n SSR_n (Hua et al. 2020, eq. of the utility).
 
     Args:
-        ssr: `(..., 3)` satisfaction ratios.
+        ssr: `(..., K)` satisfaction ratios.
         se: `(...)` spectral efficiency.
         beta: weights of the slices.
     """
@@ -46,27 +57,53 @@ def lstm_a2c_shaping(ssr: NDArray[np.float64], se: NDArray[np.float64]) -> NDArr
     """Shaped reward of Li et al. (2020), as their published code computes it.
 
     -5 unless VoLTE and video reach 0.98; then 10 (SSR_urllc - 0.7) while URLLC is below 0.95;
-    then 4, plus 0.1 for every unit of spectral efficiency above 280.
+    then 4, plus 0.1 for every unit of spectral efficiency above 280. Of any slices, the last has
+    the part of URLLC, and all others those of VoLTE and video.
 
     Args:
-        ssr: `(..., 3)`.
+        ssr: `(..., K)`.
         se: `(...)`.
     """
-    others = (ssr[..., 0] >= SHAPING_SSR_FLOOR) & (ssr[..., 1] >= SHAPING_SSR_FLOOR)
-    climbing = (ssr[..., 2] - SHAPING_URLLC_ZERO) * SHAPING_URLLC_SLOPE
+    others = ssr[..., 0] >= SHAPING_SSR_FLOOR
+    for s in range(1, ssr.shape[-1] - 1):
+        others = others & (ssr[..., s] >= SHAPING_SSR_FLOOR)
+    climbing = (ssr[..., -1] - SHAPING_URLLC_ZERO) * SHAPING_URLLC_SLOPE
     reached = SHAPING_HIT + SHAPING_SE_SLOPE * np.maximum(se - SHAPING_SE_FLOOR, 0.0)
     return np.where(
-        others, np.where(ssr[..., 2] >= SHAPING_URLLC_FLOOR, reached, climbing), SHAPING_MISS
+        others, np.where(ssr[..., -1] >= SHAPING_URLLC_FLOOR, reached, climbing), SHAPING_MISS
     )
 
 
 def reward_of(
     config: SlicingConfig, ssr: NDArray[np.float64], se: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The configured reward of `(..., 3)` satisfaction ratios and `(...)` spectral efficiency."""
+    """The configured reward of `(..., K)` satisfaction ratios and `(...)` spectral efficiency."""
     if config.built_in_reward == "ssr":
-        total = sum(config.ssr_weights)
-        return _weighted_sum(ssr, [weight / total for weight in config.ssr_weights])
+        return _weighted_sum(ssr, _shares(config))
     if config.built_in_reward == "utility":
-        return utility(ssr, se, config.beta)
+        return utility(ssr, se, config.betas)
     return lstm_a2c_shaping(ssr, se)
+
+
+def _shares(config: SlicingConfig) -> list[float]:
+    total = sum(config.weights)
+    return [weight / total for weight in config.weights]
+
+
+def adds_up(config: SlicingConfig) -> bool:
+    """Whether the reward is a sum over slices: the shaping is not, for its thresholds."""
+    return config.built_in_reward in ("ssr", "utility")
+
+
+def worth_of(
+    config: SlicingConfig, ssr: NDArray[np.float64], se: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What each slice adds to a reward that adds up, `(..., K, R)` as both arguments."""
+    if config.built_in_reward == "ssr":
+        return np.array(_shares(config))[:, None] * ssr
+    return SE_WEIGHT * se + np.array(config.betas)[:, None] * ssr
+
+
+def shaping_floors(num_slices: int) -> NDArray[np.float64]:
+    """`(K,)` satisfaction ratios that the shaping asks of the slices."""
+    return np.array([SHAPING_SSR_FLOOR] * (num_slices - 1) + [SHAPING_URLLC_FLOOR])

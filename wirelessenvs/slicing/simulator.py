@@ -1,4 +1,4 @@
-"""The slicing simulator: every cell splits its band among three services, once per window."""
+"""The slicing simulator: every cell splits its band among K services, once per window."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from wirelessenvs.context import Context
 from wirelessenvs.graph import NeighborGraph
 from wirelessenvs.policy import Information, Privileged
 from wirelessenvs.simulator import Simulator
-from wirelessenvs.slicing.config import SLICES, SlicingConfig
+from wirelessenvs.slicing.classes import greatest
+from wirelessenvs.slicing.config import SlicingConfig
 from wirelessenvs.slicing.kernels import (
     COUNTS,
     Radio,
@@ -25,10 +26,16 @@ from wirelessenvs.slicing.kernels import (
 )
 from wirelessenvs.slicing.mobility import associate, interference, move
 from wirelessenvs.slicing.rewards import lstm_a2c_shaping, reward_of, utility
-from wirelessenvs.slicing.splits import all_splits, block_splits, nearest_units, units_to_blocks
+from wirelessenvs.slicing.splits import (
+    all_splits,
+    block_choices,
+    block_splits,
+    nearest_units,
+    units_to_blocks,
+)
 from wirelessenvs.slicing.threads import run_in_pieces
 from wirelessenvs.slicing.trace import WindowTrace
-from wirelessenvs.slicing.traffic import traffic_tables
+from wirelessenvs.slicing.traffic import mean_packet_bits, traffic_tables
 from wirelessenvs.streams import Streams
 
 __all__ = ["SlicingSimulator", "SlicingView", "WindowTables"]
@@ -40,8 +47,8 @@ class SlicingView(Privileged):
 
     Args:
         information: class of the view.
-        users: `(B, N, 3)` users of each slice in each cell.
-        queued: `(B, N, 3)` packets waiting from the window before (only with `carry_over`).
+        users: `(B, N, K)` users of each slice in each cell.
+        queued: `(B, N, K)` packets waiting from the window before (only with `carry_over`).
         tables: the coming window under every allocation; only in a clairvoyant view.
     """
 
@@ -56,13 +63,14 @@ class WindowTables:
 
     Args:
         choices: `(R,)` numbers of resource blocks.
-        splits: `(K, 3)` splits in units that differ in resource blocks.
-        ssr: `(B, N, 3, R)` satisfaction ratio.
-        se: `(B, N, 3, R)` contribution to the cell's spectral efficiency.
+        splits: `(S, K)` splits in units that differ in resource blocks; None of more than three
+            slices, which may have millions.
+        ssr: `(B, N, K, R)` satisfaction ratio.
+        se: `(B, N, K, R)` contribution to the cell's spectral efficiency.
     """
 
     choices: NDArray[np.int32]
-    splits: NDArray[np.int64]
+    splits: NDArray[np.int64] | None
     ssr: NDArray[np.float64]
     se: NDArray[np.float64]
 
@@ -70,8 +78,9 @@ class WindowTables:
 class SlicingSimulator(Simulator[SlicingConfig]):
     """`num_envs` dense cellular networks; one step is one window of 2,000 slots.
 
-    An agent is a base station. Before a window it splits its band among VoLTE, video and URLLC;
-    the window's reward tells how well the packets of its users met their service levels.
+    An agent is a base station. Before a window it splits its band among VoLTE, video and URLLC,
+    or slices of one's own; the window's reward tells how well the packets of its users met their
+    service levels.
 
     Args:
         config: see `SlicingConfig`.
@@ -88,22 +97,13 @@ class SlicingSimulator(Simulator[SlicingConfig]):
     """
 
     task: ClassVar[str] = "slicing-v0"
-    metric_names: ClassVar[tuple[str, ...]] = (
-        *(f"ssr_{name}" for name in SLICES),
-        "mean_ssr",
-        "se",
-        "utility",
-        "shaping",
-        *(f"demand_{name}" for name in SLICES),
-        *(f"dropped_{name}" for name in SLICES),
-        *(f"bandwidth_{name}" for name in SLICES),
-        "load",
-        "empty_slices",
-        "handovers",
-    )
 
     def __init__(self, config: SlicingConfig, num_envs: int = 1) -> None:
         super().__init__(config, num_envs)
+        self.metric_names = _metric_names(config.slice_names)
+        #: K
+        self.num_slices = k = config.num_slices
+        classes = config.classes
         b, n, u, q = self.num_envs, config.num_cells, config.num_users, config.queue_packets
         cells = config.cells
         self.agents = tuple(f"bs_{i}" for i in range(n))
@@ -121,7 +121,7 @@ class SlicingSimulator(Simulator[SlicingConfig]):
             self.box_half = np.abs(self.sites).max(0) + config.cell_radius_m
         self.num_units = config.num_units
         self.blocks = units_to_blocks(self.num_units, config.unit_hz, config.rb_hz)
-        self.splits = all_splits(self.num_units) if config.action == "discrete" else None
+        self.splits = all_splits(self.num_units, k) if config.action == "discrete" else None
         self._set_spaces()
 
         # SNR at one metre: transmit power + receive gain - path loss - noise on one block.
@@ -129,7 +129,9 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         budget_db = config.tx_power_dbm + config.rx_gain_db - noise_dbm
         self.snr_at_1m = (budget_db - 145.4 + 3 * 37.5) / 10.0
         base = 1.0 if config.log_base == "log10" else math.log10(2.0)
-        limit_slots = np.array(config.sla_latency_s) / config.slot_s
+        no_limit = config.slot_s * 2.0**40  # in slots, an integer that no packet's age reaches
+        latencies = [no_limit if c.latency_s is None else c.latency_s for c in classes]
+        limit_slots = np.array(latencies) / config.slot_s
         self.tables = traffic_tables(config)
         self.radio = Radio(
             config.slots_per_window,
@@ -137,9 +139,9 @@ class SlicingSimulator(Simulator[SlicingConfig]):
             config.rb_hz * config.mimo_gain / base,
             config.shadowing_db / 10.0,
             np.log10(np.maximum(np.arange(config.num_rbs + 1), 1)),
-            np.array(config.sla_rate_bps),
+            np.array([0.0 if c.rate_bps is None else c.rate_bps for c in classes]),
             np.ceil(limit_slots - 1e-9).astype(np.int64) - 1,  # strictly below the limit
-            np.array([config.volte_bits, config.video_bits[1], max(config.urllc_bits)]),
+            np.array([greatest(c.bits) for c in classes]),
             config.interference,
             config.carry_over,
             config.traffic == "trace",
@@ -156,7 +158,7 @@ class SlicingSimulator(Simulator[SlicingConfig]):
             np.zeros((b, u)),
             np.zeros((b, u)),
             np.zeros((b, u), np.int32),
-            np.zeros((b, 3 * n + 1), np.int32),
+            np.zeros((b, k * n + 1), np.int32),
             np.zeros((b, u), np.int32),
             # A window of one empty place where queues are wiped: only its shape is read.
             *(
@@ -166,15 +168,23 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         )
         self.window = np.zeros(b, np.int64)
         self._keys = np.zeros((b, 2), np.uint64)
-        self.demand_history = np.zeros((b, config.history, n, 3))
-        self.allocation = np.zeros((b, n, 3), np.int64)  # units
-        self.ssr = np.zeros((b, n, 3))
+        self.demand_history = np.zeros((b, config.history, n, k))
+        self.allocation = np.zeros((b, n, k), np.int64)  # units
+        self.ssr = np.zeros((b, n, k))
         self.load = np.zeros((b, n))
-        self._counts = np.zeros((b, n, 3, len(COUNTS)), np.int64)
-        self._rates = np.zeros((b, n, 3))
-        shares = np.array(config.user_mix) / sum(config.user_mix)
+        self._counts = np.zeros((b, n, k, len(COUNTS)), np.int64)
+        self._rates = np.zeros((b, n, k))
+        shares = _shares(config)
+        #: Bounds of the classes in a uniform draw, and the speed of each.
+        self._mix, self._speeds = np.cumsum(shares), np.array([c.speed_mps for c in classes])
         if config.user_classes is not None:
-            shares = np.bincount(config.user_classes, minlength=3) / u
+            shares = np.bincount(config.user_classes, minlength=k) / u
+        packets: dict[str, tuple[str, float]] = {
+            f"packet_{c.name}": ("kB", float(bits) / 8e3)
+            for c, bits in zip(classes, mean_packet_bits(config), strict=True)
+        }
+        if config.slices is None:
+            packets = {"urllc_packet": ("kB", float(np.mean(config.urllc_bits) / 8e3))}
         self._declare_context(
             Context.of(
                 n,
@@ -183,31 +193,31 @@ class SlicingSimulator(Simulator[SlicingConfig]):
                 users_per_cell=("users", u / n),
                 **{
                     f"share_{s}": ("of users", share)
-                    for s, share in zip(SLICES, shares, strict=True)
+                    for s, share in zip(config.slice_names, shares, strict=True)
                 },
-                urllc_packet=("kB", np.mean(config.urllc_bits) / 8e3),
+                **packets,
             )
         )
 
     def _set_spaces(self) -> None:
-        config = self.config
+        config, k = self.config, self.num_slices
         # A user sends at most one packet per slot.
         packets = float(config.num_users * config.slots_per_window)
-        high = [packets] * (3 * config.history)
+        high = [packets] * (k * config.history)
         if config.observation == "full":
-            high += [config.bandwidth_hz / 1e6] * 3 + [1.0] * 3
+            high += [config.bandwidth_hz / 1e6] * k + [1.0] * k
         self.observation_space = gymnasium.spaces.Box(
             np.zeros(len(high), np.float32), np.array(high, np.float32), dtype=np.float32
         )
         if self.splits is None:
             self.action_space = gymnasium.spaces.Box(
-                0.0, config.bandwidth_hz, (3,), dtype=np.float32
+                0.0, config.bandwidth_hz, (k,), dtype=np.float32
             )
         else:
             self.action_space = gymnasium.spaces.Discrete(len(self.splits))
         users = float(config.num_users)
-        local = [users] * 3 + [users * config.queue_packets] * 3
-        local += [packets] * 3 + [config.bandwidth_hz / 1e6] * 3 + [1.0] * 4
+        local = [users] * k + [users * config.queue_packets] * k
+        local += [packets] * k + [config.bandwidth_hz / 1e6] * k + [1.0] * (k + 1)
         bound = np.tile(np.array(local, np.float32), config.num_cells)
         self.state_space = gymnasium.spaces.Box(np.zeros_like(bound), bound, dtype=np.float32)
 
@@ -215,14 +225,14 @@ class SlicingSimulator(Simulator[SlicingConfig]):
     def _reset_env(self, env: int, streams: Streams) -> None:
         config = self.config
         u = config.num_users
-        mix = np.cumsum(np.array(config.user_mix) / sum(config.user_mix))
-        self.slices[env] = np.minimum(np.searchsorted(mix, streams.layout.random(u), "right"), 2)
+        drawn = np.searchsorted(self._mix, streams.layout.random(u), "right")
+        self.slices[env] = np.minimum(drawn, self.num_slices - 1)
         if config.user_classes is not None:
             self.slices[env] = config.user_classes
         self.positions[env] = streams.layout.uniform(-1.0, 1.0, (u, 2)) * self.box_half
         angle = streams.mobility.uniform(0.0, 2.0 * np.pi, u)
         window_s = config.slots_per_window * config.slot_s
-        step_m = np.array(config.speeds_mps)[self.slices[env]] * window_s
+        step_m = self._speeds[self.slices[env]] * window_s
         self.displacement[env] = step_m[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
         self._keys[env, 0] = streams.traffic.integers(2**64, dtype=np.uint64)
         self._keys[env, 1] = streams.channel.integers(2**64, dtype=np.uint64)
@@ -237,7 +247,7 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         # The first observation shows real demands: windows under equal shares come before it.
         only = np.zeros(self.num_envs, np.bool_)
         only[env] = True
-        equal = nearest_units(np.ones(3), self.num_units)
+        equal = nearest_units(np.ones(self.num_slices), self.num_units)
         for _ in range(config.history):
             self.allocation[env] = equal
             self._simulate(only)
@@ -290,7 +300,7 @@ class SlicingSimulator(Simulator[SlicingConfig]):
             if self._trace is not None:
                 self._trace.fill(int(env), self.slices[env], self.users.packets[env])
             before = self.cells[env].copy()
-            if any(config.speeds_mps):
+            if self._speeds.any():
                 move(self.positions[env], self.displacement[env], self.box_half)
             self._associate(int(env))
             left = before[(before != self.cells[env]) & (before >= 0)]
@@ -312,8 +322,8 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         counts = np.where(on[..., None, None], self._counts, 0)
         rates = np.where(on[..., None], self._rates, 0.0)
         se = rates.sum(-1) / (config.bandwidth_hz * config.slots_per_window)
-        values = [*np.moveaxis(ssr, -1, 0), ssr.sum(-1) / 3.0, se]
-        values += [utility(ssr, se, config.beta), lstm_a2c_shaping(ssr, se)]
+        values = [*np.moveaxis(ssr, -1, 0), ssr.sum(-1) / self.num_slices, se]
+        values += [utility(ssr, se, config.betas), lstm_a2c_shaping(ssr, se)]
         values += [*np.moveaxis(counts[..., 1], -1, 0), *np.moveaxis(counts[..., 2], -1, 0)]
         values += [*np.moveaxis(units * config.unit_hz, -1, 0), self.load]
         values += [(counts[..., 1] + counts[..., 3] == 0).sum(-1), handovers]
@@ -335,18 +345,18 @@ class SlicingSimulator(Simulator[SlicingConfig]):
 
     def _users_per_slice(self) -> NDArray[np.int64]:
         counts = np.diff(self.users.offsets, axis=1).astype(np.int64)
-        return counts.reshape(self.num_envs, self.num_agents, 3)
+        return counts.reshape(self.num_envs, self.num_agents, self.num_slices)
 
     def _queued_per_slice(self) -> NDArray[np.int64]:
-        b, n = self.num_envs, self.num_agents
-        queued = np.zeros((b, 3 * n), np.int64)
+        b, n, k = self.num_envs, self.num_agents, self.num_slices
+        queued = np.zeros((b, k * n), np.int64)
         if self.config.carry_over:
             for env in range(b):
                 served = self.cells[env] >= 0
-                group = 3 * self.cells[env, served] + self.slices[env, served]
+                group = k * self.cells[env, served] + self.slices[env, served]
                 weights = self.users.queue_length[env, served]
-                queued[env] = np.bincount(group, weights=weights, minlength=3 * n)
-        return queued.reshape(b, n, 3)
+                queued[env] = np.bincount(group, weights=weights, minlength=k * n)
+        return queued.reshape(b, n, k)
 
     def _state(self) -> NDArray[np.float32]:
         parts = [
@@ -373,12 +383,13 @@ class SlicingSimulator(Simulator[SlicingConfig]):
             every: tabulate only every so many numbers of resource blocks, and the last.
         """
         config = self.config
-        b, n = self.num_envs, self.num_agents
-        choices, splits = block_splits(self.blocks)
+        b, n, k = self.num_envs, self.num_agents, self.num_slices
+        choices, _ = block_choices(self.blocks, k)
+        splits = block_splits(self.blocks, k)[1] if k <= 3 else None
         if every > 1:
             choices = np.unique(np.append(choices[::every], choices[-1]))
-        counts = np.zeros((b * n, 3, choices.size, len(COUNTS)), np.int64)
-        rates = np.zeros((b * n, 3, choices.size))
+        counts = np.zeros((b * n, k, choices.size, len(COUNTS)), np.int64)
+        rates = np.zeros((b * n, k, choices.size))
         tabulate_windows(
             np.arange(b * n), choices, n, self.users, self._keys, self.window, self.radio,
             self.tables, counts, rates,
@@ -386,5 +397,21 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         offered = counts[..., 1] + counts[..., 3]
         ssr = np.where(offered > 0, counts[..., 0] / np.maximum(offered, 1), 1.0)
         se = rates / (config.bandwidth_hz * config.slots_per_window)
-        shape = (b, n, 3, choices.size)
+        shape = (b, n, k, choices.size)
         return WindowTables(choices, splits, ssr.reshape(shape), se.reshape(shape))
+
+
+def _metric_names(slices: tuple[str, ...]) -> tuple[str, ...]:
+    per_slice = {
+        kind: [f"{kind}_{name}" for name in slices]
+        for kind in ("ssr", "demand", "dropped", "bandwidth")
+    }
+    return (
+        *per_slice["ssr"], "mean_ssr", "se", "utility", "shaping", *per_slice["demand"],
+        *per_slice["dropped"], *per_slice["bandwidth"], "load", "empty_slices", "handovers",
+    )  # fmt: skip
+
+
+def _shares(config: SlicingConfig) -> NDArray[np.float64]:
+    mix = [one.share for one in config.classes]
+    return np.array(mix) / sum(mix)

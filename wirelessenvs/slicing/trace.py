@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from wirelessenvs.slicing.config import SLICES, SlicingConfig
+from wirelessenvs.slicing.config import SlicingConfig
 
 __all__ = ["WindowTrace"]
 
@@ -21,6 +21,7 @@ class WindowTrace:
     def __init__(self, config: SlicingConfig, num_envs: int) -> None:
         self._packets = np.asarray(config.trace, np.int64)
         self._slots = config.slots_per_window
+        self._names = config.slice_names
         self._random_start = config.trace_random_start
         #: `(B,)` row of the window after the coming one.
         self._row = np.zeros(num_envs, np.int64)
@@ -33,14 +34,14 @@ class WindowTrace:
             ValueError: if a slice has more packets in some row than its users `(U,)` have slots.
         """
         if self._packets.shape[1] != slices.size:
-            users = np.bincount(slices, minlength=len(SLICES))
+            users = np.bincount(slices, minlength=len(self._names))
             wrong = self._packets > users * self._slots
             if wrong.any():
                 row, s = np.argwhere(wrong)[0]
                 raise ValueError(
                     f"trace must hold at most one packet per user and slot, got "
-                    f"{self._packets[row, s]} of {SLICES[s]} in row {row} for {users[s]} users and "
-                    f"{self._slots} slots."
+                    f"{self._packets[row, s]} of {self._names[s]} in row {row} for {users[s]} "
+                    f"users and {self._slots} slots."
                 )
         self._rngs[env] = rng
         self._row[env] = rng.integers(len(self._packets)) if self._random_start else 0
