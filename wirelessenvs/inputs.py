@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wirelessenvs.checks import check_matrix, real_array, reason, shown
 from wirelessenvs.files import check_regular
 
-__all__ = ["check_file", "check_traced", "check_whole", "frozen", "read_table"]
+__all__ = ["check_counts", "check_file", "check_traced", "check_whole", "frozen", "read_table"]
 
 #: Greatest number of entries of a table: configurations hold it, and data sets with them.
 MOST_ENTRIES = 20_000_000
@@ -88,6 +88,29 @@ def check_whole(name: str, matrix: NDArray[np.float64]) -> NDArray[np.int64]:
             "0)."
         )
     return matrix.astype(np.int64)
+
+
+def check_counts(name: str, matrix: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Returns counts, row by row, as integers; what a row rounds away, the next rows make up for.
+
+    Args:
+        name: of the argument, for errors.
+        matrix: `(T, K)` numbers of at least 0, such as packets per frame, or their means.
+
+    Returns:
+        `(T, K)` counts, whose sum over the first t rows is that of the numbers, rounded half up,
+        for every t: whole numbers stay what they are.
+
+    Raises:
+        ValueError: if a column's sum is no exact number.
+    """
+    sums = np.cumsum(matrix, 0)
+    if sums.size and sums[-1].max() > 2**53:
+        raise ValueError(
+            f"{name} must have sums of at most 2**53, got {sums[-1].max():g} in column "
+            f"{sums[-1].argmax()} (counted from 0)."
+        )
+    return np.diff(np.floor(sums + 0.5), axis=0, prepend=0.0).astype(np.int64)
 
 
 def check_traced(trace: Any, traffic: str) -> None:

@@ -94,6 +94,7 @@ class SlicingParallelEnv(WirelessParallelEnv):
     | `num_cells` | 19 | cells: 1, 7, 19, 37, 61, ... |
     | `sites` | None | coordinates of one's own in metres, an array or a file (docs/your-network.md); `num_cells` follows |
     | `num_users` | 2000 | subscribers in the area |
+    | `users` | `None` | `(num_users, 2)` metres where they begin, or a file; `None`: anywhere |
     | `cell_radius_m` | 40 | circumradius of a cell |
     | `box_half_m` | None | half sizes of the users' box in m; None: a square, one radius beyond the outermost stations |
     | `coverage_m` | None | greatest serving distance |

@@ -178,6 +178,42 @@ def test_slicing_serves_users_by_the_nearest_site():
     assert (places <= SITES.max(0) + margin).all()
 
 
+def test_slicing_begins_where_its_users_are_said_to_be(tmp_path):
+    users = np.random.default_rng(2).uniform(SITES.min(0), SITES.max(0), (40, 2)).round(3)
+    given = SLICING | {"speeds_mps": (0, 0, 0)}
+    standing = make_simulator("slicing-v0", 2, **given, users=users)
+    assert standing.config.num_users == 40
+    standing.reset(1)
+    np.testing.assert_allclose(standing.positions + standing.centre, [users, users], atol=1e-9)
+    nearest = np.hypot(*(users[:, None] - SITES).transpose(2, 0, 1)).argmin(1)
+    np.testing.assert_array_equal(standing.cells, [nearest, nearest])
+    path = write_csv(tmp_path / "users.csv", users, "x,y")
+    assert make_simulator("slicing-v0", **given, users=path).config == standing.config
+    # They walk from there, at most at the speed of their class.
+    walking = make_simulator("slicing-v0", 1, **SLICING, users=users, history=1)
+    walking.reset(1)
+    config = walking.config
+    reach_m = max(config.speeds_mps) * config.slots_per_window * config.slot_s
+    moved = np.hypot(*(walking.positions[0] + walking.centre - users).T)
+    assert 0 < moved.max() <= reach_m + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("users", "sentence"),
+    [
+        (SITES[:, :1], r"users must have a row for each user, .* got shape \(5, 1\)"),
+        (SITES + [[0, 1e4]], r"users must lie within x .* metres \(box_half_m\), got user 0 at"),
+        (np.where(SITES == SITES[2], np.nan, SITES), r"users must have no gaps: row 2"),
+        (np.zeros((0, 2)), r"users must have"),
+        ("none.csv", r"users must name a file: 'none.csv'"),
+    ],
+)
+def test_bad_users_of_slicing_are_told_in_a_sentence(users, sentence):
+    with pytest.raises(ValueError, match=sentence) as caught:
+        make_simulator("slicing-v0", **SLICING, users=users)
+    assert str(caught.value).endswith(".")
+
+
 BAD_SITES = [
     ([[0, 0]], ValueError, r"sites must have 2 to 1027 rows and 2 columns"),
     ([[0, 0, 0], [900, 0, 0]], ValueError, r"got shape \(2, 3\)"),

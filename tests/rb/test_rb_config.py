@@ -73,7 +73,7 @@ BAD = [
     ({"trace": [[1] * 8]}, ValueError, 'trace must be given for traffic "trace" and for no other'),
     ({"traffic": "trace"}, ValueError, "trace must be given"),
     ({"traffic": "trace", "trace": [[1] * 7]}, ValueError, "one row and 8 columns"),
-    ({"traffic": "trace", "trace": [[1.5] * 8]}, ValueError, "trace must hold whole numbers"),
+    ({"traffic": "trace", "trace": [[9e15] * 8]}, ValueError, "trace must be between 0 and 30000"),
     ({"traffic": "trace", "trace": [[-1] * 8]}, ValueError, "trace must be between 0"),
     ({"traffic": "trace", "trace": [[1] * 8], "load": 1.0}, ValueError, "load must be None"),
     ({"trace_random_start": 1}, TypeError, "trace_random_start must be True or False"),

@@ -20,7 +20,7 @@ from wirelessenvs.checks import (
     shown,
 )
 from wirelessenvs.config import TaskConfig
-from wirelessenvs.inputs import check_traced, check_whole, frozen, read_table
+from wirelessenvs.inputs import check_counts, check_traced, check_whole, frozen, read_table
 
 __all__ = ["ARBITRATIONS", "GRAPHS", "OBSERVATIONS", "REWARDS", "TRAFFICS", "UNITS", "RBConfig"]
 
@@ -70,8 +70,8 @@ class RBConfig(TaskConfig):
         switch_probability: chance that a node's MMPP mode changes after a frame, 0 to 1.
         load: if given, `mean_rate` is scaled so that the rates sum to `load` times the RBs per
             frame; above 0, at most 10. Not for a trace.
-        trace: `(T, N)` packets per frame, whole numbers, repeated cyclically; a matrix, or a CSV
-            or .npy file of one. For `traffic="trace"` only.
+        trace: `(T, N)` packets per frame, repeated cyclically; a matrix, or a CSV or .npy file of
+            one. Fractions are carried from frame to frame. For `traffic="trace"` only.
         trace_random_start: whether an episode starts at a random row of the trace, or at its
             first.
         queue_capacity: packets that a node's FIFO queue holds after service; more are dropped from
@@ -193,8 +193,8 @@ class RBConfig(TaskConfig):
             if not np.any(self.mean_rate):
                 raise ValueError("mean_rate must be above 0 for some node if load is given.")
         if self.trace is not None:
-            table = read_table("trace", self.trace)
-            self._freeze_matrix("trace", check_matrix("trace", table, None, 0, 30_000))
+            table = check_matrix("trace", read_table("trace", self.trace), None, 0, 30_000)
+            object.__setattr__(self, "trace", frozen(check_counts("trace", table)))
             if len(self.trace) == 0 or len(self.trace[0]) != self.num_nodes:
                 raise ValueError(
                     f"trace must have at least one row and {self.num_nodes} columns, "

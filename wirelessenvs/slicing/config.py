@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wirelessenvs.cells import Cells, check_sites, hexagonal_cells, own_cells
 from wirelessenvs.checks import (
@@ -20,7 +21,7 @@ from wirelessenvs.checks import (
     shown,
 )
 from wirelessenvs.config import TaskConfig
-from wirelessenvs.inputs import check_traced, check_whole, frozen, read_table
+from wirelessenvs.inputs import check_counts, check_traced, check_whole, frozen, read_table
 from wirelessenvs.slicing.classes import TrafficClass, read_slices
 from wirelessenvs.slicing.splits import MOST_SPLITS, number_of_splits
 from wirelessenvs.topology import rings_for_cells
@@ -66,6 +67,8 @@ class SlicingConfig(TaskConfig):
         sites: `(N, 2)` base stations in metres, 2 to 1,027 of them in any layout, or a CSV or .npy
             file of them; None: the hexagonal grid.
         num_users: subscribers in the whole area; 2,000 in [S], 100 in [H], 1,200 in [L].
+        users: `(num_users, 2)` places of the users in metres at the beginning of each episode, or a
+            CSV or .npy file of them, which then says how many there are; None: anywhere in the box.
         cell_radius_m: circumradius of a cell; 40 m in [H], [L]. With `sites`, it sets only the
             margin of the box and the greatest size of marks in pictures.
         box_half_m: half width and half height of the users' box in metres; None: a square that
@@ -109,10 +112,10 @@ class SlicingConfig(TaskConfig):
             weights) then keeps its default; a preset's own values of that give way. None: the
             three.
         traffic: "classes" (the laws above) or "trace" (packets of `trace`, with the sizes above).
-        trace: packets per window, whole numbers, repeated cyclically: `(T, K)` of each slice in the
-            whole network, dealt evenly to its users, or `(T, num_users)` of each user; a matrix, or
-            a CSV or .npy file of one. They arrive in random slots of the window, at most one of a
-            user in a slot. For `traffic="trace"` only.
+        trace: packets per window, repeated cyclically: `(T, K)` of each slice in the whole network,
+            dealt evenly to its users, or `(T, num_users)` of each user; a matrix, or a CSV or .npy
+            file of one. Fractions are carried from window to window. Packets arrive in random slots
+            of the window, at most one of a user in a slot. For `traffic="trace"` only.
         trace_random_start: whether an episode starts at a random row of the trace, or at its
             first (which the windows before the first observation play).
         user_classes: class 0, 1, ... of each user, in every episode; None: drawn by `user_mix`, or
@@ -132,6 +135,7 @@ class SlicingConfig(TaskConfig):
     num_cells: int = 19
     sites: Any = None
     num_users: int = 2000
+    users: Any = None
     cell_radius_m: float = 40.0
     box_half_m: tuple[float, float] | None = None
     coverage_m: float | None = None
@@ -242,10 +246,12 @@ class SlicingConfig(TaskConfig):
         else:
             object.__setattr__(self, "sites", check_sites(self.sites))
             object.__setattr__(self, "num_cells", len(self.sites))
-        check_int("num_users", self.num_users, 1, 1_000_000)
         check_real("cell_radius_m", self.cell_radius_m, 1.0, 1e5)
         if self.box_half_m is not None:
             self._set("box_half_m", check_vector("box_half_m", self.box_half_m, 2, 1.0, 1e6))
+        if self.users is not None:
+            self._check_users()
+        check_int("num_users", self.num_users, 1, 1_000_000)
         if self.coverage_m is not None:
             check_real("coverage_m", self.coverage_m, 1.0, 1e6)
         self._check_slices()
@@ -341,6 +347,25 @@ class SlicingConfig(TaskConfig):
         latency = check_vector("sla_latency_s", self.sla_latency_s, 3, 0.0, 1e6)
         self._set("sla_latency_s", latency)
 
+    def _check_users(self) -> None:
+        table = read_table("users", self.users)
+        if table.shape[1] != 2 or len(table) == 0:
+            raise ValueError(
+                "users must have a row for each user, at least one, and 2 columns (x and y in "
+                f"metres), got shape {table.shape}."
+            )
+        centre, half = self.box
+        outside = (np.abs(table - centre) > half).any(1)
+        if outside.any():
+            low, high, user = centre - half, centre + half, int(outside.argmax())
+            raise ValueError(
+                f"users must lie within x {low[0]:g} to {high[0]:g} and y {low[1]:g} to "
+                f"{high[1]:g} metres (box_half_m), got user {user} at ({table[user, 0]:g}, "
+                f"{table[user, 1]:g})."
+            )
+        object.__setattr__(self, "users", frozen(table))
+        object.__setattr__(self, "num_users", len(table))
+
     def _check_trace(self) -> None:
         check_choice("traffic", self.traffic, ("classes", "trace"))
         check_flag("trace_random_start", self.trace_random_start)
@@ -354,7 +379,7 @@ class SlicingConfig(TaskConfig):
         if self.trace is None:
             return
         table = check_matrix("trace", read_table("trace", self.trace), None, 0)
-        packets = check_whole("trace", table)
+        packets = check_counts("trace", table)
         k, users = self.num_slices, self.num_users
         if len(packets) == 0 or packets.shape[1] not in (k, users) or users <= k:
             raise ValueError(
@@ -440,6 +465,19 @@ class SlicingConfig(TaskConfig):
         if self.sites is None:
             return hexagonal_cells(self.num_cells, math.sqrt(3.0) * self.cell_radius_m)
         return own_cells(self.sites, self.cell_radius_m)
+
+    @property
+    def box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Centre `(2,)` of the users' box, and half its width and height `(2,)`, in metres."""
+        cells = self.cells
+        centre = np.zeros(2) if self.sites is None else (cells.box[0] + cells.box[1]) / 2
+        if self.box_half_m is not None:
+            return centre, np.array(self.box_half_m)
+        if self.sites is None:
+            # A square around the cells; for one cell, that of Hua et al.: +- its radius.
+            reach = np.linalg.norm(cells.sites, axis=1).max() + self.cell_radius_m
+            return centre, np.array([reach, reach])
+        return centre, np.abs(cells.sites - centre).max(0) + self.cell_radius_m
 
     @property
     def num_units(self) -> int:

@@ -108,17 +108,9 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         cells = config.cells
         self.agents = tuple(f"bs_{i}" for i in range(n))
         self.graph = self._own_graph(NeighborGraph(self.agents, cells.adjacency, cells.sites))
-        #: `(2,)` centre of the users' box; sites and positions are relative to it.
-        self.centre = np.zeros(2) if config.sites is None else (cells.box[0] + cells.box[1]) / 2
+        #: `(2,)` centre of the users' box, which sites and positions are relative to, and its size.
+        self.centre, self.box_half = config.box
         self.sites = cells.sites - self.centre
-        if config.box_half_m is not None:
-            self.box_half = np.array(config.box_half_m)
-        elif config.sites is None:
-            # A square around the cells; for one cell, that of Hua et al.: +- its radius.
-            reach = np.linalg.norm(self.sites, axis=1).max() + config.cell_radius_m
-            self.box_half = np.array([reach, reach])
-        else:
-            self.box_half = np.abs(self.sites).max(0) + config.cell_radius_m
         self.num_units = config.num_units
         self.blocks = units_to_blocks(self.num_units, config.unit_hz, config.rb_hz)
         self.splits = all_splits(self.num_units, k) if config.action == "discrete" else None
@@ -229,7 +221,10 @@ class SlicingSimulator(Simulator[SlicingConfig]):
         self.slices[env] = np.minimum(drawn, self.num_slices - 1)
         if config.user_classes is not None:
             self.slices[env] = config.user_classes
-        self.positions[env] = streams.layout.uniform(-1.0, 1.0, (u, 2)) * self.box_half
+        if config.users is None:
+            self.positions[env] = streams.layout.uniform(-1.0, 1.0, (u, 2)) * self.box_half
+        else:
+            self.positions[env] = np.array(config.users) - self.centre
         angle = streams.mobility.uniform(0.0, 2.0 * np.pi, u)
         window_s = config.slots_per_window * config.slot_s
         step_m = self._speeds[self.slices[env]] * window_s
