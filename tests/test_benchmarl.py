@@ -12,7 +12,7 @@ from benchmarl.experiment import Experiment, ExperimentConfig
 from benchmarl.models.mlp import MlpConfig
 
 from wirelessenvs import benchmarl as ours
-from wirelessenvs.benchmarl import WirelessTask, symlog
+from wirelessenvs.benchmarl import TaskError, WirelessTask, symlog
 
 pytestmark = [
     pytest.mark.interop,
@@ -84,7 +84,7 @@ def test_real_valued_and_discrete_actions_unless_one_is_asked_for():
     codebook = WirelessTask.CBF.get_task({"arguments": {"action": "codebook"}})
     assert codebook.supports_discrete_actions()
     assert not codebook.supports_continuous_actions()
-    with pytest.raises(TypeError, match="unknown field of the task 'presets'; known: arguments"):
+    with pytest.raises(TaskError, match="unknown field of the task 'presets'; known: arguments"):
         WirelessTask.RB.get_task({"presets": "rb-9"})
 
 
@@ -126,3 +126,28 @@ def test_the_command_takes_what_benchmarls_own_takes(tmp_path, monkeypatch, caps
     printed = capsys.readouterr().out
     assert "Algorithm: ippo, Task: wirelessenvs/slicing" in printed
     assert "preset: small" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["task.preset=nope"], "preset must be one of 'rb-8', 'rb-9', 'conflict', got 'nope'"),
+        (["+task.slices=3"], "unknown field of the task 'slices'"),
+        (["+task.arguments.trace=lost.csv"], "trace must be given for traffic"),
+        (["+task.arguments.load=99"], "load must be greater than 0 and at most 10, got 99"),
+        (["task.max_steps=x"], "could not be converted to Integer"),
+        (["task=wirelessenvs/none"], "Could not find 'task/wirelessenvs/none'"),
+    ],
+)
+def test_what_a_task_refuses_is_told_in_a_sentence(
+    arguments, sentence, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(sys, "argv", ["benchmarl"])
+    monkeypatch.chdir(tmp_path)
+    task = [] if arguments[0].startswith("task=") else ["task=wirelessenvs/rb"]
+    assert ours.main([*task, "algorithm=mappo", *arguments]) == 2
+    printed = capsys.readouterr().err
+    assert "Traceback" not in printed
+    last = printed.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert sentence in last

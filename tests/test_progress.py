@@ -1,5 +1,6 @@
 """Progress: one moving line on a terminal, now and then a whole line elsewhere."""
 
+import importlib.util
 import io
 
 import pytest
@@ -60,3 +61,41 @@ def test_a_counter_starts_its_clock_at_once_and_says_nothing_elsewhere(clock):
         report(1)
         shown = "\rtraining: 25 % of 4 runs, 5 min 0 s left\x1b[K" if stream.isatty() else ""
         assert stream.getvalue() == shown
+
+
+_SOURCE = """
+from wirelessenvs.compiled import njit
+
+@njit()
+def inner(x):
+    return x + 1
+
+@njit()
+def outer(x):
+    return 2 * inner(x)
+"""
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_first_compilation_is_told_on_a_terminal_alone(stream, tmp_path, monkeypatch):
+    path = tmp_path / "fresh.py"
+    path.write_text(_SOURCE)
+    printed = stream()
+    monkeypatch.setattr("sys.stderr", printed)
+
+    def result():
+        spec = importlib.util.spec_from_file_location("fresh", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.outer(3)
+
+    assert result() == 8
+    lines = printed.getvalue().split("\r")
+    if stream is io.StringIO:
+        assert lines == [""]
+        return
+    told = [line.removesuffix("\x1b[K").rpartition(" ")[2] for line in lines]
+    # The outer function goes on when the inner one is done; nothing is left on the line.
+    assert told == ["", "outer", "inner", "outer", ""]
+    assert result() == 8
+    assert printed.getvalue().split("\r") == lines  # loaded

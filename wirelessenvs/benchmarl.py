@@ -9,6 +9,7 @@ algorithms play all of them.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,19 +19,22 @@ from typing import Any, Final
 from wirelessenvs.checks import check_names
 from wirelessenvs.command import imports_of
 from wirelessenvs.faults import needs_extra
+from wirelessenvs.tasks import get_task
 
 with imports_of(__name__), needs_extra("benchmarl", "benchmarl", "hydra", "tensordict", "torchrl"):
     from benchmarl.environments import task_config_registry
     from benchmarl.environments.common import Task, TaskClass
     from benchmarl.utils import _read_yaml_config
     from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
     from torch import Tensor
     from torchrl.data import Composite
     from torchrl.envs import EnvBase, Transform, UnaryTransform
 
     from wirelessenvs.torchrl import WirelessEnv
 
-__all__ = ["TaskConfig", "WirelessClass", "WirelessTask", "main", "symlog"]
+__all__ = ["TaskConfig", "TaskError", "WirelessClass", "WirelessTask", "main", "symlog"]
 
 #: Id of each task, and the argument that makes its actions real-valued or discrete. In fair shares
 #: RB observes other units as well; the networks and the reward are the same.
@@ -39,6 +43,10 @@ _TASKS: Final[dict[str, tuple[str, str, str, str]]] = {
     "CBF": ("cbf-v0", "action", "beam", "codebook"),
     "SLICING": ("slicing-v0", "action", "continuous", "discrete"),
 }
+
+
+class TaskError(ValueError):
+    """A configuration that a task refuses."""
 
 
 @dataclass
@@ -178,11 +186,17 @@ class WirelessTask(Task):
         """The task with some fields of `TaskConfig`.
 
         Raises:
-            TypeError: for an unknown field.
+            TaskError: for an unknown field, or a configuration that the task refuses.
         """
         known = asdict(TaskConfig())
-        check_names("field of the task", config or {}, known)
-        return super().get_task({**known, **(config or {})})
+        fields = {**known, **(config or {})}
+        try:
+            check_names("field of the task", config or {}, known)
+            chosen = {"max_steps": fields["max_steps"], **fields["arguments"]}
+            get_task(_TASKS[self.name][0]).config.from_preset(fields["preset"], **chosen)
+        except (ValueError, TypeError, OSError) as error:
+            raise TaskError(str(error)) from error
+        return super().get_task(fields)
 
 
 def _register() -> None:
@@ -197,16 +211,29 @@ def _register() -> None:
 _register()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs an experiment as BenchMARL's `run.py` does, with these tasks beside its own."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs an experiment as BenchMARL's `run.py` does, with these tasks beside its own.
+
+    Returns:
+        The exit status: 2 for a configuration that is refused.
+    """
     from benchmarl.run import hydra_experiment
 
     # It looks for the class of a configuration in its own package only.
     warnings.filterwarnings("ignore", "TaskConfig python dataclass not found")
     if arguments is not None:
         sys.argv[1:] = arguments
-    hydra_experiment()
+    # Else Hydra prints what was raised, with its own advice, and ends the process.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    try:
+        hydra_experiment()
+    except (TaskError, HydraException, OmegaConfBaseException) as error:
+        cause = error.__cause__ if isinstance(error, HydraException) else None
+        what = f"{error} {cause or ''}"
+        print(f"error: {' '.join(what.split())}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +47,39 @@ def _check(path: str) -> None:
             raise ValueError(f"{path}: does not fit its checksum: the file was changed.")
 
 
+class _Notice:
+    """A line on the terminal while functions are compiled, which takes up to a minute, once."""
+
+    def __init__(self) -> None:
+        self._compiled = 0
+        #: That are being compiled, each called by the one before.
+        self._functions: list[str] = []
+
+    def begins(self, function: str) -> None:
+        """Says which function is compiled, and how many were before."""
+        self._functions.append(function)
+        self._show()
+
+    def ends(self) -> None:
+        """Goes back to the function that called for this one, or clears the line."""
+        self._compiled += 1
+        if self._functions:
+            self._functions.pop()
+        self._show()
+
+    def _show(self) -> None:
+        if sys.stderr is None or not sys.stderr.isatty():
+            return
+        line = ""
+        if self._functions:
+            done = f"{self._compiled} functions done" if self._compiled else "up to a minute"
+            line = f"compiling for this machine, once: {done}, now {self._functions[-1]}"
+        print(f"\r{line[:79]}\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+_NOTICE: Final = _Notice()
+
+
 class _ForgivingCache(FunctionCache):
     """Compiled code on disk, as far as it can be read and written; what cannot be is compiled."""
 
@@ -57,14 +91,18 @@ class _ForgivingCache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
         except Exception:
             # A file that was cut short or changed. Pickle raises whatever its bytes lead to.
+            found = None
             with contextlib.suppress(OSError):
                 self.flush()
-            return None
+        if found is None:
+            _NOTICE.begins(self._py_func.__name__)
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
+        _NOTICE.ends()
         # A full disk, or a file that was changed meanwhile: the code is in memory, which is all
         # that this process needs.
         with contextlib.suppress(OSError, ValueError):

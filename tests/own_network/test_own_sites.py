@@ -202,8 +202,11 @@ def test_slicing_begins_where_its_users_are_said_to_be(tmp_path):
     ("users", "sentence"),
     [
         (SITES[:, :1], r"users must have a row for each user, .* got shape \(5, 1\)"),
-        (SITES + [[0, 1e4]], r"users must lie within x .* metres \(box_half_m\), got user 0 at"),
-        (np.where(SITES == SITES[2], np.nan, SITES), r"users must have no gaps: row 2"),
+        (
+            SITES + np.array([0, 1e4]),
+            r"users must lie within x .* metres .*, got user 0 at",
+        ),
+        (np.where(np.arange(5)[:, None] == 2, np.nan, SITES), r"users must have no gaps: row 2"),
         (np.zeros((0, 2)), r"users must have"),
         ("none.csv", r"users must name a file: 'none.csv'"),
     ],

@@ -130,7 +130,8 @@ def test_classes_of_users_are_as_given():
 def test_fractions_are_carried_from_row_to_row():
     rates = np.random.default_rng(3).uniform(0, 3, (400, 8))
     found = np.array(make_simulator("rb-v0", 1, **RB | {"trace": rates}).config.trace)
-    assert (found >= 0).all() and found.dtype.kind == "i"
+    assert (found >= 0).all()
+    assert found.dtype.kind == "i"
     # Nobody is ever half a packet ahead of the trace, or behind it.
     assert np.abs((found - rates).cumsum(0)).max() <= 0.5 + 1e-9
     np.testing.assert_array_equal(
