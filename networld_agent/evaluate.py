@@ -55,7 +55,7 @@ with imports_of(__name__):
     from networld_agent.evaluation.tuning import best_trial, tune_model
     from networld_agent.planning import Planner, PlannerConfig
     from networld_agent.worlds.interface import Worlds
-    from networld_agent.worlds.make import make_worlds
+    from networld_agent.worlds.make import deployment_worlds, make_worlds
 
 __all__ = ["main", "planner_config", "swept_configs"]
 
@@ -145,7 +145,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     print("\n".join(machine_lines(("wirelessenvs", "torch", "numpy"))))
     if options.tune_guidance:
         tuning = group_seeds(VALIDATION_SEEDS, None, 1, options.tune_episodes)
-        _tune(options, worlds_for(len(tuning), options.tune_steps), tuning)
+        _tune(options, [worlds_for(len(tuning), options.tune_steps)], tuning)
         players = _players(options, worlds)
     rows = print_scores(options, worlds, players, seeds, "episodes")
     _write(options, rows, seeds, overrides)
@@ -167,6 +167,8 @@ def _evaluate_family(options: argparse.Namespace) -> None:
     _check_models(options)
     check_targets(options.out)
     split = deployments(options.family, options.split)
+    if options.tune_guidance:
+        _tune_over_family(options, options.family)
     methods = {
         name: _method(name, path, planner)
         for name, path, planner in _planners(options, split.family.task_id)
@@ -203,10 +205,21 @@ def _method(name: str, path: Path, planner: Planner) -> Method:
     return Method(make, identity=identity)
 
 
-def _tune(options: argparse.Namespace, worlds: Worlds, seeds: Sequence[int]) -> None:
+def _tune_over_family(options: argparse.Namespace, family: str) -> None:
+    for name in ("tune_deployments", "tune_episodes", "tune_steps"):
+        check_int(f"--{name.replace('_', '-')}", getattr(options, name), 1)
+    sites = deployments(family, "validation")[: options.tune_deployments]
+    seeds = group_seeds(VALIDATION_SEEDS, None, 1, options.tune_episodes)
+    batch = whole_batch(len(seeds), options.num_envs)
+    total, overrides = options.tune_steps + options.warm_up, parse_overrides(options.overrides)
+    _tune(options, [deployment_worlds(site, batch, total, overrides) for site in sites], seeds)
+
+
+def _tune(options: argparse.Namespace, worlds: Sequence[Worlds], seeds: Sequence[int]) -> None:
     steps = options.tune_steps
     for path in options.model:
-        print(f"\nguidance of {path}, {len(seeds)} validation episodes of {steps} steps\n")
+        where = f" at each of {len(worlds)} validation deployments" if len(worlds) > 1 else ""
+        print(f"\nguidance of {path}, {len(seeds)} validation episodes of {steps} steps{where}\n")
         trials = tune_model(
             path, worlds, seeds, steps, planner_config(options.plan), options.device,
             options.warm_up,
@@ -311,17 +324,23 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="tiers, policies or module:Class to play beside it, or all; random or "
         f"module:function in an environment from a factory (default: {' '.join(TIERS)})",
     )  # fmt: skip
-    parser.add_argument(
-        "--tune-guidance", action="store_true",
-        help="first choose temperature, guidance scale, steps and the weight of values on "
-        "validation seeds and store them",
-    )  # fmt: skip
-    parser.add_argument("--tune-episodes", type=int, default=8, help="(default: 8)")
-    parser.add_argument("--tune-steps", type=int, default=200, help="(default: 200)")
+    _add_tuning_options(parser, 8)
     parser.add_argument("--json", type=Path, help="write all figures")
     parser.add_argument("--csv", type=Path, help="write the table")
     parser.add_argument("--render", type=Path, help="write an animation of the first episode")
     parser.add_argument("--frames", type=int, default=60, help="of the animation (default: 60)")
+
+
+def _add_tuning_options(parser: argparse.ArgumentParser, episodes: int, where: str = "") -> None:
+    parser.add_argument(
+        "--tune-guidance", action="store_true",
+        help="first choose temperature, guidance scale, steps and the weight of values on "
+        f"validation seeds{where} and store them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tune-episodes", type=int, default=episodes, help="(default: %(default)s)"
+    )
+    parser.add_argument("--tune-steps", type=int, default=200, help="(default: 200)")
 
 
 def _add_family_options(parser: argparse.ArgumentParser) -> None:
@@ -338,6 +357,8 @@ def _add_family_options(parser: argparse.ArgumentParser) -> None:
         help="policies, tiers or module:Class to play beside random, local rules and expert, or "
         "all (default: the family's other rules)",
     )  # fmt: skip
+    _add_tuning_options(parser, 1, " of deployments of the split validation")
+    parser.add_argument("--tune-deployments", type=int, default=8, help="(default: 8)")
     parser.add_argument(
         "--out", type=Path, help="write all figures, deployment by deployment; goes on from there"
     )

@@ -111,7 +111,7 @@ def store_trial(path: Path, task: str, trial: Trial) -> None:
 
 def tune_model(
     path: Path,
-    worlds: Worlds,
+    worlds: Sequence[Worlds],
     seeds: Sequence[int],
     steps: int,
     config: PlannerConfig | None = None,
@@ -122,8 +122,8 @@ def tune_model(
 
     Args:
         path: folder of the model.
-        worlds: of the task that is tuned for.
-        seeds: of the validation episodes.
+        worlds: of the task that is tuned for: one, or those of several deployments.
+        seeds: of the validation episodes, the same in all of them.
         steps: per episode.
         config: as in `tune_planner`.
         device: as in `Planner.load`.
@@ -135,19 +135,21 @@ def tune_model(
     Raises:
         ValueError: if the model was not made for these worlds.
     """
-    planner = Planner.load(path, worlds.task, config, device)
-    check_fit(planner, worlds)
+    task = worlds[0].task
+    planner = Planner.load(path, task, config, device)
+    for one in worlds:
+        check_fit(planner, one)
     trials = tune_planner(
-        planner.model, worlds.task, worlds, seeds, steps, planner.config, warm_up=warm_up
+        planner.model, task, worlds, seeds, steps, planner.config, warm_up=warm_up
     )
-    store_trial(path, worlds.task, best_trial(trials))
+    store_trial(path, task, best_trial(trials))
     return trials
 
 
 def tune_planner(
     model: Any,
     task: str,
-    worlds: Worlds,
+    worlds: Sequence[Worlds],
     seeds: Sequence[int],
     steps: int,
     config: PlannerConfig | None = None,
@@ -168,8 +170,8 @@ def tune_planner(
     Args:
         model: world model.
         task: its name in the model.
-        worlds: environments.
-        seeds: of the validation episodes.
+        worlds: environments, or those of several deployments.
+        seeds: of the validation episodes, the same in all of them.
         steps: per episode.
         config: how to plan; its own scales are ignored; its temperature and its steps, if it has
             any, are kept.
@@ -194,7 +196,8 @@ def tune_planner(
             value_scale=value_scale,
         )  # fmt: skip
         planner = Planner(model, task, chosen)
-        return play(worlds, PlannerPlayer(planner), seeds, steps, warm_up).rewards
+        player = PlannerPlayer(planner)
+        return np.concatenate([play(one, player, seeds, steps, warm_up).rewards for one in worlds])
 
     unguided = {temperature: rewards(temperature, 0.0) for temperature in temperatures}
     played = {(temperature, 0.0, usual): values for temperature, values in unguided.items()}

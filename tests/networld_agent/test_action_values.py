@@ -215,7 +215,7 @@ def test_tuning_chooses_their_weight(rb, tmp_path):
     model, _ = rb
     worlds = make_worlds("rb-v0", 2, 25, None, {"num_nodes": 4})
     trials = tune_planner(
-        model, "rb-v0", worlds, SEEDS, 20, PlannerConfig(steps=2, temperature=0.5), scales=(),
+        model, "rb-v0", [worlds], SEEDS, 20, PlannerConfig(steps=2, temperature=0.5), scales=(),
         value_scales=(0.0, 1.0, 100.0),
     )  # fmt: skip
     assert [trial.value_scale for trial in trials][-2:] == [1.0, 100.0]
@@ -225,7 +225,7 @@ def test_tuning_chooses_their_weight(rb, tmp_path):
     store_trial(path, "rb-v0", best)
     assert WorldModel.load(path).task("rb-v0").value_scale == best.value_scale
     plain = tune_planner(
-        tiny_model(), "rb-v0", worlds, SEEDS, 20, PlannerConfig(steps=2, temperature=0.5),
+        tiny_model(), "rb-v0", [worlds], SEEDS, 20, PlannerConfig(steps=2, temperature=0.5),
         scales=(),
     )  # fmt: skip
     assert {trial.value_scale for trial in plain} == {None}

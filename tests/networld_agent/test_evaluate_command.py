@@ -193,7 +193,7 @@ def rewarded(monkeypatch):
             return SimpleNamespace(rewards=np.array(rewards, float))
 
         monkeypatch.setattr("networld_agent.evaluation.tuning.play", played)
-        return tune_planner(tiny_model(), "rb-v0", None, SEEDS, 20, **options)
+        return tune_planner(tiny_model(), "rb-v0", [None], SEEDS, 20, **options)
 
     return tune
 
@@ -207,7 +207,7 @@ def settings(trials):
 def test_tuning_plays_every_setting_in_the_same_worlds():
     worlds = make_worlds("rb-v0", 2, 25, None, {})
     trials = tune_planner(
-        tiny_model(), "rb-v0", worlds, SEEDS[:2], 20,
+        tiny_model(), "rb-v0", [worlds], SEEDS[:2], 20,
         PlannerConfig(steps=2, unguided_steps=0, temperature=0.7),
         scales=(5.0, 0.5),
     )  # fmt: skip

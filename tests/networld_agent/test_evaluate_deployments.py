@@ -13,7 +13,8 @@ from networld_agent.evaluation import deployments as module
 from networld_agent.evaluation.deployments import FamilyScores, Method, score_deployments
 from networld_agent.evaluation.episodes import play
 from networld_agent.evaluation.players import PlannerPlayer, PolicyPlayer
-from networld_agent.model import ActionSpec, TaskSpec
+from networld_agent.evaluation.seeds import VALIDATION_SEEDS
+from networld_agent.model import ActionSpec, TaskSpec, WorldModel
 from networld_agent.planning import Planner, PlannerConfig
 from networld_agent.worlds.make import deployment_worlds
 from wirelessenvs import deployments
@@ -104,6 +105,38 @@ def test_the_command_writes_every_deployment_with_its_quantities(folder, tmp_pat
     assert f"| {rule} (best local rule) | local |" in printed
     assert "| bayes (expert) | central |" in printed
     assert "| networld | neighbors |" in printed
+
+
+def test_tuning_plays_validation_deployments_alone(tmp_path, monkeypatch, capsys):
+    path = tiny_model().save(tmp_path / "model")
+    played = []
+
+    def recorded(worlds, player, seeds, *rest):
+        counted = play(worlds, player, seeds, *rest)
+        config = player._planner.config
+        setting = config.temperature, config.guidance_scale, config.steps
+        played.append((setting, worlds.simulator.config, tuple(seeds), counted.rewards.mean()))
+        return counted
+
+    monkeypatch.setattr("networld_agent.evaluation.tuning.play", recorded)
+    words = ["--tune-guidance", "--tune-deployments", "3", "--tune-steps", "9"]
+    assert command("--model", path, *words, chosen="1") == 0
+    configs = [site.configure(max_steps=12) for site in deployments("rb", "validation")[:3]]
+    assert [entry[1] for entry in played] == configs * (len(played) // 3)
+    assert {entry[2] for entry in played} == {(VALIDATION_SEEDS.start,)}
+    # Every deployment counts alike, and the best setting is stored.
+    means = {}
+    for setting, _, _, reward in played:
+        means.setdefault(setting, []).append(reward)
+    assert {len(rewards) for rewards in means.values()} == {3}
+    task = WorldModel.load(path).task("rb-v0")
+    printed = capsys.readouterr().out
+    assert "1 validation episodes of 9 steps at each of 3 validation deployments" in printed
+    kept = means[task.temperature, task.guidance_scale, 2]
+    assert f"| {np.mean(kept):.4f} |" in printed
+    for words in (["--tune-deployments", "0"], ["--tune-steps", "0"]):
+        assert command("--model", path, "--tune-guidance", *words, chosen="1") == 2
+        assert f"error: {words[0]} must be at least 1, got 0" in capsys.readouterr().err
 
 
 def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path, monkeypatch, capsys):

@@ -58,7 +58,7 @@ def _tune(path: Path, tuning: dict[str, Any]) -> dict[str, float]:
 
     worlds = make_job_worlds(tuning, tuning["episodes"])
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, tuning["episodes"])
-    trials = tune_model(path, worlds, seeds, tuning["steps"], warm_up=tuning["warm_up"])
+    trials = tune_model(path, [worlds], seeds, tuning["steps"], warm_up=tuning["warm_up"])
     return {f"{t.temperature:g}, {t.scale:g}, {t.denoising_steps}": t.reward for t in trials}
 
 
