@@ -65,9 +65,10 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> WorldModel:
 
     model = load_weights(_FORM, folder, document, make, lambda made: made, left_out)
     if outdated:
+        names = ", ".join(spec.name for spec in outdated)
         warnings.warn(
-            f"{folder}: the values of actions of {', '.join(spec.name for spec in outdated)} are of an earlier kind and "
-            "are left out: learn them again with python -m networld_agent.value.",
+            f"{folder}: the values of actions of {names} are of an earlier kind and are left out: "
+            "learn them again with python -m networld_agent.value.",
             stacklevel=2,
         )
     return model.to(device).requires_grad_(False).eval()

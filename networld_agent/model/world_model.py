@@ -182,8 +182,9 @@ class WorldModel(nn.Module):
             if key in self.values:
                 del self.values[key]
         elif key not in self.values:
+            candidates, num_agents = task.value_sizes
             value = ActionValue(
-                task.action, *task.value_sizes, task.observation_size, config.latent_size,
+                task.action, candidates, num_agents, task.observation_size, config.latent_size,
                 config.inverse_size,
             )  # fmt: skip
             self.values[key] = value.to(self.schedule.alpha_bar.device)

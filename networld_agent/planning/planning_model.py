@@ -136,7 +136,12 @@ class PlanningModel(Protocol):
         """The head that clones actions from own latent and neighbours' mean."""
 
     def decode_actions(
-        self, task: str, z: Tensor, z_next: Tensor, mode: Any, preference: tuple[Tensor, Tensor] | None
+        self,
+        task: str,
+        z: Tensor,
+        z_next: Tensor,
+        mode: Any,
+        preference: tuple[Tensor, Tensor] | None,
     ) -> Tensor:
         """Legal actions `(R, ...)` that lead from what is `known` to the next latents `(R, D)`."""
 

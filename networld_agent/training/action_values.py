@@ -127,9 +127,7 @@ def learn_action_values(
     torch.manual_seed(config.seed)
     model.set_task(dataclasses.replace(spec, value_scale=None, value_sizes=()))
     sizes = len(candidates), source.num_agents
-    model.set_task(
-        dataclasses.replace(spec, value_scale=DEFAULT_VALUE_SCALE, value_sizes=sizes)
-    )
+    model.set_task(dataclasses.replace(spec, value_scale=DEFAULT_VALUE_SCALE, value_sizes=sizes))
     value = model.value(task)
     value.actions.copy_(candidates)
     value.mean.copy_(draw.mean)
