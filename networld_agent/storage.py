@@ -188,6 +188,7 @@ def load_weights(
     document: dict[str, Any],
     make: Callable[[], T],
     weights: Callable[[T], nn.Module],
+    left_out: Callable[[str], bool] = lambda _: False,
 ) -> T:
     """Makes what a description is of and fills it with the weights that it names.
 
@@ -197,6 +198,7 @@ def load_weights(
         document: the description.
         make: what it describes, with any weights; cannot make more of them than the file holds.
         weights: the module of it that is filled.
+        left_out: tensors by name that what is made has no place for, asked once it is made.
 
     Raises:
         ModelError: naming the file and its fault: its bytes, a description that nothing can be made
@@ -206,6 +208,7 @@ def load_weights(
     path = folder / document[form.key]["file"]
     with fitting(folder / form.file), _Bounded(sum(tensor.numel() for tensor in tensors.values())):
         made = make()
+    tensors = {name: tensor for name, tensor in tensors.items() if not left_out(name)}
     module = weights(made)
     own = module.state_dict()
     for name in own.keys() | tensors.keys():

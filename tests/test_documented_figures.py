@@ -128,20 +128,21 @@ def test_the_table_of_values_of_actions_is_that_of_its_files():
     )
     share = int(re.search(r"That is (\d+) % of the way", text).group(1))
     assert share == pytest.approx(100 * (ours - rule) / (expert - rule), abs=0.51)
-    cbf = {row["method"]: row for row in read("action-values/cbf.json")["rows"]}
-    stated = re.search(r"reward ([\d.]+) \[([\d.]+), ([\d.]+)\], the rule ([\d.]+), the", text)
-    found = [cbf["networld"]["reward"], *cbf["networld"]["reward_interval"]]
-    found.append(cbf["rule (greedy)"]["reward"])
-    assert [float(x) for x in stated.groups()] == pytest.approx(found, abs=0.0051)
-    slicing = {row["method"]: row for row in read("action-values/slicing.json")["rows"]}
-    stated = re.search(
-        r"reward ([\d.]+), as the rule, the expert ([\d.]+)", page("planning.md")
-    ).groups()
-    found = [slicing[name]["reward"] for name in ("networld", "expert")]
-    assert [float(x) for x in stated] == pytest.approx(found, abs=0.00051)
-    assert slicing["networld"]["reward"] == pytest.approx(
-        slicing["rule (hard)"]["reward"], abs=5e-4
-    )
+    for task, name, rule, half in (
+        ("beamforming", "cbf", "rule (greedy)", 0.0051),
+        ("slicing", "slicing", "rule (hard)", 0.00051),
+    ):
+        found = {row["method"]: row for row in read(f"action-values/{name}.json")["rows"]}
+        cells = re.search(rf"^\| \[{task}\]\([^)]*\) \|(.*)\|$", text, re.MULTILINE).group(1)
+        *cells, share = cells.split("|")
+        played = [found[method] for method in (rule, "networld", "expert")]
+        for cell, row in zip(cells, played, strict=True):
+            stated = [float(x) for x in re.findall(r"-?[\d.]+", cell)]
+            assert stated == pytest.approx([row["reward"], *row["reward_interval"]], abs=half)
+        rule, ours, expert = (row["reward"] for row in played)
+        way = 100 * (ours - rule) / (expert - rule)
+        assert int(share.strip(" %")) == pytest.approx(way, abs=0.51)
+
 
 
 def test_the_speeds_inside_libraries_are_those_of_the_file():

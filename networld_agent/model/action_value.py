@@ -2,80 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ActionValue"]
+from networld_agent.model.task_spec import ActionSpec
 
-#: Of choices that are never to be made.
-_UNSEEN: Final = -1e4
+__all__ = ["ActionValue", "action_features", "feature_size"]
+
+#: Components of more choices enter as one number.
+_ONE_HOT: Final = 2048
+#: Inputs are cut here, in standard deviations: beyond it lies what the data hardly shows.
+_LIMIT: Final = 5.0
+
+
+def _is_one_hot(size: int) -> bool:
+    return size <= _ONE_HOT
+
+
+def feature_size(action: ActionSpec) -> int:
+    """Entries of `action_features`."""
+    if action.kind == "box":
+        return action.num_components
+    return sum(size if _is_one_hot(size) else 1 for size in action.sizes)
+
+
+def action_features(action: ActionSpec, actions: Tensor) -> Tensor:
+    """Actions `(..., [A])` as the network reads them, `(..., F)`.
+
+    Choices are one-hot; reals and very long lists of choices are scaled to -1 .. 1.
+
+    Example:
+        >>> action_features(ActionSpec("discrete", sizes=(3,)), torch.tensor([1])).tolist()
+        [[0.0, 1.0, 0.0]]
+    """
+    if action.kind == "box":
+        low, high = (torch.tensor(x, device=actions.device) for x in (action.low, action.high))
+        return 2 * (actions.float() - low) / (high - low) - 1
+    columns = (actions[..., None] if action.kind == "discrete" else actions) - action.start
+    parts = []
+    for column, size in zip(columns.unbind(-1), action.sizes, strict=True):
+        if _is_one_hot(size):
+            choices = torch.arange(size, device=column.device)
+            parts.append((column[..., None] == choices).float())
+        else:
+            parts.append(2 * column[..., None].float() / (size - 1) - 1)
+    return torch.cat(parts, -1)
 
 
 class ActionValue(nn.Module):
-    """Own observation and neighbours' mean to a value of every choice of an action's components.
+    """Own observation, neighbours' mean and a whole action to a value.
 
     The observation, which an agent has in full, not its latent, which was made for other ends.
+    Actions enter as a whole: components that are good one by one may be impossible together. The
+    value is the product of an embedding of the state and one of the action, so that many actions
+    cost little more than one.
 
-    The value of an action is the mean over its components of the values of its choices. Values are
-    discounted sums of standardised rewards: differences between choices are what matters. Choices
-    that the data never shows are worth nothing, since nothing is known of them.
+    Agents of a network differ by where they stand, which an observation shows poorly; every place
+    has a vector of its own. In a network of another size all agents take the mean of the vectors.
+
+    Values are discounted sums of standardised rewards: differences between actions are what
+    matters. Nothing is known of actions that the data never shows; `actions` are some that it does.
 
     Args:
-        sizes: choices per component, as of the task's `InverseDynamics`.
+        action: of the task.
+        candidates: K, actions to choose from.
+        num_agents: N of the data.
         observation_size: d.
-        latent_size: D.
-        width: of the two hidden layers.
+        heard_size: D, of what is known of the neighbours.
+        width: of the hidden layers and of the embeddings.
     """
 
-    #: `(A,)` where the choices of each component begin.
-    starts: Tensor
-    #: `(sum of sizes)` 1 for choices that the data shows, 0 for others.
-    seen: Tensor
+    #: `(K, [A])` to choose from.
+    actions: Tensor
     #: `(d + D)` of what the network sees, in its data.
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self, sizes: Sequence[int], observation_size: int, latent_size: int, width: int
+        self,
+        action: ActionSpec,
+        candidates: int,
+        num_agents: int,
+        observation_size: int,
+        heard_size: int,
+        width: int,
     ) -> None:
         super().__init__()
-        self.sizes = tuple(sizes)
-        self.layers = nn.Sequential(
-            nn.Linear(observation_size + latent_size, width),
-            nn.ELU(),
-            nn.Linear(width, width),
-            nn.ELU(),
-            nn.Linear(width, sum(sizes)),
+        self.action = action
+        self.first = nn.Linear(observation_size + heard_size, width)
+        self.places = nn.Parameter(torch.zeros(num_agents, width))
+        self.rest = nn.Sequential(nn.ELU(), nn.Linear(width, width), nn.ELU())
+        self.embedding = nn.Sequential(
+            nn.Linear(feature_size(action), width), nn.ELU(), nn.Linear(width, width)
         )
-        starts = torch.tensor([0, *self.sizes[:-1]]).cumsum(0)
-        self.register_buffer("starts", starts, persistent=False)
-        self.register_buffer("seen", torch.ones(sum(sizes)))
-        self.register_buffer("mean", torch.zeros(observation_size + latent_size))
-        self.register_buffer("std", torch.ones(observation_size + latent_size))
+        kind = torch.float32 if action.kind == "box" else torch.int64
+        self.register_buffer("actions", torch.zeros((candidates, *action.shape), dtype=kind))
+        self.register_buffer("mean", torch.zeros(observation_size + heard_size))
+        self.register_buffer("std", torch.ones(observation_size + heard_size))
 
     def forward(self, observations: Tensor, heard: Tensor) -> Tensor:
-        """Values `(..., sum of sizes)`.
+        """Values `(..., N, K)` of the candidates.
 
         Args:
-            observations: `(..., d)` as the task's encoder sees them.
-            heard: `(..., D)` means of the neighbours' latents.
+            observations: `(..., N, d)` of all agents, as the task's encoder sees them.
+            heard: `(..., N, D)` means of the neighbours' latents.
         """
+        rated: Tensor = self._state(observations, heard) @ self._embedded(self.actions).T
+        return rated.float()
+
+    def of(self, observations: Tensor, heard: Tensor, actions: Tensor) -> Tensor:
+        """Values `(..., N)` of actions `(..., N, [A])`."""
+        return (self._state(observations, heard) * self._embedded(actions)).sum(-1).float()
+
+    def _embedded(self, actions: Tensor) -> Tensor:
+        embedded: Tensor = self.embedding(action_features(self.action, actions))
+        return embedded / embedded.shape[-1] ** 0.5
+
+    def _state(self, observations: Tensor, heard: Tensor) -> Tensor:
         inputs = (torch.cat([observations, heard], -1) - self.mean) / self.std
-        values: Tensor = self.layers(inputs).float()
-        return torch.where(self.seen > 0, values, _UNSEEN)
-
-    def of(self, values: Tensor, choices: Tensor) -> Tensor:
-        """Values `(...)` of chosen actions.
-
-        Args:
-            values: `(..., sum of sizes)`.
-            choices: `(..., A)` int64 index of the choice of each component.
-        """
-        return values.gather(-1, choices + self.starts).mean(-1)
-
-    def best(self, ratings: Tensor) -> Tensor:
-        """`(..., A)` choices of the greatest ratings `(..., sum of sizes)`."""
-        return torch.stack([part.argmax(-1) for part in ratings.split(self.sizes, -1)], -1)
+        places: Tensor = self.places
+        if inputs.shape[-2] != len(places):
+            places = places.mean(0)
+        state: Tensor = self.rest(self.first(inputs.clamp(-_LIMIT, _LIMIT)) + places)
+        return state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ import torch
 from networld_agent.errors import ModelError
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.model.task_spec import TaskSpec
-from networld_agent.model.world_model import WorldModel
+from networld_agent.model.world_model import WorldModel, task_key
 from networld_agent.storage import (
     WeightsFormat,
     fields_of,
@@ -45,12 +46,31 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> WorldModel:
     if not folder.is_dir():
         raise ModelError(f"{folder}: there is no such folder.")
     document = read_description(_FORM, folder)
+    outdated: list[TaskSpec] = []
 
     def make() -> WorldModel:
         config = WorldModelConfig.from_json(document["config"])
-        return WorldModel(config, [TaskSpec.from_json(task) for task in document["tasks"]])
+        specs = []
+        for task in document["tasks"]:
+            fields = dict(task)
+            # Values of single components, from before whole actions were rated.
+            old = fields.get("value_scale") is not None and "value_sizes" not in fields
+            specs.append(TaskSpec.from_json({**fields, "value_scale": None} if old else fields))
+            if old:
+                outdated.append(specs[-1])
+        return WorldModel(config, specs)
 
-    model = load_weights(_FORM, folder, document, make, lambda made: made)
+    def left_out(tensor: str) -> bool:
+        return tensor.startswith(tuple(f"values.{task_key(spec)}." for spec in outdated))
+
+    model = load_weights(_FORM, folder, document, make, lambda made: made, left_out)
+    if outdated:
+        names = ", ".join(spec.name for spec in outdated)
+        warnings.warn(
+            f"{folder}: the values of actions of {names} are of an earlier kind and are left out: "
+            "learn them again with python -m networld_agent.value.",
+            stacklevel=2,
+        )
     return model.to(device).requires_grad_(False).eval()
 
 

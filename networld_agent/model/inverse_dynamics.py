@@ -107,7 +107,11 @@ class InverseDynamics(nn.Module):
         return torch.stack(losses).mean(0)
 
     def decode(
-        self, z: Tensor, z_next: Tensor, mode: str, preference: Tensor | None = None
+        self,
+        z: Tensor,
+        z_next: Tensor,
+        mode: str,
+        preference: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Legal actions `(..., [A])`: int64 for discrete ones, else float32 within the bounds.
 
@@ -116,13 +120,16 @@ class InverseDynamics(nn.Module):
             z_next: `(..., D)` next latents.
             mode: "mean" of the distribution or its "mode"; a categorical head knows no mean other
                 than the one over the choices' numbers.
-            preference: `(..., sum of sizes)` added to the logarithms of the choices' probabilities.
+            preference: actions `(K, [A])` to choose from, and `(..., K)` that is added to the
+                logarithms of their probabilities; the greatest sum is taken, whatever the mode.
         """
         values = []
         rows = self(z, z_next)
         if preference is not None:
-            parts = preference.split(self.sizes, -1)
-            rows = tuple(a.log_softmax(-1) + b for a, b in zip(rows, parts, strict=True))
+            candidates, rating = preference
+            for logits, column in zip(rows, self.choices(candidates).unbind(-1), strict=True):
+                rating = rating + logits.log_softmax(-1)[..., column]
+            return candidates[rating.argmax(-1)]
         for k, logits in enumerate(rows):
             if self.categorical:
                 if mode == "mode":

@@ -83,6 +83,7 @@ class TaskSpec:
         denoising_steps: of a plan, tuned with it.
         value_scale: weight of the values of actions in a decision; None where the model has learnt
             none of this task.
+        value_sizes: of those values: actions to choose from, and agents of their data.
         num_agents: of the data sets seen.
         observation_mean: `(d,)` of the entries as the encoder sees them, after symlog; empty where
             they are taken as they are.
@@ -105,6 +106,7 @@ class TaskSpec:
     observation_std: tuple[float, ...] = ()
     denoising_steps: int | None = None
     value_scale: float | None = None
+    value_sizes: tuple[int, ...] = ()
     context_size: int = 0
 
     def __post_init__(self) -> None:
@@ -121,6 +123,10 @@ class TaskSpec:
         for name in ("guidance_scale", "temperature", "value_scale"):
             if getattr(self, name) is not None:
                 check_real(name, getattr(self, name), 0)
+        if len(self.value_sizes) != (0 if self.value_scale is None else 2):
+            raise ValueError("value_sizes must be two numbers where there is a value_scale.")
+        for size in self.value_sizes:
+            check_int("value_sizes", size, 1)
         for value in self.observation_mean:
             check_real("observation_mean", value)
         for value in self.observation_std:
@@ -140,6 +146,8 @@ class TaskSpec:
         for name in ("denoising_steps", "value_scale"):
             if document[name] is None:
                 del document[name]
+        if not self.value_sizes:
+            del document["value_sizes"]
         if not self.context_size:
             del document["context_size"]
         return document
@@ -154,7 +162,7 @@ class TaskSpec:
         try:
             fields = dict(document)
             action = ActionSpec.from_json(fields.pop("action"))
-            for key in ("num_agents", "observation_mean", "observation_std"):
+            for key in ("num_agents", "observation_mean", "observation_std", "value_sizes"):
                 fields[key] = tuple(fields.get(key, ()))
             return cls(action=action, **fields)
         except (TypeError, ValueError, KeyError, AttributeError) as error:

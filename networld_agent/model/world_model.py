@@ -33,7 +33,7 @@ from networld_agent.model.temporal_unet import (
     TemporalUNet,
 )
 
-__all__ = ["TASK_PARTS", "WorldModel"]
+__all__ = ["TASK_PARTS", "WorldModel", "task_key"]
 
 #: Attributes that hold one module per task; everything else is shared.
 TASK_PARTS: Final = ("encoders", "inverses", "behaviours", "reconstructions", "values", "contexts")
@@ -118,7 +118,7 @@ class WorldModel(nn.Module):
         if any(getattr(old, name) != getattr(task, name) for name in kept):
             raise ModelError(f"task {task.name!r} cannot change its index, sizes or actions.")
         self._tasks[task.name] = task
-        self._return_bins[_key(task)] = self._make_bins(task)
+        self._return_bins[task_key(task)] = self._make_bins(task)
         self._make_value(task)
 
     @torch.no_grad()
@@ -140,7 +140,7 @@ class WorldModel(nn.Module):
             raise ModelError(
                 f"task index {task.index} does not fit: max_tasks is {self.config.max_tasks}."
             )
-        config, key = self.config, _key(task)
+        config, key = self.config, task_key(task)
         self._tasks[task.name] = task
         device = self.schedule.alpha_bar.device
         self.encoders[key] = ScenarioEncoder(
@@ -177,20 +177,21 @@ class WorldModel(nn.Module):
 
     def _make_value(self, task: TaskSpec) -> None:
         """The values of a task's actions, if it has any and they are not there yet."""
-        key, config = _key(task), self.config
+        key, config = task_key(task), self.config
         if task.value_scale is None:
             if key in self.values:
                 del self.values[key]
         elif key not in self.values:
-            sizes = self.inverse(task.name).sizes
+            candidates, num_agents = task.value_sizes
             value = ActionValue(
-                sizes, task.observation_size, config.latent_size, config.inverse_size
-            )
+                task.action, candidates, num_agents, task.observation_size, config.latent_size,
+                config.inverse_size,
+            )  # fmt: skip
             self.values[key] = value.to(self.schedule.alpha_bar.device)
 
     def own_modules(self, task: str) -> list[nn.Module]:
         """The modules that belong to one task only."""
-        key = _key(self.task(task))
+        key = task_key(self.task(task))
         parts = (getattr(self, part) for part in TASK_PARTS)
         return [modules[key] for modules in parts if key in modules]
 
@@ -201,7 +202,7 @@ class WorldModel(nn.Module):
 
     def inverse(self, task: str) -> InverseDynamics:
         """Inverse dynamics of a task."""
-        module = self.inverses[_key(self.task(task))]
+        module = self.inverses[task_key(self.task(task))]
         assert isinstance(module, InverseDynamics)
         return module
 
@@ -211,7 +212,7 @@ class WorldModel(nn.Module):
         Raises:
             ModelError: if the model was trained without one.
         """
-        key = _key(self.task(task))
+        key = task_key(self.task(task))
         if key not in self.behaviours:
             raise ModelError("the model has no behaviour head (behaviour_weight is 0).")
         module = self.behaviours[key]
@@ -219,12 +220,12 @@ class WorldModel(nn.Module):
         return module
 
     def action_values(self, task: str, observations: Tensor, heard: Tensor) -> Tensor:
-        """Values `(..., sum of sizes)` of all choices.
+        """Values `(..., N, K)` of the task's candidates.
 
         Args:
             task: name.
-            observations: `(..., d)`.
-            heard: `(..., D)` means of the neighbours' latents.
+            observations: `(..., N, d)` of all agents of a network.
+            heard: `(..., N, D)` means of the neighbours' latents.
 
         Raises:
             ModelError: if the model has learnt none.
@@ -238,7 +239,7 @@ class WorldModel(nn.Module):
         Raises:
             ModelError: if the model has learnt none.
         """
-        key = _key(self.task(task))
+        key = task_key(self.task(task))
         if key not in self.values:
             raise ModelError(
                 f"the model knows no values of actions of {task!r}: learn them with "
@@ -250,7 +251,7 @@ class WorldModel(nn.Module):
 
     def return_bins(self, task: str) -> TwoHot:
         """Bins of a task's scaled returns."""
-        module = self._return_bins[_key(self.task(task))]
+        module = self._return_bins[task_key(self.task(task))]
         assert isinstance(module, TwoHot)
         return module
 
@@ -272,12 +273,12 @@ class WorldModel(nn.Module):
                 f"observations of task {task!r} must have {spec.observation_size} entries, "
                 f"got {observations.shape[-1]}."
             )
-        z: Tensor = self.encoders[_key(spec)](observations)
+        z: Tensor = self.encoders[task_key(spec)](observations)
         return z
 
     def scaled_observations(self, task: str, observations: Tensor) -> Tensor:
         """Observations `(..., d)` as the task's encoder sees them."""
-        encoder = self.encoders[_key(self.task(task))]
+        encoder = self.encoders[task_key(self.task(task))]
         assert isinstance(encoder, ScenarioEncoder)
         return encoder.scaled(observations)
 
@@ -305,7 +306,7 @@ class WorldModel(nn.Module):
         if not size:
             return None
         scaled = self.scaled_observations(task, observations)[..., -size:]
-        found: Tensor = self.contexts[_key(self.task(task))](scaled)
+        found: Tensor = self.contexts[task_key(self.task(task))](scaled)
         return found
 
     def heard(self, z: Tensor, neighbors: tuple[Tensor, ...]) -> Tensor:
@@ -327,7 +328,7 @@ class WorldModel(nn.Module):
         """The observation (after symlog) that a latent stands for, if that head is trained."""
         if not self.config.reconstruction_weight:
             raise ModelError("the model has no reconstruction head (reconstruction_weight is 0).")
-        observation: Tensor = self.reconstructions[_key(self.task(task))](z)
+        observation: Tensor = self.reconstructions[task_key(self.task(task))](z)
         return observation
 
     # ---------------------------------------------------------------- segments
@@ -426,7 +427,7 @@ class WorldModel(nn.Module):
         z: Tensor,
         z_next: Tensor,
         mode: str | None = None,
-        preference: Tensor | None = None,
+        preference: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Legal actions `(..., [A])` between present and next latents `(..., D)`.
 
@@ -466,6 +467,7 @@ def _added(condition: Tensor, context: Tensor | None) -> Tensor:
     return condition if context is None else condition + context
 
 
-def _key(task: TaskSpec) -> str:
+def task_key(task: TaskSpec) -> str:
+    """Name of a task's modules."""
     # Names such as "module:factory" may hold dots, which module names cannot.
     return f"task{task.index}"

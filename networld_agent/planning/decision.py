@@ -135,12 +135,15 @@ class Decision:
             own = self._model.encode(self._task, seen)
             # The one exchange: every agent's latent, to those who hear it.
             latents = own.reshape(*observations.shape[:2], -1)
-            heard = self._model.heard(latents, neighbors).flatten(0, 1)
+            means = self._model.heard(latents, neighbors)
+            heard = means.flatten(0, 1)
             known = self._model.known(self._task, own, seen)
             condition = self._model.condition(self._task, seen)
             preference = None
             if self.value_scale > 0:
-                preference = self.value_scale * self._model.action_values(self._task, seen, heard)
+                values = self._model.action_values(self._task, observations, means).flatten(0, 1)
+                values = (self.value_scale * values).repeat_interleave(self.votes, 0)
+                preference = self._model.value(self._task).actions, values
             if self._plans_nothing:
                 head = self._model.behaviour(self._task)
                 mode = self._config.decoding or self._model.config.decode
@@ -148,8 +151,6 @@ class Decision:
                 present = torch.cat([own, heard], 1)[:, None]
                 return actions, present.expand(-1, self._model.config.horizon, -1)
             if self.votes > 1:
-                if preference is not None:
-                    preference = preference.repeat_interleave(self.votes, 0)
                 own, heard, known = (
                     rows.repeat_interleave(self.votes, 0) for rows in (own, heard, known)
                 )
@@ -179,7 +180,7 @@ class Decision:
         return actions[rows], plans[rows]
 
     def _decoded(
-        self, known: Tensor, following: Tensor, preference: Tensor | None = None
+        self, known: Tensor, following: Tensor, preference: tuple[Tensor, Tensor] | None = None
     ) -> Tensor:
         return self._model.decode_actions(
             self._task, known, following, self._config.decoding, preference

@@ -136,9 +136,17 @@ class PlanningModel(Protocol):
         """The head that clones actions from own latent and neighbours' mean."""
 
     def decode_actions(
-        self, task: str, z: Tensor, z_next: Tensor, mode: Any, preference: Tensor | None
+        self,
+        task: str,
+        z: Tensor,
+        z_next: Tensor,
+        mode: Any,
+        preference: tuple[Tensor, Tensor] | None,
     ) -> Tensor:
         """Legal actions `(R, ...)` that lead from what is `known` to the next latents `(R, D)`."""
 
     def action_values(self, task: str, observations: Tensor, heard: Tensor) -> Tensor:
-        """Values `(R, K)` of all choices, of observations `(R, d)` and neighbours' means."""
+        """Values `(B, N, K)` of the candidates, of `(B, N, d)` and neighbours' means."""
+
+    def value(self, task: str) -> Any:
+        """What holds the candidates, as `actions`."""

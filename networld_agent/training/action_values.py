@@ -2,8 +2,11 @@
 
 The return classifier rates states, and in a stochastic environment good states are mostly lucky
 ones: steering plans towards them does not change what is done. The value of an action averages over
-luck. It is learnt by double Q-learning (van Hasselt, Guez and Silver 2016, arXiv 1509.06461) from
-single transitions.
+luck. It is learnt from single transitions by double Q-learning (van Hasselt, Guez and Silver 2016,
+arXiv 1509.06461) with the mean action of the neighbours (Yang et al. 2018, arXiv 1802.05438): a
+critic hears what they did and thereby knows what the data does not show often, that all agents
+improve at once; an agent's own values are what the critic says where the neighbours take the
+actions that are best for them.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from torch import Tensor
 
 from networld_agent.data.windows import Places, WindowSource
 from networld_agent.keyed_random import hashed, signed
+from networld_agent.model.action_value import ActionValue, action_features, feature_size
 from networld_agent.model.world_model import WorldModel
 from wirelessenvs.checks import check_fields, check_real
 
@@ -28,6 +32,10 @@ __all__ = ["CREDITS", "ValueConfig", "learn_action_values"]
 CREDITS: Final = ("own", "neighbors", "team")
 #: Weight of values in decisions until one is tuned.
 DEFAULT_VALUE_SCALE: Final = 30.0
+#: Most actions that a decision chooses from, at random of those that the data shows.
+MOST_CANDIDATES: Final = 128
+#: Pulls the networks to what is simple: values of few transitions are noise.
+_WEIGHT_DECAY: Final = 1e-2
 #: Transitions that the scale of rewards is estimated from.
 _SAMPLE: Final = 8192
 
@@ -43,7 +51,7 @@ class ValueConfig:
             others need.
         steps: updates.
         batch_size: transitions of single agents per update, rounded to whole joint ones.
-        learning_rate: of Adam.
+        learning_rate: of AdamW at first; falls to 0 along a cosine.
         target_rate: share of the weights that the target network takes over per update.
         seed: of first weights and batches.
 
@@ -74,16 +82,18 @@ class _Transitions:
     Args:
         seen: `(W, N, 2, d)` observations before and after, as the encoder sees them.
         heard: `(W, N, 2, D)` means of the neighbours' latents.
-        choices: `(W, N, A)` of the actions between.
+        actions: `(W, N, [A])` between.
         rewards: `(W, N)` that each agent answers for.
         goes_on: `(W, 1)` 0 where the task ended, else 1.
+        weights: `(N, N)` or `(W, N, N)` rows that average over the neighbours.
     """
 
     seen: Tensor
     heard: Tensor
-    choices: Tensor
+    actions: Tensor
     rewards: Tensor
     goes_on: Tensor
+    weights: Tensor
 
 
 def learn_action_values(
@@ -113,29 +123,53 @@ def learn_action_values(
             "are others."
         )
     draw = _Drawer(model, source, config)
+    candidates = draw.shown()
     torch.manual_seed(config.seed)
-    model.set_task(dataclasses.replace(spec, value_scale=None))
-    model.set_task(dataclasses.replace(spec, value_scale=DEFAULT_VALUE_SCALE))
+    model.set_task(dataclasses.replace(spec, value_scale=None, value_sizes=()))
+    sizes = len(candidates), source.num_agents
+    model.set_task(dataclasses.replace(spec, value_scale=DEFAULT_VALUE_SCALE, value_sizes=sizes))
     value = model.value(task)
-    value.seen.copy_(draw.shown())
+    value.actions.copy_(candidates)
     value.mean.copy_(draw.mean)
     value.std.copy_(draw.std)
     value.requires_grad_(True)
     target = copy.deepcopy(value).requires_grad_(False)
-    optimizer = torch.optim.Adam(value.parameters(), config.learning_rate)
+    size = feature_size(spec.action)
+    critic = ActionValue(
+        spec.action, *sizes, spec.observation_size, model.config.latent_size + size,
+        model.config.inverse_size,
+    ).to(draw.mean.device)  # fmt: skip
+    critic.actions.copy_(candidates)
+    critic.mean.copy_(torch.cat([draw.mean, draw.mean.new_zeros(size)]))
+    critic.std.copy_(torch.cat([draw.std, draw.std.new_ones(size)]))
+    parameters = [*value.parameters(), *critic.parameters()]
+    optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=_WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     for step in range(config.steps):
         batch = draw(step)
+        seen, heard = batch.seen[:, :, 0], batch.heard[:, :, 0]
+
+        def told(actions: Tensor, heard: Tensor = heard, rows: Tensor = batch.weights) -> Tensor:
+            # What the critic hears: latents and mean action of the neighbours.
+            return torch.cat([heard, rows @ action_features(spec.action, actions)], -1)
+
+        wanted = batch.rewards
         with torch.no_grad():
-            after = batch.seen[:, :, 1], batch.heard[:, :, 1]
-            # The network that learns chooses, the one that follows it says what that is worth.
-            best = value.best(value(*after))
-            ahead = target.of(target(*after), best)
-            wanted = batch.rewards + config.gamma * batch.goes_on * ahead
-        found = value.of(value(batch.seen[:, :, 0], batch.heard[:, :, 0]), batch.choices)
-        loss = (found - wanted).square().mean()
+            if config.gamma > 0:
+                after = batch.seen[:, :, 1], batch.heard[:, :, 1]
+                # The network that learns chooses, the one that follows says what that is worth.
+                best = value(*after).argmax(-1, keepdim=True)
+                ahead = target(*after).gather(-1, best)[..., 0]
+                wanted = wanted + config.gamma * batch.goes_on * ahead
+        values = value(seen, heard)
+        with torch.no_grad():
+            improved = critic(seen, told(candidates[values.argmax(-1)]))
+        found = critic.of(seen, told(batch.actions), batch.actions)
+        loss = (found - wanted).square().mean() + (values - improved).square().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        schedule.step()
         with torch.no_grad():
             torch._foreach_lerp_(
                 list(target.parameters()), list(value.parameters()), config.target_rate
@@ -182,29 +216,31 @@ class _Drawer:
         z = self._model.encode(task, observations)
         heard = self._model.heard(z.transpose(1, 2), (weights,)).transpose(1, 2)
         goes_on = torch.from_numpy(~self._source.terminations(places)).to(self._device)
+        rows = weights if weights.ndim == 2 else weights[:, 0]
         return _Transitions(
-            self._model.scaled_observations(task, observations), heard,
-            self._model.inverse(task).choices(actions),
-            self._credited(rewards, weights).float(), goes_on[:, None].float(),
+            self._model.scaled_observations(task, observations), heard, actions,
+            self._credited(rewards, rows).float(), goes_on[:, None].float(), rows.float(),
         )  # fmt: skip
 
-    def _credited(self, rewards: Tensor, weights: Tensor) -> Tensor:
+    def _credited(self, rewards: Tensor, rows: Tensor) -> Tensor:
         if self._config.credit == "own":
             return rewards
         if self._config.credit == "team":
             return rewards.mean(1, keepdim=True).expand_as(rewards)
-        rows = (weights if weights.ndim == 2 else weights[:, 0]).to(rewards.dtype)
+        rows = rows.to(rewards.dtype)
         heard = (rows @ rewards[..., None])[..., 0]
         degrees = (rows > 0).sum(-1)
         return (rewards + degrees * heard) / (degrees + 1)
 
     def shown(self) -> Tensor:
-        """`(sum of sizes)` 1 for every choice that the data shows, 0 for others."""
-        head, source = self._model.inverse(self._source.task), self._source
-        parts = [torch.zeros(size, device=self._device) for size in head.sizes]
+        """`(K, [A])` different actions of the data, all of them or at random."""
+        action, source = self._model.inverse(self._source.task).action, self._source
+        parts = []
         for episode, first, end in source.segments.tolist():
-            recorded = source.dataset.actions[episode, :, first : end - 1]
-            actions = torch.from_numpy(np.array(recorded)).to(self._device)
-            for part, column in zip(parts, head.choices(actions).flatten(0, -2).T, strict=True):
-                part[column.unique()] = 1.0
-        return torch.cat(parts)
+            recorded = np.array(source.dataset.actions[episode, :, first : end - 1])
+            parts.append(torch.from_numpy(recorded).flatten(0, 1).unique(dim=0))
+        shown = torch.cat(parts).unique(dim=0)
+        generator = torch.Generator().manual_seed(self._config.seed)
+        order = torch.randperm(len(shown), generator=generator)[:MOST_CANDIDATES].sort().values
+        kind = torch.float32 if action.kind == "box" else torch.int64
+        return shown[order].to(self._device, kind)

@@ -41,7 +41,7 @@ def add_target_task(model: WorldModel, source: WindowSource, seed: int) -> None:
         )
     elif known.value_scale is not None:
         # Its values were learnt with latents that are about to change.
-        model.set_task(dataclasses.replace(known, value_scale=None))
+        model.set_task(dataclasses.replace(known, value_scale=None, value_sizes=()))
     model.requires_grad_(True)
     for name in model.tasks:
         if name != source.task:

@@ -17,8 +17,15 @@ from networld_agent.evaluation.episodes import play
 from networld_agent.evaluation.players import PlannerPlayer
 from networld_agent.evaluation.tuning import Trial, best_trial, store_trial, tune_planner
 from networld_agent.model import ModelError, TaskSpec, WorldModel
+from networld_agent.model.files import _FORM
 from networld_agent.planning import Planner, PlannerConfig
-from networld_agent.training.action_values import ValueConfig, _Drawer, learn_action_values
+from networld_agent.storage import save_weights
+from networld_agent.training.action_values import (
+    MOST_CANDIDATES,
+    ValueConfig,
+    _Drawer,
+    learn_action_values,
+)
 from networld_agent.training.adaptation import add_target_task
 from networld_agent.value import main
 from networld_agent.worlds.make import make_worlds
@@ -84,6 +91,59 @@ class Choice(ParallelEnv):
         )
 
 
+class Game(ParallelEnv):
+    """Three agents whose best actions are known in closed form; see the tests of each kind."""
+
+    metadata = {"name": "game_v0"}  # noqa: RUF012
+
+    def __init__(self, kind):
+        self.possible_agents, self.kind = ["a", "b", "c"], kind
+
+    def observation_space(self, agent):
+        return gymnasium.spaces.Box(0, 1, (2,), np.float32)
+
+    def action_space(self, agent):
+        pair = self.kind == "pair"
+        return gymnasium.spaces.MultiDiscrete([3, 3]) if pair else gymnasium.spaces.Discrete(
+            3 if self.kind == "place" else 2
+        )  # fmt: skip
+
+    def _seen(self):
+        self.sides = self.rng.integers(0, 2, 3)
+        if self.kind == "crowd":
+            self.sides = np.roll([0, 1, 1], self.rng.integers(3))
+        if self.kind == "place":
+            self.sides = np.zeros(3)
+        return {
+            a: np.float32([side, 0])
+            for a, side in zip(self.possible_agents, self.sides, strict=True)
+        }
+
+    def reset(self, seed=None, options=None):
+        self.rng, self.t, self.agents = np.random.default_rng(seed), 0, self.possible_agents[:]
+        return self._seen(), {a: {} for a in self.agents}
+
+    def _reward(self, i, actions):
+        action, side = actions[i], self.sides[i]
+        if self.kind == "pair":
+            return float((action[0] == action[1]) == side)
+        if self.kind == "place":
+            return float(action == i)
+        mean = (sum(actions) - action) / 2
+        return float(action) * (1.0 if side else 1 - 1.5 * mean)
+
+    def step(self, actions):
+        self.t += 1
+        joint = [actions[a] for a in self.possible_agents]
+        rewards = {a: self._reward(i, joint) for i, a in enumerate(self.possible_agents)}
+        never = dict.fromkeys(self.possible_agents, False)
+        over = dict.fromkeys(self.possible_agents, self.t >= 40)
+        infos = {a: {} for a in self.possible_agents}
+        if self.t >= 40:
+            self.agents = []
+        return self._seen(), rewards, never, over, infos
+
+
 def choices(folder, **arguments):
     settings = CollectionSettings(
         env=f"{HERE}:Choice", overrides=arguments, policy="random", episodes=40, steps=40
@@ -131,8 +191,7 @@ def test_nothing_else_of_the_model_changes(rb, tmp_path):
         assert torch.equal(after[name], values), name
     assert {name.split(".")[0] for name in set(after) - set(before)} == {"values"}
     loaded = WorldModel.load(model.save(tmp_path / "model"))
-    observations = torch.rand(5, 4)
-    heard = torch.rand(5, 8)
+    observations, heard = torch.rand(6, 4), torch.rand(6, 8)
     torch.testing.assert_close(
         loaded.action_values("rb-v0", observations, heard),
         model.action_values("rb-v0", observations, heard), rtol=0, atol=0,
@@ -173,17 +232,67 @@ def test_nothing_follows_where_the_task_ends(tmp_path):
     assert (_Drawer(kept, source, ValueConfig())._read(400, 0).goes_on == 1).all()
 
 
-def test_what_the_data_never_shows_is_never_done(rb, tmp_path):
+def test_what_the_data_never_shows_is_never_done(tmp_path):
     dataset = TrajectoryDataset.open(small_dataset("rb-v0", "expert"))
     source = WindowSource(dataset)
     model = tiny_model()
     learn_action_values(model, source, ValueConfig(steps=5, batch_size=32))
     shown = np.unique(dataset.actions)
-    assert np.flatnonzero(model.value("rb-v0").seen.numpy()).tolist() == shown.tolist()
-    model.value("rb-v0").seen[3:] = 0
+    assert model.value("rb-v0").actions.tolist() == shown.tolist()
+    model.value("rb-v0").actions.clamp_(max=2)
     planner = Planner(model, config=PlannerConfig(steps=2, value_scale=1.0))
     seen = np.random.default_rng(0).uniform(0, 9, (4, 6, 4)).astype(np.float32)
     assert planner.act(seen, RING).max() < 3
+
+
+def test_of_many_actions_some_are_kept_and_all_are_of_the_data(tmp_path):
+    dataset = choices(tmp_path / "x", box=True)
+    model, source = model_of(dataset)
+    learn_action_values(model, source, ValueConfig(steps=1, batch_size=8))
+    kept = model.value(source.task).actions.numpy()
+    assert len(np.unique(kept, axis=0)) == MOST_CANDIDATES
+    shown = np.float32(dataset.actions).reshape(-1, 2)
+    assert (kept[:, None] == shown).all(-1).any(1).all()
+
+
+def best_actions(kind, folder, observations, **options):
+    """What values hold for best in a game, `(B, N, [A])` for observations `(B, 3, 2)`."""
+    settings = CollectionSettings(
+        env=f"{HERE}:Game", overrides={"kind": kind}, policy="random", episodes=40, steps=40
+    )
+    model, source = model_of(TrajectoryDataset.open(collect(settings, folder)))
+    learn_action_values(
+        model, source, ValueConfig(gamma=0, credit="own", **{"steps": 800, **options})
+    )
+    seen = torch.tensor(observations, dtype=torch.float32)
+    others = (torch.ones(3, 3) - torch.eye(3)) / 2
+    heard = model.heard(model.encode(source.task, seen), (others,))
+    value = model.value(source.task)
+    return value.actions[model.action_values(source.task, seen, heard).argmax(-1)], value
+
+
+def test_components_are_rated_together(tmp_path):
+    # One component alone earns the same whatever it is.
+    seen = [[[side, 0]] * 3 for side in (0, 1)]
+    best, value = best_actions("pair", tmp_path / "x", seen)
+    assert len(value.actions) == 9
+    equal = best[..., 0] == best[..., 1]
+    assert equal.tolist() == [[False] * 3, [True] * 3]
+
+
+def test_values_reckon_with_neighbours_that_improve_too(tmp_path):
+    # Agent 0 follows two that lead: to act earns 1 - 1.5 m, which is 0.25 against the data's mean
+    # m = 1/2 and -0.5 where both leaders do what is best for them.
+    best, _ = best_actions("crowd", tmp_path / "x", [[[0, 0], [1, 0], [1, 0]]])
+    assert best.tolist() == [[0, 1, 1]]
+
+
+def test_agents_that_see_the_same_differ_by_their_place(tmp_path):
+    best, value = best_actions("place", tmp_path / "x", [[[0, 0]] * 3])
+    assert best.tolist() == [[0, 1, 2]]
+    # A network of another size has no such places: all its agents are rated alike.
+    values = value(torch.zeros(5, 2), torch.zeros(5, 8))
+    assert torch.equal(values, values[:1].expand(5, -1))
 
 
 # ---------------------------------------------------------------------------------- playing
@@ -279,3 +388,17 @@ def test_a_model_without_values_says_how_it_gets_them(tmp_path):
         learn_action_values(tiny_model(TaskSpec("other", 0, 4, RB.action)), source)
     with pytest.raises(ValueError, match="does not fit the model's rb-v0"):
         learn_action_values(tiny_model(TaskSpec("rb-v0", 0, 7, RB.action)), source)
+
+
+def test_values_of_the_earlier_kind_are_left_out_with_a_sentence(tmp_path):
+    model = tiny_model()
+    document = {
+        "versions": {}, "config": dataclasses.asdict(model.config),
+        "tasks": [{**model.task("rb-v0").to_json(), "value_scale": 30.0}],
+    }  # fmt: skip
+    old = {"values.task0.layers.0.weight": torch.ones(16, 12), "values.task0.seen": torch.ones(11)}
+    save_weights(_FORM, tmp_path / "old", document, {**model.state_dict(), **old})
+    with pytest.warns(UserWarning, match=r"values of actions of rb-v0 are of an earlier kind and"):
+        loaded = WorldModel.load(tmp_path / "old")
+    assert loaded.task("rb-v0") == model.task("rb-v0")
+    assert loaded.state_dict().keys() == model.state_dict().keys()
