@@ -144,7 +144,6 @@ def test_the_table_of_values_of_actions_is_that_of_its_files():
         assert int(share.strip(" %")) == pytest.approx(way, abs=0.51)
 
 
-
 def test_the_speeds_inside_libraries_are_those_of_the_file():
     text = page("integrations.md")
     speeds = {row["name"]: row["per_cpu_second"] for row in read("libraries.json")["speeds"]}

@@ -37,9 +37,10 @@ def action_features(action: ActionSpec, actions: Tensor) -> Tensor:
         >>> action_features(ActionSpec("discrete", sizes=(3,)), torch.tensor([1])).tolist()
         [[0.0, 1.0, 0.0]]
     """
+    # Bounds stay on the host: a copy to a GPU could not be captured with the decision.
     if action.kind == "box":
-        low, high = (torch.tensor(x, device=actions.device) for x in (action.low, action.high))
-        return 2 * (actions.float() - low) / (high - low) - 1
+        bounds = zip(actions.float().unbind(-1), action.low, action.high, strict=True)
+        return torch.stack([2 * (x - low) / (high - low) - 1 for x, low, high in bounds], -1)
     columns = (actions[..., None] if action.kind == "discrete" else actions) - action.start
     parts = []
     for column, size in zip(columns.unbind(-1), action.sizes, strict=True):
