@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.experiment.jobs.held_out import looked_at
 from networld_agent.config import Preset, get_preset, parse_options
 from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
 from networld_agent.evaluation.tuning import tune_model
 from networld_agent.model import WorldModel
+from networld_agent.planning import PlannerConfig
 from networld_agent.training import adaptation, pretraining
 
 __all__ = ["adapt", "pretrain"]
@@ -27,22 +29,24 @@ def pretrain(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) ->
 
 def adapt(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:
     """Adapts, or trains from scratch, into `folder/model`; then tunes the guidance scale."""
-    path = folder / "model"
+    path, preset = folder / "model", _preset(settings, snapshots=settings["snapshots"])
     adaptation.adapt(
         inputs["model"] / "model",
         inputs["data"] / "data",
         path,
-        _preset(settings, snapshots=settings["snapshots"]),
+        preset,
         trajectories=settings["trajectories"],
         first_steps=settings["first_steps"],
         from_scratch=settings["from_scratch"],
+        draw=settings.get("draw"),
         report=print,
     )
     before = time.process_time()
-    trials = _tune(path, settings["tuning"])
+    trials = _tune(path, settings["tuning"], settings.get("plan"))
     return {
         "tuning": trials,
         "tuning_cpu_seconds": time.process_time() - before,
+        "held_out": looked_at(path, preset.adaptation.validate_every),
         "parameters": _parameters(WorldModel.load(path), settings["tuning"]["env"]),
     }
 
@@ -52,13 +56,14 @@ def _preset(settings: dict[str, Any], **more: Any) -> Preset:
     return get_preset(settings["network"], {**parse_options(settings["options"]), **own})
 
 
-def _tune(path: Path, tuning: dict[str, Any]) -> dict[str, float]:
+def _tune(path: Path, tuning: dict[str, Any], plan: dict[str, Any] | None) -> dict[str, float]:
     """Chooses how the planner draws, on validation worlds; the model keeps it."""
     from benchmarks.experiment.jobs.worlds import make_job_worlds
 
     worlds = make_job_worlds(tuning, tuning["episodes"])
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, tuning["episodes"])
-    trials = tune_model(path, worlds, seeds, tuning["steps"], warm_up=tuning["warm_up"])
+    config = PlannerConfig(**(plan or {}))
+    trials = tune_model(path, worlds, seeds, tuning["steps"], config, warm_up=tuning["warm_up"])
     return {f"{t.temperature:g}, {t.scale:g}, {t.denoising_steps}": t.reward for t in trials}
 
 
