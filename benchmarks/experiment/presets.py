@@ -290,7 +290,7 @@ def _on_all_tiers(few: str, many: str) -> dict[str, dict[str, tuple[str, ...]]]:
     ours = ("networld", "networld-scratch", *_PARTS)
     return {
         method: dict.fromkeys(TIERS_OF_DATA, (few if method in ours else many,))
-        for method in (*ours, *BASELINES, *WITH_MEAN_FIELD)
+        for method in (*ours, "baselines", *WITH_MEAN_FIELD)
     }
 
 
