@@ -29,7 +29,8 @@ def terminal_text(experiment: Experiment) -> str:
     """Verdicts, claim and main table; what is not there yet is left out."""
     few, many = experiment.protocol["few"], experiment.protocol["many"]
     parts = ["\n".join(_wrapped(sentence) for sentence in verdicts(experiment))]
-    claim = claim_table(experiment)
+    # On four tiers it has hundreds of rows: those are for the page.
+    claim = None if experiment.above_rules else claim_table(experiment)
     if claim is not None:
         heading = f"NetWorld on {few} trajectories against baselines on {many}, and the references:"
         parts.append(f"{heading}\n\n{as_text(claim)}")

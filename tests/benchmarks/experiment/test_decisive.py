@@ -61,7 +61,10 @@ def test_a_tier_that_a_task_has_no_policy_for_is_one_sentence(monkeypatch, tmp_p
     out = ["--out", str(tmp_path / "out")]
     assert main(["--preset", "decisive", "--tiers", "replay", *out]) == 2
     (sentence,) = capsys.readouterr().err.splitlines()
-    assert "tier of task rb-8 must be one of expert, genie, medium, random, mixed" in sentence
+    assert (
+        "tier of task rb-8 must be one of 'expert', 'genie', 'medium', 'random', 'mixed'"
+        in sentence
+    )
     assert sentence.endswith("got 'replay'.")
 
 
