@@ -324,27 +324,27 @@ _DECISIVE: Final = Protocol(
             # Real actions: 117 ms per update of 256.
             "cql@cbf-beam": ("steps=600", "batch_size=64"),
             "cql@slicing": ("steps=600", "batch_size=64"),
-            "iql": ("steps=1000", _BETA),
-            "iql@expert": ("steps=1000", _SMALL_BETA),
-            "iql@slicing": ("steps=1000", _BETA),
-            "dt": ("steps=150", _RATE),
+            "iql": ("steps=800", _BETA),
+            "iql@expert": ("steps=800", _SMALL_BETA),
+            "iql@slicing": ("steps=800", _BETA),
+            "dt": ("steps=150", _RATE, "context=10"),
             "dt@cbf-general": ("steps=400", _RATE, _SHORT),
             "dt@cbf-beam": ("steps=400", _RATE, _SHORT),
-            "dd": ("steps=500", _AS_FAR),
+            "dd": ("steps=400", _AS_FAR),
         },
         looks=10,
     ),
     ablations=(*_PARTS, *WITH_MEAN_FIELD),
     ablation_seeds=5,
-    # Four levels with the arithmetic of `networld`'s three, instead of (1, 2, 4, 8) which are twice
-    # as much: a plan takes 20 steps of it instead of 3.
-    model_options={"networld-published": ("multipliers=(1,2,2,4)",)},
+    # 32 to 64 channels on four levels instead of 32 to 256: a plan takes 20 guided steps of the
+    # network instead of 3.
+    model_options={"networld-published": ("multipliers=(1,1,2,2)",)},
     own_draws=True,
     # Of 1,000 steps: what a world's luck leaves is averaged within it.
     episodes=4,
     test_block="decisive",
     tune_episodes=4,
-    tune_steps=30,
+    tune_steps=25,
 )
 
 #: As small as a setting of its environment can be.
