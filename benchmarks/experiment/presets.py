@@ -330,7 +330,8 @@ _DECISIVE: Final = Protocol(
             "dt": ("steps=150", _RATE, "context=10"),
             "dt@cbf-general": ("steps=400", _RATE, _SHORT),
             "dt@cbf-beam": ("steps=400", _RATE, _SHORT),
-            "dd": ("steps=400", _AS_FAR),
+            # As many denoising steps as NetWorld takes at most: two thirds of its time are play.
+            "dd": ("steps=400", _AS_FAR, "sampler_steps=3"),
         },
         looks=10,
     ),

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.experiment.methods import BASELINES
 from benchmarks.experiment.reporting.ablations import ablation_table
 from benchmarks.experiment.reporting.amounts import amount_tables, cloning_tables
 from benchmarks.experiment.reporting.blocks import (
@@ -274,7 +275,11 @@ def _summary(experiment: Experiment) -> str:
 
 def _held_out(protocol: dict[str, Any]) -> str:
     """What baselines do, where NetWorld chooses its weights by a trajectory."""
-    options = protocol["baseline_options"].values()
+    options = [
+        pairs
+        for name, pairs in protocol["baseline_options"].items()
+        if name.partition("@")[0] in BASELINES
+    ]
     alike = bool(options) and all("held_out=True" in pairs for pairs in options)
     return "so do all baselines" if alike else "baselines train on all of theirs"
 

@@ -2,11 +2,13 @@
 
 import csv
 import dataclasses
+import json
 import re
 
 import pytest
 from report_cases import EPISODES, write_results
 
+from benchmarks.experiment.jobs.store import write_document
 from benchmarks.experiment.methods import BASELINES, WITH_MEAN_FIELD
 from benchmarks.experiment.presets import PRESETS
 from benchmarks.experiment.protocol import TIERS_OF_DATA
@@ -172,3 +174,14 @@ def test_the_terminal_says_which_rule_is_0(folder, tmp_path, capsys):
     told = " ".join(capsys.readouterr().out.split())
     assert "0 the best local rule, mean-field (rb-8), greedy (cbf-beam):" in told
     assert "Pre-training: a gain in" in told
+
+
+def test_a_folder_from_before_there_were_tiers_draws_and_blocks_is_still_read(folder, tmp_path):
+    old = json.loads((folder / "experiment.json").read_text())
+    del old["sha256"]
+    for name in ("model_options", "own_draws", "test_block"):
+        del old["protocol"][name]
+    for task in old["protocol"]["tasks"]:
+        del task["local"], task["test_steps"]
+    write_document(tmp_path / "experiment.json", old)
+    assert read(tmp_path).total == len(old["entries"])
