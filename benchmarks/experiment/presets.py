@@ -4,7 +4,7 @@
 * demo: about a quarter of an hour on two cores.
 * cpu: a night on two cores.
 * paper: trajectories of 5,000 steps, for a GPU.
-* decisive: tasks with room above their rules, on four tiers of data; some hours on two cores.
+* decisive: tasks with room above their rules, on four tiers of data; a night on two cores.
 * decisive-smoke: seconds per job; that everything of `decisive` works.
 """
 
