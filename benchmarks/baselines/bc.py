@@ -65,15 +65,21 @@ class BCLearner(Learner):
         """Transitions, of which only inputs and actions are used."""
         return self._source(step).to(self._device)
 
+    def held_out_loss(self, batch: TransitionBatch) -> Tensor:
+        """That of training."""
+        return self._loss(self._actor(batch.inputs), batch.actions)
+
+    def _loss(self, out: Tensor, actions: Tensor) -> Tensor:
+        discrete = self._source.codec.discrete
+        return (nn.functional.cross_entropy if discrete else nn.functional.mse_loss)(out, actions)
+
     def update(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:  # noqa: ARG002
         """One step of Adam."""
         out = self._actor(batch.inputs)
         values: dict[str, Tensor] = {}
+        loss = self._loss(out, batch.actions)
         if self._source.codec.discrete:
-            loss = nn.functional.cross_entropy(out, batch.actions)
             values["accuracy"] = (out.argmax(-1) == batch.actions).float().mean()
-        else:
-            loss = nn.functional.mse_loss(out, batch.actions)
         self._adam.zero_grad(set_to_none=True)
         loss.backward()
         self._adam.step()

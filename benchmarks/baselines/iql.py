@@ -107,6 +107,16 @@ class IQLLearner(Learner):
             return self._actor.log_prob(inputs, actions)
         return -nn.functional.cross_entropy(self._actor(inputs), actions, reduction="none")
 
+    def held_out_loss(self, batch: TransitionBatch) -> Tensor:
+        """The policy's, over the mean of its weights: their size grows with the values."""
+        held = self.action_values(self.targets, batch.inputs, batch.actions).amin(0)
+        weight = self._weight(held - self.value(batch.inputs)[:, 0])
+        return -(weight * self._log_prob(batch.inputs, batch.actions)).mean() / weight.mean()
+
+    def _weight(self, advantage: Tensor) -> Tensor:
+        weight = torch.exp(self._config.beta * advantage.detach())
+        return weight.clamp(max=self._config.greatest_weight)
+
     def update(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:
         """One step of all networks; then the targets follow."""
         config = self._config
@@ -120,7 +130,7 @@ class IQLLearner(Learner):
         value_loss = (share * advantage.square()).mean()
         q = self.action_values(self.critics, batch.inputs, batch.actions)
         q_loss = (q - wanted).square().mean()
-        weight = torch.exp(config.beta * advantage.detach()).clamp(max=config.greatest_weight)
+        weight = self._weight(advantage)
         policy_loss = -(weight * self._log_prob(batch.inputs, batch.actions)).mean()
         # Cosine decay of the policy's learning rate, as in the reference.
         self._adam.param_groups[1]["lr"] = (

@@ -4,14 +4,24 @@
 * demo: about a quarter of an hour on two cores.
 * cpu: a night on two cores.
 * paper: trajectories of 5,000 steps, for a GPU.
+* decisive: tasks with room above their rules, on four tiers of data; a night on two cores.
+* decisive-smoke: seconds per job; that everything of `decisive` works.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final
 
-from benchmarks.experiment.methods import ABLATIONS, BASELINES, CENTRAL, WEIGHTED, WITH_MEAN_FIELD
-from benchmarks.experiment.protocol import Protocol, TaskSetup
+from benchmarks.experiment.methods import (
+    ABLATIONS,
+    BASELINES,
+    CENTRAL,
+    JUDGING,
+    WEIGHTED,
+    WITH_MEAN_FIELD,
+)
+from benchmarks.experiment.protocol import TIERS_OF_DATA, Protocol, TaskSetup
 
 __all__ = ["PRESETS"]
 
@@ -247,4 +257,150 @@ _PAPER: Final = Protocol(
     size_methods=("networld", *BASELINES),
 )
 
-PRESETS: Final = {protocol.name: protocol for protocol in (_SMOKE, _DEMO, _CPU, _PAPER)}
+_UNEVEN: Final = {"mean_rate": (1, 1, 2, 2, 5, 5, 8, 8), "load": 0.9}
+#: Where best rule and expert are far apart, in steps of a trajectory as `demo` has them. Each
+#: environment's first setting is what NetWorld is pre-trained on for the others.
+_ROOM: Final = (
+    TaskSetup("rb-8", "rb-v0", "rb-8", 200, heuristic="maxweight", local="mean-field"),
+    TaskSetup("rb-9", "rb-v0", "rb-9", 200, heuristic="maxweight", local="mean-field"),
+    TaskSetup(
+        "rb-uneven", "rb-v0", "rb-8", 200, _UNEVEN, heuristic="maxweight", local="demand-mean"
+    ),
+    TaskSetup("cbf-general", "cbf-v0", "general", 200, heuristic="fp-causal-warm", local="sweep"),
+    # Without a sweep no rule is left that knows its own observation alone: this one is told the
+    # channel of its own BS.
+    TaskSetup(
+        "cbf-beam", "cbf-v0", "paper", 200, {"action": "beam"},
+        heuristic="coordinate-ascent", local="greedy",
+    ),
+    # A step takes 20 ms: half as long trajectories and tests as elsewhere.
+    TaskSetup(
+        "slicing", "slicing-v0", None, 100, {"reward": "lstm-a2c", "urllc_packets": "medium"},
+        heuristic="static", local="static", test_steps=500,
+    ),
+)  # fmt: skip
+#: Genies tell nothing of what data or neighbours are worth, and are slow in slicing.
+_JUDGES: Final = ("random", "medium", "heuristic", "expert")
+#: Rows that show what a part of NetWorld is worth, on the data of its own row.
+_PARTS: Final = (*JUDGING, "networld-behaviour-head", "networld-random-direction")
+
+
+#: Data that is far from the best: what actions are worth can be learnt from it.
+_RATED: Final = ("mixed", "rule", "replay")
+#: In RB what a node takes others lack, now and later. Elsewhere actions do not change what comes,
+#: and the own reward says what a beam or a split is worth.
+_ALONE: Final = ("gamma=0", "credit=own")
+_VALUES: Final = {
+    "rb-8": ("credit=team",), "rb-9": ("credit=team",), "rb-uneven": ("credit=team",),
+    "cbf-general": _ALONE, "cbf-beam": _ALONE, "slicing": _ALONE,
+}  # fmt: skip
+
+
+def _on_all_tiers(few: str, many: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Amounts of the main comparison, on every tier of data."""
+    ours = ("networld", "networld-scratch", *_PARTS)
+    found: dict[str, dict[str, tuple[str, ...]]] = {
+        method: dict.fromkeys(TIERS_OF_DATA, (few if method in ours else many,))
+        for method in (*ours, "baselines", *WITH_MEAN_FIELD)
+    }
+    # What values are worth depends on how many actions they have seen.
+    found["networld"] |= dict.fromkeys(_RATED, (few, many))
+    return found
+
+
+def _held_out(options: dict[str, tuple[str, ...]], looks: int) -> dict[str, tuple[str, ...]]:
+    """Baselines' options with the early stopping of NetWorld, with as many looks as it has."""
+    chosen = {}
+    for name, pairs in options.items():
+        steps = int(next(pair for pair in pairs if pair.startswith("steps=")).partition("=")[2])
+        chosen[name] = (*pairs, "held_out=True", f"validate_every={max(1, steps // looks)}")
+    return chosen
+
+
+_DECISIVE: Final = Protocol(
+    name="decisive",
+    tasks=tuple(
+        dataclasses.replace(task, references=_JUDGES, test_steps=task.test_steps or 1_000)
+        for task in _ROOM
+    ),
+    seeds=5,
+    few="10",
+    many="300",
+    amounts=_on_all_tiers("10", "300"),
+    pretrain_trajectories=60,
+    network="demo",
+    pretrain_steps=1_200,
+    adapt_steps=500,
+    baseline_options=_held_out(
+        _budget(bc=1_000, cql=1_000)
+        | {
+            "cql@expert": ("steps=1000", _CONSERVATIVE),
+            # Real actions: 117 ms per update of 256.
+            "cql@cbf-beam": ("steps=600", "batch_size=64"),
+            "cql@slicing": ("steps=600", "batch_size=64"),
+            "iql": ("steps=800", _BETA),
+            "iql@expert": ("steps=800", _SMALL_BETA),
+            "iql@slicing": ("steps=800", _BETA),
+            "dt": ("steps=150", _RATE, "context=10"),
+            "dt@cbf-general": ("steps=400", _RATE, _SHORT),
+            "dt@cbf-beam": ("steps=400", _RATE, _SHORT),
+            # As many denoising steps as NetWorld takes at most: two thirds of its time are play.
+            "dd": ("steps=400", _AS_FAR, "sampler_steps=3"),
+        },
+        looks=10,
+    ),
+    ablations=(*_PARTS, *WITH_MEAN_FIELD),
+    ablation_seeds=5,
+    # 32 to 64 channels on four levels instead of 32 to 256: a plan takes 20 guided steps of the
+    # network instead of 3.
+    model_options={"networld-published": ("multipliers=(1,1,2,2)",)},
+    # Half of the usual updates, for a night.
+    values={task: (*options, "steps=1500") for task, options in _VALUES.items()},
+    value_tiers=_RATED,
+    own_draws=True,
+    # Of 1,000 steps: what a world's luck leaves is averaged within it.
+    episodes=4,
+    test_block="decisive",
+    tune_episodes=4,
+    tune_steps=25,
+)
+
+_SMOKED: Final = ("rb-8", "rb-uneven", "cbf-beam", "slicing")
+#: As small as a setting of its environment can be.
+_LITTLE: Final = {"rb": {}, "cbf": {"num_cells": 7}, "slicing": {}}
+_DECISIVE_SMOKE: Final = dataclasses.replace(
+    _DECISIVE,
+    name="decisive-smoke",
+    tasks=tuple(
+        dataclasses.replace(
+            task,
+            preset="small" if task.name == "slicing" else task.preset,
+            steps=40,
+            overrides={**task.overrides, **_LITTLE[task.name.partition("-")[0]]},
+            test_steps=8,
+        )
+        for task in _DECISIVE.tasks
+        if task.name in _SMOKED
+    ),
+    values={task: (*_VALUES[task], "steps=10") for task in _SMOKED},
+    seeds=1,
+    few="2",
+    many="4",
+    amounts=_on_all_tiers("2", "4"),
+    pretrain_trajectories=4,
+    network="smoke",
+    network_options=_SMOKE.network_options,
+    pretrain_steps=10,
+    adapt_steps=10,
+    baseline_options=_held_out(_SMOKE.baseline_options, looks=5),
+    ablation_seeds=1,
+    episodes=2,
+    warm_up=2,
+    tune_episodes=1,
+    tune_steps=2,
+)
+
+PRESETS: Final = {
+    protocol.name: protocol
+    for protocol in (_SMOKE, _DEMO, _CPU, _PAPER, _DECISIVE, _DECISIVE_SMOKE)
+}

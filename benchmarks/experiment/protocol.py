@@ -20,9 +20,12 @@ from benchmarks.experiment.methods import (
     REFERENCES,
     Method,
 )
-from wirelessenvs.checks import check_fields
+from networld_agent.collecting.tiers import TIERS
+from networld_agent.evaluation.seeds import TEST_BLOCKS
+from wirelessenvs.checks import check_choice, check_fields
 
 __all__ = [
+    "TIERS_OF_DATA",
     "Amount",
     "Cell",
     "Protocol",
@@ -31,8 +34,9 @@ __all__ = [
     "check_known",
 ]
 
-#: What data consist of; a third each of expert, medium and random trajectories are "mixed".
-TIERS_OF_DATA: Final = ("expert", "mixed")
+#: What methods are trained on: the tiers that `collect` knows but for those that only play in the
+#: mixed one, or are no more than a reference.
+TIERS_OF_DATA: Final = tuple(tier for tier in TIERS if tier not in ("genie", "medium", "random"))
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ class TaskSetup:
         sizes: other sizes to play without any training on them: overrides by label.
         references: policies of the task to play beside what is trained.
         heuristic: the task's policy that plays as the reference of this name.
+        local: the task's best rule without a controller, which plays as the reference of this name
+            and is the 0 of the scores that stand first; None for no such row.
+        test_steps: of a test episode; None for `eval_steps`, at most those of a trajectory.
     """
 
     name: str
@@ -56,8 +63,22 @@ class TaskSetup:
     steps: int
     overrides: dict[str, Any] = field(default_factory=dict)
     sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    references: tuple[str, ...] = tuple(REFERENCES)
+    references: tuple[str, ...] = ("random", "medium", "heuristic", "expert", "genie")
     heuristic: str = "medium"
+    local: str | None = None
+    test_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        check_known("reference", self.references, tuple(REFERENCES))
+
+    def played_steps(self, most: int) -> int:
+        """Steps of a test episode of at most so many, or of as many as the task asks for."""
+        return min(most, self.steps) if self.test_steps is None else self.test_steps
+
+    @property
+    def rules(self) -> dict[str, str]:
+        """Names of the task's policies that play as references of other names."""
+        return {"heuristic": self.heuristic} | ({"local": self.local} if self.local else {})
 
 
 @dataclass(frozen=True, order=True)
@@ -139,8 +160,15 @@ class Protocol:
             main comparison, in its amounts and those that `amounts` has for them; names in
             `WEIGHTED`, in the latter alone.
         ablation_seeds: training seeds of those in `ABLATIONS`.
+        model_options: "option=value" of NetWorld's network by ablation, beside the ablation's own:
+            sizes that this budget allows.
+        values: "option=value" of NetWorld's values of actions by task; none are learnt of others.
+        value_tiers: of data that values are learnt from: on an expert's, nothing is left to choose.
+        own_draws: whether every training seed draws its own trajectories among those collected,
+            instead of the first ones; the shares of policies in them stay.
         episodes: test episodes of each trained policy.
         eval_steps: of each, at most the task's own number.
+        test_block: of `TEST_BLOCKS`, whose worlds are played; None for the first test worlds.
         warm_up: random joint actions before them, the same for every method.
         snapshots: of a training run that learning curves are drawn from; 0 for no curves.
         curve_episodes: played for each of them.
@@ -165,8 +193,13 @@ class Protocol:
     network_options: tuple[str, ...] = ()
     ablations: tuple[str, ...] = ()
     ablation_seeds: int = 1
+    model_options: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    value_tiers: tuple[str, ...] = ()
+    own_draws: bool = False
     episodes: int = 10
     eval_steps: int = 1_000
+    test_block: str | None = None
     warm_up: int = 5
     snapshots: int = 0
     curve_episodes: int = 4
@@ -180,8 +213,18 @@ class Protocol:
         check_fields(self, zero=("snapshots", "warm_up"))
         if len(self.tasks) < 2:
             raise ValueError("a protocol needs two tasks: one is held out, the rest pre-trains.")
+        if len({task.env for task in self.tasks}) < 2:
+            raise ValueError(
+                "a protocol needs tasks of two environments: NetWorld is pre-trained on the others."
+            )
+        if self.test_block is not None:
+            check_choice("test_block", self.test_block, tuple(TEST_BLOCKS))
+        check_known("ablation of model_options", self.model_options, self.ablations)
+        check_known("task of values", self.values, tuple(task.name for task in self.tasks))
+        check_known("tier of values", self.value_tiers, TIERS_OF_DATA)
         for group, tiers in self.amounts.items():
             check_known("method", (group,), ("baselines", *METHODS, *self.own))
+            check_known("tier of data", tiers, TIERS_OF_DATA)
             for labels in tiers.values():
                 for label in labels:
                     Amount.parse(label)
@@ -211,6 +254,25 @@ class Protocol:
             if key in self.baseline_options:
                 return self.baseline_options[key]
         return ()
+
+    def values_of(self, method: Method, task: str, tier: str) -> tuple[str, ...] | None:
+        """Options of the values of actions that a row of NetWorld learns; None where it has none.
+
+        Rows with another network are NetWorld as somebody else, or without a part, would have it.
+        """
+        if method.model or tier not in self.value_tiers:
+            return None
+        return self.values.get(task)
+
+    def pretrained_on(self, held_out: TaskSetup) -> tuple[TaskSetup, ...]:
+        """The first task of each of the other environments.
+
+        Settings of one environment are no other tasks, and a model knows one of each.
+        """
+        first = {task.env: task for task in reversed(self.tasks)}
+        return tuple(
+            task for task in self.tasks if task.env != held_out.env and task is first[task.env]
+        )
 
     def main_amount(self, method: str) -> str:
         """Amount of target data in the main comparison."""

@@ -11,6 +11,7 @@ __all__ = [
     "MIXED_SHARES",
     "REPLAY_SHARES",
     "TIERS",
+    "data_policies",
     "default_epsilon",
     "default_seed",
     "episode_policies",
@@ -128,3 +129,14 @@ def episode_policies(policy: str, episodes: int) -> tuple[str, ...]:
     elif policy == "replay":
         turns = tuple(f"rule+{share}" for share in REPLAY_SHARES)
     return tuple(turns[e % len(turns)] for e in range(episodes))
+
+
+def data_policies(tier: str) -> tuple[str, ...]:
+    """The tiers or policies that play the episodes of a tier, each once.
+
+    Example:
+        >>> data_policies("mixed"), data_policies("replay")
+        (('expert', 'medium', 'random'), ('rule',))
+    """
+    turns = episode_policies(tier, max(len(MIXED_SHARES), len(REPLAY_SHARES)))
+    return tuple(dict.fromkeys(policy_and_share(label, 0.0)[0] for label in turns))

@@ -251,6 +251,21 @@ class TrajectoryDataset:
         """The data set with its first `count` episodes only."""
         return self.select(np.arange(check_int("count", count, 1, self.num_episodes)))
 
+    def drawn(self, seed: int) -> TrajectoryDataset:
+        """The same episodes in an order that the seed draws: its first n are n drawn ones.
+
+        Those of each policy change places among themselves alone, so that the first n hold the same
+        shares of policies as before.
+        """
+        rng = np.random.default_rng(check_int("seed", seed, 0))
+        names = self.description.episode_policies
+        policies = np.array([names[e] for e in self.episodes])
+        order = np.arange(self.num_episodes)
+        for policy in dict.fromkeys(policies.tolist()):
+            places = np.flatnonzero(policies == policy)
+            order[places] = rng.permutation(places)
+        return self.select(order)
+
 
 def _reopen(path: str, episodes: NDArray[np.int64], verified: bool) -> TrajectoryDataset:
     # What the sender has verified is not read once more by each of its helpers.

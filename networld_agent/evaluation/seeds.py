@@ -6,12 +6,16 @@ from typing import Final
 
 from wirelessenvs.seeds import EVALUATION_SEEDS
 
-__all__ = ["GROUP_SIZE", "TEST_SEEDS", "VALIDATION_SEEDS", "group_seeds"]
+__all__ = ["GROUP_SIZE", "TEST_BLOCKS", "TEST_SEEDS", "VALIDATION_SEEDS", "block_seeds",
+           "group_seeds"]  # fmt: skip
 
 #: For choices made after training, such as the guidance scale.
 VALIDATION_SEEDS: Final = range(EVALUATION_SEEDS.stop - 100_000, EVALUATION_SEEDS.stop)
 #: For the scores that are reported.
 TEST_SEEDS: Final = range(EVALUATION_SEEDS.start, VALIDATION_SEEDS.start)
+#: First seeds of test worlds that are kept for one comparison each. What options were chosen by, or
+#: has been reported before, was played in the first test worlds or in those of validation.
+TEST_BLOCKS: Final = {"decisive": TEST_SEEDS.start + 400_000}
 #: Episodes that a group of seeds may have.
 GROUP_SIZE: Final = 1_000
 
@@ -45,3 +49,14 @@ def group_seeds(allowed: range, first: int | None, groups: int, episodes: int) -
             "all others may be in the data."
         )
     return tuple(first + g * GROUP_SIZE + e for g in range(groups) for e in range(episodes))
+
+
+def block_seeds(block: str | None, episodes: int) -> tuple[int, ...]:
+    """Seeds of a block's first test worlds; None for the first ones of all.
+
+    Example:
+        >>> block_seeds(None, 2), block_seeds("decisive", 2)
+        ((1000000, 1000001), (1400000, 1400001))
+    """
+    first = None if block is None else TEST_BLOCKS[block]
+    return group_seeds(TEST_SEEDS, first, 1, episodes)

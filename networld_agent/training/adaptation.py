@@ -68,6 +68,7 @@ def adapt(
     trajectories: int | None = None,
     first_steps: int | None = None,
     from_scratch: bool = False,
+    draw: int | None = None,
     device: str = "auto",
     tensorboard: bool = False,
     verify: str = "once",
@@ -87,6 +88,8 @@ def adapt(
         trajectories: the first n of the data; all by default.
         first_steps: of each trajectory; all by default.
         from_scratch: train the same network on the same data without what was learnt before.
+        draw: seed that draws the trajectories among those of the data, see
+            `TrajectoryDataset.drawn`; None takes the first ones.
         device: "auto", "cpu", "cuda", "cuda:1".
         tensorboard: also write TensorBoard's files.
         verify: as in `TrajectoryDataset.open`; the run's record says if it was only quick.
@@ -103,8 +106,9 @@ def adapt(
     place = pick_device(device)
     config = preset.adaptation
     network = WorldModel.load(Path(model))
+    dataset = open_dataset(Path(data), verify)
     source, held_out = held_out_split(
-        open_dataset(Path(data), verify),
+        dataset if draw is None else dataset.drawn(draw),
         network.config.horizon,
         trajectories,
         first_steps,

@@ -119,6 +119,24 @@ def test_the_first_trajectories_are_a_data_set_over_the_same_map(dataset):
         dataset.select([5])
 
 
+def test_a_draw_is_of_the_same_episodes_in_an_order_of_its_own(dataset):
+    orders = [tuple(dataset.drawn(seed).episodes) for seed in range(8)]
+    assert all(sorted(order) == list(dataset.episodes) for order in orders)
+    assert len(set(orders)) > 1
+    assert tuple(dataset.drawn(3).episodes) == orders[3]
+    assert {order[0] for order in orders} != {0}, "the first trajectory is not always drawn"
+
+
+def test_a_draw_keeps_the_shares_of_the_policies(tmp_path):
+    settings = CollectionSettings(env="rb-v0", policy="mixed", episodes=9, steps=5)
+    dataset = TrajectoryDataset.open(collect(settings, tmp_path / "mixed"))
+    names = dataset.description.episode_policies
+    for seed in range(4):
+        drawn = dataset.drawn(seed)
+        assert [names[e] for e in drawn.episodes] == list(names)
+    assert tuple(dataset.drawn(0).episodes) != tuple(dataset.drawn(1).episodes)
+
+
 def test_a_data_set_goes_to_another_process_by_its_path(dataset):
     few = dataset.select([3, 1])
     data = pickle.dumps(few)

@@ -136,6 +136,20 @@ def test_functions_train_as_the_commands_do_and_say_nothing_on_standard_output(t
     ]  # fmt: skip
 
 
+def test_an_adaptation_draws_its_trajectories_by_a_seed(pretrained, tmp_path):
+    data, preset = small_dataset("cbf-v0"), get_preset("smoke", {"steps": 2})
+    order = TrajectoryDataset.open(data).drawn(1).episodes
+    assert list(order[:3]) != [0, 1, 2]
+    for name, draw, wanted in (("first", None, [0, 1, 2]), ("drawn", 1, list(order[:3]))):
+        run = training.adapt(
+            pretrained, data, tmp_path / name, preset, trajectories=3, draw=draw, device="cpu"
+        )
+        settings = json.loads((run / "config.json").read_text())["settings"]
+        (source,), (held_out,) = settings["data"], settings["held_out"]
+        segments = source["segments"] + held_out["segments"]
+        assert [episode for episode, _, _ in segments] == wanted
+
+
 def test_functions_raise_the_sentences_of_the_commands(tmp_path):
     with pytest.raises(ValueError, match=r"model\.json: the file is missing"):
         training.adapt(tmp_path, small_dataset(), tmp_path / "new")

@@ -44,8 +44,13 @@ class DiscreteCQLLearner(Learner):
         """Transitions."""
         return self._source(step).to(self._device)
 
-    def update(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:
-        """One step of Adam."""
+    def held_out_loss(self, batch: TransitionBatch) -> Tensor:
+        """That of training."""
+        _, _, td_loss, gap = self._losses(batch)
+        return td_loss + self._alpha * gap
+
+    def _losses(self, batch: TransitionBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """All values, those of the data's actions, and the two parts of the loss."""
         with torch.no_grad():
             # The network chooses, the target judges (double Q-learning, arXiv 1509.06461).
             best = self.values(batch.next_inputs).argmax(-1, keepdim=True)
@@ -54,7 +59,11 @@ class DiscreteCQLLearner(Learner):
         q = self.values(batch.inputs)
         taken = q.gather(-1, batch.actions[:, None])[:, 0]
         td_loss = nn.functional.smooth_l1_loss(taken, wanted)
-        gap = (q.logsumexp(-1) - taken).mean()
+        return q, taken, td_loss, (q.logsumexp(-1) - taken).mean()
+
+    def update(self, batch: TransitionBatch, step: int) -> dict[str, Tensor]:
+        """One step of Adam."""
+        q, taken, td_loss, gap = self._losses(batch)
         self._adam.zero_grad(set_to_none=True)
         (td_loss + self._alpha * gap).backward()
         self._adam.step()

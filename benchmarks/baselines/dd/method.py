@@ -164,8 +164,12 @@ class DDLearner(Learner):
         rng = batch_generator(self._config.seed, step)
         return self._segments.draw(self._config.batch_size, rng)
 
-    def update(self, batch: SegmentBatch, step: int) -> dict[str, Tensor]:
-        """One step of Adam, and of the average."""
+    def held_out_loss(self, batch: SegmentBatch) -> Tensor:
+        """That of training, of the averaged networks."""
+        return self._losses(self._averaged.model, batch)["loss"]
+
+    def _losses(self, network: nn.Module, batch: SegmentBatch) -> dict[str, Tensor]:
+        """The losses under noise that torch's global random numbers draw."""
         config, rows = self._config, len(batch.inputs)
         clean = batch.inputs.to(self._device)
         returns = torch.from_numpy(self._scale.scaled(batch.returns)).clamp(0, 1)
@@ -173,8 +177,8 @@ class DDLearner(Learner):
         given = (torch.rand(rows) >= config.condition_dropout).float()
         tau = torch.randint(config.diffusion_steps, (rows,))
         noise = torch.randn(clean.shape)
-        self._network.train()
-        values = self._network.losses(
+        assert isinstance(network, DecisionDiffuserNetwork)
+        return network.losses(
             clean,
             batch.actions.to(self._device),
             returns.to(self._device),
@@ -183,6 +187,12 @@ class DDLearner(Learner):
             noise.to(self._device),
             self._weights,
         )
+
+    def update(self, batch: SegmentBatch, step: int) -> dict[str, Tensor]:
+        """One step of Adam, and of the average."""
+        config = self._config
+        self._network.train()
+        values = self._losses(self._network, batch)
         for group in self._adam.param_groups:
             group["lr"] = learning_rate(self._schedule, step)
         self._adam.zero_grad(set_to_none=True)

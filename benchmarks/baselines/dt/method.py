@@ -171,6 +171,11 @@ class DTLearner(Learner):
         rng = batch_generator(self._config.seed, step)
         return self._windows.draw(self._config.batch_size, rng).to(self._device)
 
+    def held_out_loss(self, batch: DecisionBatch) -> Tensor:
+        """That of training, without dropout."""
+        self._network.eval()
+        return self._network.loss(batch.returns, batch.inputs, batch.actions, batch.real)
+
     def update(self, batch: DecisionBatch, step: int) -> dict[str, Tensor]:
         """One step of AdamW."""
         config = self._config

@@ -14,7 +14,7 @@ from wirelessenvs.command import parse_overrides
 __all__ = ["BaselineConfig", "TrajectoryConfig"]
 
 #: May be 0.
-_FROM_ZERO = ("seed", "snapshots", "threads")
+_FROM_ZERO = ("patience", "seed", "snapshots", "threads")
 #: Change how a run goes on, not what it ends with.
 _NO_RESULT = ("save_every", "threads", "device")
 
@@ -103,9 +103,32 @@ class TrajectoryConfig(BaselineConfig):
         trajectory_temperature: of preferring trajectories of high reward, for data of several
             policies: 0.1 is usual (see `networld_agent.data.trajectory_weights`); 0 draws from all
             alike.
+        held_out: whether the last trajectory is held out to choose the weights by, as NetWorld's
+            training does: they are those with the least loss on it, and training stops early.
+        validate_every: updates between two looks at held-out data.
+        patience: looks without improvement after which training stops; 0 never stops early.
     """
 
     trajectory_temperature: float = 0.0
+    held_out: bool = False
+    validate_every: int = 50
+    patience: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.held_out and self.snapshots:
+            raise ValueError(
+                f"snapshots must be 0 with held_out, which may stop earlier, got {self.snapshots}."
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """The options that the result depends on."""
+        found = super().identity()
+        if not self.held_out:
+            # Runs from before there was such a choice are still what they were.
+            for name in ("held_out", "validate_every", "patience"):
+                del found[name]
+        return found
 
     def preferring(self, data: OfflineData) -> OfflineData:
         """The data, drawn from as these options say."""

@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 
 from benchmarks.baselines.shared.config import BaselineConfig, TrajectoryConfig
+from benchmarks.baselines.shared.held_out import HeldOut
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
 from benchmarks.baselines.shared.offline_data import OfflineData
 from benchmarks.baselines.shared.policy import BaselinePolicy, PolicySpec
@@ -49,7 +50,7 @@ class Baseline(ABC):
         that was killed ends with the weights of one that was not.
 
         Args:
-            data: to train on, all of it.
+            data: to train on, all of it unless the configuration holds some out.
             config: of the method.
             folder: of the run.
             progress: whether a line shows it.
@@ -73,12 +74,18 @@ class Baseline(ABC):
     def _train(
         self, data: OfflineData, config: BaselineConfig, folder: Path, progress: bool
     ) -> None:
+        chooses = False
         if isinstance(config, TrajectoryConfig):
             data = config.preferring(data)
+            chooses = config.held_out and data.hold_out()
         with torch_threads(config.threads), torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             scaling = ObservationScaling.of_data(data, config.mean_field)
             learner = self.learner(data, scaling, config)
+            held_out = None
+            if chooses:
+                assert isinstance(config, TrajectoryConfig)
+                held_out = HeldOut(learner, data, config)
 
             def policy() -> BaselinePolicy:
                 spec = PolicySpec(
@@ -90,7 +97,7 @@ class Baseline(ABC):
                 policy().save(folder / "snapshots" / str(step))
 
             try:
-                train(learner, config, folder, progress, snapshot, self.name)
+                train(learner, config, folder, progress, snapshot, self.name, held_out)
             except KeyboardInterrupt:
                 print("\nstopped: repeat the same command to go on.", file=sys.stderr)
                 raise

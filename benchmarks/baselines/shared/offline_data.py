@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +18,7 @@ __all__ = ["OfflineData", "Places"]
 class OfflineData(WindowSource):
     """Joint trajectories, read as N single-agent episodes each.
 
-    Nothing is held out: a baseline trains on all that it is given. Where episodes end because
+    Nothing is held out unless `hold_out` says so. Where episodes end because
     recording stopped, not because the task did, the last transition has a next observation as any
     other.
 
@@ -47,6 +49,32 @@ class OfflineData(WindowSource):
         self.episodes = self.segments[:, 0]
         #: T of every episode; there are T + 1 observations.
         self.num_steps = first_steps or dataset.num_steps
+        #: Positions in `episodes` that are drawn from.
+        self.drawn_from = range(len(self.episodes))
+
+    # ------------------------------------------------------------------- held out
+    def hold_out(self) -> bool:
+        """Draws no more from the last trajectory; whether there is another one to draw from.
+
+        What is computed of all the data, such as scales, is still of all.
+
+        Raises:
+            ValueError: where good trajectories are preferred: the last one need not be good.
+        """
+        if self.temperature:
+            raise ValueError("held_out goes with trajectory_temperature 0 only.")
+        if len(self.episodes) > 1:
+            self.drawn_from = range(len(self.episodes) - 1)
+        return len(self.episodes) > 1
+
+    @contextmanager
+    def held_out_only(self) -> Iterator[None]:
+        """Draws from what is held out alone."""
+        before, self.drawn_from = self.drawn_from, range(len(self.drawn_from), len(self.episodes))
+        try:
+            yield
+        finally:
+            self.drawn_from = before
 
     def preferring(self, temperature: float) -> OfflineData:
         """The same data with another preference for trajectories of high reward."""
@@ -104,10 +132,10 @@ class OfflineData(WindowSource):
                 rng.integers(self.num_agents, size=count),
                 rng.integers(starts, size=count),
             )
-        index = rng.integers(len(self.episodes) * self.num_agents * starts, size=count)
+        index = rng.integers(len(self.drawn_from) * self.num_agents * starts, size=count)
         index, start = np.divmod(index, starts)
         positions, agents = np.divmod(index, self.num_agents)
-        return positions, agents, start
+        return positions + self.drawn_from.start, agents, start
 
     # -------------------------------------------------------------------- reading
     def heard(

@@ -64,6 +64,14 @@ class OfflinePool(OfflineData):
                 )
             _weights(part)
 
+    def hold_out(self) -> bool:
+        """Refused: a row is no trajectory.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("held_out takes a single data set, not one of many deployments.")
+
     # ---------------------------------------------------------------- what it is
     @property
     def num_agents(self) -> int:

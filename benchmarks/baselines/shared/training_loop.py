@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.shared.config import BaselineConfig
+from benchmarks.baselines.shared.held_out import HeldOut
 from benchmarks.baselines.shared.learner_state import learner_tensors, restore_learner
 from networld_agent.training.checkpoints import (
     load_checkpoint,
@@ -40,6 +41,8 @@ __all__ = [
 
 #: Of tensors in a checkpoint that are not the learner's module or optimisers.
 _MEMORY = "memory."
+#: Of the weights that held-out data has chosen so far.
+_CHOSEN = "chosen."
 
 
 class DivergenceError(ValueError):
@@ -117,6 +120,14 @@ class Learner(Trainable):
         Torch's global random numbers are seeded by configuration and step before each call.
         """
 
+    def held_out_loss(self, batch: Any) -> Tensor:  # noqa: ARG002
+        """The loss of `actor` by which held-out data chooses its weights, as a scalar.
+
+        Raises:
+            ValueError: if the method has none.
+        """
+        raise ValueError(f"{type(self).__name__} has no held_out_loss: held_out must be false.")
+
     def advance(self, at: Counters, seed: int, sums: dict[str, float]) -> None:
         """One update."""
         torch.manual_seed(_noise_seed(seed, at.step))
@@ -142,6 +153,7 @@ def train(
     progress: bool = True,
     snapshot: Callable[[int], None] | None = None,
     label: str = "training",
+    held_out: HeldOut | None = None,
 ) -> None:
     """Trains to the end, from the folder's checkpoint if it has one.
 
@@ -154,21 +166,25 @@ def train(
         progress: whether a line shows it.
         snapshot: called with the number of steps after which the policy is to be saved.
         label: of the progress line.
+        held_out: chooses the acting weights, which the learner has in the end, and may stop
+            earlier; None for those of the last step.
 
     Raises:
         DivergenceError: if a value of the log is not finite.
         KeyboardInterrupt: if stopped by a signal, after the checkpoint is written.
     """
-    at, sums = _restore(learner, folder)
+    at, sums = _restore(learner, folder, held_out)
     log, wanted = RunLog(folder, at.step), config.snapshot_steps()
     line = Progress(learner.unit, every_s=10) if progress else None
     logged = at.rounds - at.rounds % config.log_every
     with stop_requests() as stop, torch.random.fork_rng(devices=[]):
         try:
-            while at.step < config.steps:
+            while at.step < config.steps and not (held_out and held_out.stopped):
                 before = at.step
                 learner.advance(at, config.seed, sums)
-                over = at.step >= config.steps
+                if held_out is not None:
+                    held_out.after(at.step)
+                over = at.step >= config.steps or (held_out is not None and held_out.stopped)
                 if line is not None:
                     line(label, min(at.step, config.steps), config.steps)
                 if at.rounds % config.log_every == 0 or over:
@@ -179,13 +195,15 @@ def train(
                 if snapshot and any(before < step <= at.step for step in wanted):
                     snapshot(at.step)
                 if stop or over or at.rounds % config.save_every == 0:
-                    _save(learner, folder, at, sums)
+                    _save(learner, folder, at, sums, held_out)
                 if stop:
                     raise KeyboardInterrupt
         finally:
             log.close()
             if line is not None:
                 line.close()
+    if held_out is not None:
+        held_out.choose()
 
 
 def _noise_seed(seed: int, step: int) -> int:
@@ -212,14 +230,26 @@ def add_values(sums: dict[str, float], values: dict[str, float], step: int) -> N
         raise DivergenceError(f"training diverged at step {step}: {shown}.")
 
 
-def _save(learner: Trainable, folder: Path, at: Counters, sums: dict[str, float]) -> None:
+def _save(
+    learner: Trainable,
+    folder: Path,
+    at: Counters,
+    sums: dict[str, float],
+    held_out: HeldOut | None,
+) -> None:
     tensors = learner_tensors(learner) | prefixed(_MEMORY, learner.memory())
+    chosen: dict[str, Any] = {}
+    if held_out is not None:
+        tensors |= prefixed(_CHOSEN, held_out.tensors())
+        chosen = held_out.state()
     # Where every round is a step, one number says both.
     state = {"step": at.step} if at.rounds == at.step else vars(at)
-    save_checkpoint(folder, tensors, {**state, "sums": sums})
+    save_checkpoint(folder, tensors, {**state, **chosen, "sums": sums})
 
 
-def _restore(learner: Trainable, folder: Path) -> tuple[Counters, dict[str, float]]:
+def _restore(
+    learner: Trainable, folder: Path, held_out: HeldOut | None
+) -> tuple[Counters, dict[str, float]]:
     """Takes over the folder's checkpoint; the counters, and sums for the next line of the log."""
     if (found := load_checkpoint(folder)) is None:
         at = Counters()
@@ -232,5 +262,7 @@ def _restore(learner: Trainable, folder: Path) -> tuple[Counters, dict[str, floa
         step = state.integer("step")
         at = Counters(step, state.integer("rounds", 0, step) if "rounds" in state else step)
         sums = read_sums(state)
+        if held_out is not None:
+            held_out.restore(with_prefix(tensors, _CHOSEN), state)
     learner.start(at, with_prefix(tensors, _MEMORY))
     return at, sums

@@ -11,7 +11,7 @@ from benchmarks.experiment.jobs.worlds import make_job_worlds
 from networld_agent.collecting.tiers import tier_policy
 from networld_agent.evaluation.episodes import play, whole_batch
 from networld_agent.evaluation.players import Player, PolicyPlayer
-from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, group_seeds
+from networld_agent.evaluation.seeds import VALIDATION_SEEDS, block_seeds, group_seeds
 from networld_agent.worlds.interface import Worlds
 from wirelessenvs.tasks import get_task
 
@@ -25,7 +25,7 @@ TIMED_STEPS = 20
 
 def evaluate(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:  # noqa: ARG001
     """Plays the test worlds: the same seeds and openings for every method."""
-    seeds = group_seeds(TEST_SEEDS, None, 1, settings["episodes"])
+    seeds = block_seeds(settings.get("test_block"), settings["episodes"])
     worlds = make_job_worlds(settings, whole_batch(len(seeds), BATCH))
     path = inputs.get("policy")
     player = _player(settings, worlds, path, tuned_options(settings, path))
@@ -45,7 +45,7 @@ def evaluate(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) ->
 
 def curve(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:  # noqa: ARG001
     """Plays every snapshot in the first test worlds."""
-    seeds = group_seeds(TEST_SEEDS, None, 1, settings["episodes"])
+    seeds = block_seeds(settings.get("test_block"), settings["episodes"])
     worlds = make_job_worlds(settings, whole_batch(len(seeds), BATCH))
     path = inputs["policy"]
     tuned = tuned_options(settings, path)

@@ -19,6 +19,8 @@ from networld_agent.storage import fields_of
 __all__ = ["read_experiment", "write_experiment"]
 
 _FILE = "experiment.json"
+#: Not in folders from before there was such a choice; no report reads it.
+_ADDED = ("model_options",)
 
 
 def write_experiment(store: Store, protocol: Any, entries: Sequence[Entry]) -> None:
@@ -83,6 +85,8 @@ def _check(fields: Fields) -> None:
 def _check_kinds(fields: Fields, kind: type) -> None:
     """The fields of a dataclass are there, as JSON holds such values."""
     for name, hint in get_type_hints(kind).items():
+        if name in _ADDED and name not in fields:
+            continue
         origin = get_origin(hint) or hint
         if origin is int:
             fields.integer(name)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.baselines import BaselinePolicy, OfflineData, make_baseline
+from benchmarks.experiment.jobs.held_out import looked_at
 from benchmarks.experiment.jobs.worlds import make_job_worlds
 from networld_agent.data import TrajectoryDataset
 from networld_agent.evaluation.episodes import play
@@ -26,11 +27,10 @@ def fit(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict
     if settings["snapshots"]:
         options.append(f"snapshots={settings['snapshots']}")
     config = baseline.config_type.from_overrides(options)
-    data = OfflineData(
-        TrajectoryDataset.open(inputs["data"] / "data"),
-        settings["trajectories"],
-        settings["first_steps"],
-    )
+    dataset = TrajectoryDataset.open(inputs["data"] / "data")
+    if (draw := settings.get("draw")) is not None:
+        dataset = dataset.drawn(draw)
+    data = OfflineData(dataset, settings["trajectories"], settings["first_steps"])
     policy = baseline.fit(data, config, folder / "run")
     before = time.process_time()
     trials = {} if policy.tuned is None else _tune(policy, policy.tuned, settings["tuning"])
@@ -38,6 +38,7 @@ def fit(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict
     return {
         "tuning": trials,
         "tuning_cpu_seconds": time.process_time() - before,
+        "held_out": looked_at(folder / "run", getattr(config, "validate_every", 1)),
         "parameters": int(policy.parameters),
     }
 

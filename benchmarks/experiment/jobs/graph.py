@@ -10,6 +10,8 @@ from typing import Any
 from benchmarks.experiment.jobs.job import Job
 from benchmarks.experiment.methods import REFERENCES, Method
 from benchmarks.experiment.protocol import Amount, Cell, Protocol, TaskSetup, cells, check_known
+from networld_agent.collecting.tiers import data_policies, tier_policy
+from wirelessenvs.tasks import get_task
 
 __all__ = ["Entry", "build"]
 
@@ -59,7 +61,8 @@ def build(
         amounts: of that data, by label; all by default.
 
     Raises:
-        ValueError: for a task, method, tier or amount that is not there.
+        ValueError: for a task, method, tier or amount that is not there, or a tier that a task
+            has no policy for.
     """
     known_tasks = tuple(task.name for task in protocol.tasks)
     known = (*protocol.methods, *REFERENCES)
@@ -87,17 +90,34 @@ def build(
         raise ValueError(f"nothing is trained on that: there is {', '.join(there)}.")
     graph = _Graph(protocol)
     found: list[Entry] = []
+    trained_on = tuple(dict.fromkeys(cell.tier for cell in wanted))
     for task in protocol.tasks:
         if tasks is None or task.name in tasks:
-            # Scores are nothing without their anchors.
-            references = [
-                name for name in task.references if name in chosen or name in ("random", "expert")
-            ]
+            _check_tiers(task, trained_on)
+            references = _references(task, chosen, trained_on)
             found += [graph.reference(task, name) for name in references]
             for cell in wanted:
                 found += graph.trained(task, cell)
             found += graph.other_sizes(task, wanted)
     return sorted(found, key=lambda entry: _turn(entry, protocol))
+
+
+def _references(task: TaskSetup, chosen: Sequence[str], tiers: Sequence[str]) -> list[str]:
+    """Policies of a task to play: those asked for, and what scores are nothing without.
+
+    These are the anchors of the scores, and what played the data.
+    """
+    played = {name for tier in tiers for name in data_policies(tier)}
+    there = {*task.references, *(["local"] if task.local else []), *(played & {"rule"})}
+    anchors = {"random", "expert", "local", *played}
+    return [name for name in REFERENCES if name in there and (name in chosen or name in anchors)]
+
+
+def _check_tiers(task: TaskSetup, tiers: Sequence[str]) -> None:
+    """Raises for the first tier that a task has no policy for."""
+    config = get_task(task.env).config.from_preset(task.preset, **task.overrides)
+    for tier in tiers:
+        tier_policy(get_task(task.env), tier, config, f"tier of task {task.name}")
 
 
 def _turn(entry: Entry, protocol: Protocol) -> tuple[int, int]:
@@ -136,7 +156,7 @@ class _Graph:
         return self._once("collect", f"collect-{task.name}-{tier}", settings)
 
     def pretrained(self, held_out: TaskSetup, options: tuple[str, ...], label: str, s: int) -> Job:
-        """NetWorld on the expert data of all tasks but one."""
+        """NetWorld on the expert data of the other environments' tasks."""
         protocol = self._protocol
         settings = {
             "network": protocol.network,
@@ -145,9 +165,11 @@ class _Graph:
             "trajectories": protocol.pretrain_trajectories,
             "seed": s,
         }
-        others = [task for task in protocol.tasks if task is not held_out]
+        others = protocol.pretrained_on(held_out)
         inputs = {f"data-{task.name}": self.data(task, "expert") for task in others}
-        return self._once("pretrain", f"pretrain-{held_out.name}-{label}-s{s}", settings, inputs)
+        # One for all settings of an environment.
+        first = next(task.name for task in protocol.tasks if task.env == held_out.env)
+        return self._once("pretrain", f"pretrain-{first}-{label}-s{s}", settings, inputs)
 
     def fitted(self, task: TaskSetup, cell: Cell) -> Job:
         """The training run of a cell."""
@@ -164,6 +186,8 @@ class _Graph:
                 "warm_up": protocol.warm_up,
             },
         }
+        if protocol.own_draws:
+            settings["draw"] = cell.seed
         name = f"{task.name}-{cell.method}-{cell.tier}-{amount.slug}-s{cell.seed}"
         inputs = {"data": self.data(task, cell.tier)}
         method = protocol.method(cell.method)
@@ -177,7 +201,14 @@ class _Graph:
         settings["options"] = [*protocol.network_options, *method.options]
         settings["from_scratch"] = method.from_scratch
         label = method.name if method.model else method.trained_as
-        inputs["model"] = self.pretrained(task, method.model, label, cell.seed)
+        values = protocol.values_of(method, task.name, cell.tier)
+        if values is not None:
+            settings["values"] = list(values)
+        if method.model and method.plan:
+            # What is tuned is tuned as it is played.
+            settings["plan"] = method.plan
+        model = (*method.model, *protocol.model_options.get(method.name, ()))
+        inputs["model"] = self.pretrained(task, model, label, cell.seed)
         return self._once("adapt", f"adapt-{name}", settings, inputs)
 
     # ---------------------------------------------------------------- evaluation
@@ -185,7 +216,7 @@ class _Graph:
         """A policy of the task."""
         settings = self._test(task, size)
         name = f"evaluate-{task.name}-{policy}{_suffix(size)}"
-        played = task.heuristic if policy == "heuristic" else policy
+        played = task.rules.get(policy, policy)
         job = self._once("evaluate", name, {**settings, "policy": played})
         return Entry(job, task.name, policy, size=size)
 
@@ -195,7 +226,7 @@ class _Graph:
         protocol, method = self._protocol, self._protocol.method(cell.method)
         how = {**_code_of(method), "plan": method.plan}
         stem = fitted.name.split("-", 1)[1]
-        if method.plan:
+        if method.plan and not method.model:
             stem += f"-{cell.method.removeprefix(f'{method.of}-')}"
         about = (task.name, cell.method, cell.tier, cell.amount, cell.seed, cell.main)
         test = self._once(
@@ -209,7 +240,7 @@ class _Graph:
             settings = self._test(task, size) | how
             settings |= {
                 "episodes": protocol.curve_episodes,
-                "steps": min(protocol.curve_steps, task.steps),
+                "steps": min(protocol.curve_steps, task.test_steps or task.steps),
             }
             curve = self._once("curve", f"curve-{stem}", settings, {"policy": fitted})
             found.append(Entry(curve, *about))
@@ -236,11 +267,13 @@ class _Graph:
 
     def _test(self, task: TaskSetup, size: str) -> dict[str, Any]:
         protocol = self._protocol
+        block = {} if protocol.test_block is None else {"test_block": protocol.test_block}
         return {
             **_played_in(task, {**task.overrides, **(task.sizes[size] if size else {})}),
             "episodes": protocol.episodes,
-            "steps": min(protocol.eval_steps, task.steps),
+            "steps": task.played_steps(protocol.eval_steps),
             "warm_up": protocol.warm_up,
+            **block,
         }
 
     def _once(

@@ -19,7 +19,11 @@ def load_player(
     """A planner that fits the worlds, with the job's own options over the tuned ones."""
     # A snapshot is the model's folder itself.
     inner = path / "model" if (path / "model").exists() else path
-    config = PlannerConfig(**{**tuned, **settings["plan"]})
+    options = {**tuned, **settings["plan"]}
+    if options.get("plan_mode") == "random" and options.get("guidance_scale") == 0:
+        # No guidance was best for this model: then its control does not steer either.
+        options["plan_mode"] = "none"
+    config = PlannerConfig(**options)
     planner = Planner.load(inner, worlds.task, config)
     check_fit(planner, worlds)
     return PlannerPlayer(planner)

@@ -6,11 +6,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.experiment.jobs.held_out import looked_at
 from networld_agent.config import Preset, get_preset, parse_options
+from networld_agent.data.family import open_dataset
+from networld_agent.data.windows import WindowSource, first_segments
 from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
-from networld_agent.evaluation.tuning import tune_model
+from networld_agent.evaluation.tuning import Trial, tune_model
 from networld_agent.model import WorldModel
+from networld_agent.planning import PlannerConfig
 from networld_agent.training import adaptation, pretraining
+from networld_agent.training.action_values import ValueConfig, learn_action_values
 
 __all__ = ["adapt", "pretrain"]
 
@@ -27,24 +32,39 @@ def pretrain(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) ->
 
 def adapt(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, Any]:
     """Adapts, or trains from scratch, into `folder/model`; then tunes the guidance scale."""
-    path = folder / "model"
+    path, preset = folder / "model", _preset(settings, snapshots=settings["snapshots"])
     adaptation.adapt(
         inputs["model"] / "model",
         inputs["data"] / "data",
         path,
-        _preset(settings, snapshots=settings["snapshots"]),
+        preset,
         trajectories=settings["trajectories"],
         first_steps=settings["first_steps"],
         from_scratch=settings["from_scratch"],
+        draw=settings.get("draw"),
         report=print,
     )
+    if "values" in settings:
+        _learn_values(path, inputs["data"] / "data", settings)
     before = time.process_time()
-    trials = _tune(path, settings["tuning"])
+    trials = _tune(path, settings["tuning"], settings.get("plan"))
     return {
         "tuning": trials,
         "tuning_cpu_seconds": time.process_time() - before,
+        "held_out": looked_at(path, preset.adaptation.validate_every),
         "parameters": _parameters(WorldModel.load(path), settings["tuning"]["env"]),
     }
+
+
+def _learn_values(path: Path, data: Path, settings: dict[str, Any]) -> None:
+    """Values of actions from the data that the model was adapted to."""
+    dataset, draw = open_dataset(data), settings.get("draw")
+    segments = settings["trajectories"], settings["first_steps"]
+    dataset = dataset if draw is None else dataset.drawn(draw)
+    config = ValueConfig(**parse_options(settings["values"]), seed=settings["seed"])
+    model = WorldModel.load(path)
+    learn_action_values(model, WindowSource(dataset, first_segments(dataset, *segments)), config)
+    model.save(path)
 
 
 def _preset(settings: dict[str, Any], **more: Any) -> Preset:
@@ -52,14 +72,20 @@ def _preset(settings: dict[str, Any], **more: Any) -> Preset:
     return get_preset(settings["network"], {**parse_options(settings["options"]), **own})
 
 
-def _tune(path: Path, tuning: dict[str, Any]) -> dict[str, float]:
+def _tune(path: Path, tuning: dict[str, Any], plan: dict[str, Any] | None) -> dict[str, float]:
     """Chooses how the planner draws, on validation worlds; the model keeps it."""
     from benchmarks.experiment.jobs.worlds import make_job_worlds
 
     worlds = make_job_worlds(tuning, tuning["episodes"])
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, tuning["episodes"])
-    trials = tune_model(path, [worlds], seeds, tuning["steps"], warm_up=tuning["warm_up"])
-    return {f"{t.temperature:g}, {t.scale:g}, {t.denoising_steps}": t.reward for t in trials}
+    config = PlannerConfig(**(plan or {}))
+    trials = tune_model(path, [worlds], seeds, tuning["steps"], config, warm_up=tuning["warm_up"])
+    return {_setting(trial): trial.reward for trial in trials}
+
+
+def _setting(trial: Trial) -> str:
+    words = f"{trial.temperature:g}, {trial.scale:g}, {trial.denoising_steps}"
+    return words if trial.value_scale is None else f"{words}, {trial.value_scale:g}"
 
 
 def _parameters(model: WorldModel, task: str) -> int:

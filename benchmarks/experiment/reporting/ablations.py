@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.experiment.methods import ABLATIONS
+from benchmarks.experiment.methods import ABLATIONS, JUDGING
 from benchmarks.experiment.reporting.blocks import Table
 from benchmarks.experiment.reporting.references import ALWAYS, reference_groups, reference_title
 from benchmarks.experiment.reporting.results import Experiment, Group, seeds_in_common
@@ -24,7 +24,7 @@ from benchmarks.experiment.reporting.tables import draws_of
 __all__ = ["ablation_table"]
 
 _WHOLE: Final = "networld"
-_VARIANTS: Final = (*ABLATIONS, "networld-scratch")
+_VARIANTS: Final = (*ABLATIONS, *JUDGING, "networld-scratch")
 _Seeds = tuple[int, ...]
 #: n, score, and reward against the whole.
 _Cells = tuple[str, str, str]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.experiment.methods import BASELINES
 from benchmarks.experiment.reporting.blocks import Table
 from benchmarks.experiment.reporting.references import ALWAYS, group_title, reference_title
 from benchmarks.experiment.reporting.results import Experiment, Group
@@ -21,7 +20,7 @@ from benchmarks.experiment.reporting.statistics import (
     score_draws,
 )
 from benchmarks.experiment.reporting.style import TASK_TITLES, title_of
-from benchmarks.experiment.reporting.tables import baselines_in, draws_of
+from benchmarks.experiment.reporting.tables import baselines_in, claimed_over, draws_of
 
 __all__ = ["AmountScore", "amount_scores", "claim_table", "nearest_table", "verdicts"]
 
@@ -56,15 +55,15 @@ def _main(experiment: Experiment, task: str, method: str) -> Group | None:
 
 
 def _compared(
-    experiment: Experiment, task: str, names: Sequence[str]
+    experiment: Experiment, task: str, names: Sequence[str], tier: str = "expert"
 ) -> list[tuple[Group, Estimate, Estimate]]:
     """Baseline or reference, difference, and probability of improvement of NetWorld over it."""
-    ours, draws = _main(experiment, task, "networld"), draws_of(experiment, task)
+    ours, draws = experiment.compared(task, "networld", tier), draws_of(experiment, task)
     if ours is None or draws is None:
         return []
     found = []
     for name in names:
-        theirs = _main(experiment, task, name)
+        theirs = experiment.compared(task, name, tier)
         if theirs is not None:
             sides = ("networld", ours.rewards), (name, theirs.rewards)
             gain = difference(draws, *sides)
@@ -73,18 +72,23 @@ def _compared(
 
 
 def claim_table(experiment: Experiment) -> Table | None:
-    """NetWorld on few against each baseline on many, and against the references, by task."""
+    """NetWorld on few against each baseline on many, and against the references, by task.
+
+    Where several tiers of data are compared, on each of them.
+    """
     names = (*baselines_in(experiment), *ALWAYS)
-    rows = []
+    tiers, rows = _claimed_on(experiment), []
     for task in experiment.tasks:
-        for theirs, gain, probability in _compared(experiment, task["name"], names):
-            rows.append((
-                task["name"], group_title(theirs), gain.shown("+.3g"), probability.shown(".2f"),
-                gain.verdict("above", "below"),
-            ))  # fmt: skip
+        for tier in tiers:
+            told = (tier,) if len(tiers) > 1 else ()
+            for theirs, gain, probability in _compared(experiment, task["name"], names, tier):
+                rows.append((
+                    task["name"], *told, group_title(theirs), gain.shown("+.3g"),
+                    probability.shown(".2f"), gain.verdict("above", "below"),
+                ))  # fmt: skip
     columns = (
-        "task", "against", "NetWorld's reward minus its [95 %]",
-        "probability of improvement [95 %]", "NetWorld is",
+        "task", *(("data",) if len(tiers) > 1 else ()), "against",
+        "NetWorld's reward minus its [95 %]", "probability of improvement [95 %]", "NetWorld is",
     )  # fmt: skip
     return Table("claim", columns, tuple(rows)) if rows else None
 
@@ -96,8 +100,14 @@ def verdicts(experiment: Experiment) -> list[str]:
     for task in experiment.tasks:
         name, title = task["name"], TASK_TITLES.get(task["name"], task["name"])
         compared = _compared(experiment, name, baselines_in(experiment))
+        others = [
+            f"on {tier} data it {_outcome(found)}"
+            for tier in _claimed_on(experiment)[1:]
+            if (found := _compared(experiment, name, baselines_in(experiment), tier))
+        ]
         if not compared:
-            sentences.append(f"{title}: not known yet, results are missing.")
+            told = "; ".join(["not known yet, results are missing", *others])
+            sentences.append(f"{title}: {told}.")
             continue
         ours = _main(experiment, name, "networld")
         assert ours is not None
@@ -115,14 +125,35 @@ def verdicts(experiment: Experiment) -> list[str]:
                 f"undecided: NetWorld on {few} is above {len(above)} of {len(compared)} baselines "
                 f"on {many}, and no baseline is above it"
             )
-        absent = len(BASELINES) - len(compared)
+        absent = len(claimed_over(experiment)) - len(compared)
         notes = [f"the hardest to beat is {against}"]
         if absent:
             notes.append(f"baselines missing: {absent}")
         if ours.num_seeds == 1:
             notes.append("one training seed: the interval covers test worlds only")
-        sentences.append(f"{title}: {told} ({'; '.join(notes)}).")
+        told = f"{told} ({'; '.join(notes)})"
+        sentences.append(f"{title}: {'; '.join([told, *others])}.")
     return sentences
+
+
+def _claimed_on(experiment: Experiment) -> list[str]:
+    """Tiers that the claim is judged on: expert data first, and others if their 0 is a rule.
+
+    Where it is not, other tiers have other purposes and other amounts of data.
+    """
+    others = experiment.tiers if experiment.above_rules else ()
+    return ["expert", *(tier for tier in others if tier != "expert")]
+
+
+def _outcome(compared: list[tuple[Group, Estimate, Estimate]]) -> str:
+    """Whether the claim holds, in short, and over whom it does not."""
+    below = [title_of(group.method) for group, gain, _ in compared if gain.high < 0]
+    above = sum(gain.low > 0 for _, gain, _ in compared)
+    if below:
+        return f"does not hold (below {', '.join(below)})"
+    if above == len(compared):
+        return "holds"
+    return f"is undecided (above {above} of {len(compared)})"
 
 
 def amount_scores(experiment: Experiment) -> list[AmountScore]:

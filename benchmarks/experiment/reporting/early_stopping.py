@@ -7,14 +7,16 @@ each seed by itself: more than any rule for stopping early could reach.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from benchmarks.experiment.methods import BASELINES
+from benchmarks.experiment.methods import BASELINES, METHODS
 from benchmarks.experiment.reporting.blocks import Table
 from benchmarks.experiment.reporting.results import Experiment
 from benchmarks.experiment.reporting.style import title_of
 
-__all__ = ["early_stopping_table"]
+__all__ = ["early_stopping_table", "trials_table"]
 
 
 def early_stopping_table(experiment: Experiment) -> Table | None:
@@ -39,3 +41,37 @@ def early_stopping_table(experiment: Experiment) -> Table | None:
         "NetWorld's last", "NetWorld's last minus their best",
     )  # fmt: skip
     return Table("early-stopping", columns, tuple(rows)) if rows else None
+
+
+def trials_table(experiment: Experiment) -> Table | None:
+    """Settings that each method tried on validation worlds, and its looks at held-out data.
+
+    Ranges over all training runs in all tasks; None if nobody chose anything. A row that plays the
+    weights of another one is chosen by that one's trials.
+    """
+    protocol, rows = experiment.protocol, []
+    for method in experiment.methods:
+        groups = [g for g in experiment.groups if g.method == method and not g.size]
+        trials = [count for group in groups for count in group.trials]
+        looks = [count for group in groups for count in group.looks]
+        if not any((*trials, *looks)):
+            continue
+        row = METHODS.get(method)
+        shares = row is not None and row.plan and not row.model
+        rows.append((
+            title_of(method), _range(trials),
+            _range(count * protocol["tune_episodes"] * protocol["tune_steps"] for count in trials),
+            _range(looks), f"those of {title_of(str(row.of))}" if row and shares else "its own",
+        ))  # fmt: skip
+    columns = (
+        "method", "settings tried on validation worlds", "steps played for that",
+        "looks at held-out data", "weights",
+    )  # fmt: skip
+    return Table("validation", columns, tuple(rows)) if rows else None
+
+
+def _range(counts: Iterable[int]) -> str:
+    known = sorted({*counts})
+    return "-" if not known else f"{known[0]:,}" if len(known) == 1 else (
+        f"{known[0]:,} to {known[-1]:,}"
+    )  # fmt: skip

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import matplotlib
 import numpy as np
 
 from benchmarks.experiment.methods import METHODS
+from benchmarks.experiment.protocol import TIERS_OF_DATA
 from benchmarks.experiment.reporting.comparisons import AmountScore
+from benchmarks.experiment.reporting.references import ALWAYS, group_title
 from benchmarks.experiment.reporting.results import Curve, Experiment
-from benchmarks.experiment.reporting.statistics import Estimate
-from benchmarks.experiment.reporting.style import TASK_TITLES, colour_of, marker_of, title_of
+from benchmarks.experiment.reporting.statistics import Estimate, score
+from benchmarks.experiment.reporting.style import (
+    COLOURS,
+    TASK_TITLES,
+    colour_of,
+    marker_of,
+    title_of,
+)
+from benchmarks.experiment.reporting.tables import draws_of
 
-__all__ = ["RC", "amount_tick", "draw_amounts", "draw_curves", "error_bars", "is_drawn"]
+__all__ = [
+    "RC",
+    "amount_tick",
+    "draw_amounts",
+    "draw_curves",
+    "draw_tiers",
+    "error_bars",
+    "is_drawn",
+]
 
 #: How all figures look.
 RC: Any = {
@@ -23,6 +40,14 @@ RC: Any = {
     "axes.grid": True, "grid.color": "#E6E6E6", "grid.linewidth": 0.8, "lines.linewidth": 2.0,
     "legend.frameon": False, "figure.dpi": 110, "savefig.dpi": 160, "axes.axisbelow": True,
 }  # fmt: skip
+
+
+#: Of NetWorld's variants beside its own marker, so that they are told apart.
+MARKERS_OF_PARTS: Final = {
+    "networld-published": "s", "networld-behaviour-head": "^", "networld-random-direction": "X",
+}  # fmt: skip
+#: Lines by tier of data.
+TIER_STYLES: Any = dict(zip(TIERS_OF_DATA, ("-", "--", ":", "-."), strict=True))
 
 
 def draw_curves(experiment: Experiment, path: Path) -> None:
@@ -142,8 +167,9 @@ def _amount_panel(axis: Any, shown: list[AmountScore], place: dict[str, int]) ->
     for index, method in enumerate(methods):
         # Side by side, so that intervals do not hide each other.
         shift = 0.06 * (index - (len(methods) - 1) / 2)
-        shown_tier = min(s.tier for s in shown if s.method == method)
-        for tier, style, face in (("expert", "-", colour_of(method)), ("mixed", "--", "white")):
+        labelled = False
+        for tier, style in TIER_STYLES.items():
+            face = colour_of(method) if tier == "expert" else "white"
             mine = [s for s in shown if (s.method, s.tier) == (method, tier)]
             if not mine:
                 continue
@@ -156,19 +182,21 @@ def _amount_panel(axis: Any, shown: list[AmountScore], place: dict[str, int]) ->
                 marker=marker_of(method),
                 markerfacecolor=face,
                 markersize=7,
-                label=title_of(method) if tier == shown_tier else None,
+                label=None if labelled else title_of(method),
                 zorder=4 if method == "networld" else 3,
             )
+            labelled = True
     for value, name in ((100, "expert"), (0, "random")):
         axis.axhline(value, color=colour_of(name), linestyle="--" if value else ":", linewidth=1.3)
     axis.set_ylabel("score: 0 random, 100 expert\n(mean of tasks, 95 % interval)")
     low = min(s.score.value for s in shown)
     # A method that collapses must not squeeze the others into a line.
     axis.set_ylim(max(-60.0, min(-5.0, low - 8)), 112)
-    if any(s.tier == "mixed" for s in shown):
-        look = {"color": "#555555", "marker": "o", "markersize": 7}
-        axis.plot([], [], **look, label="expert data")
-        axis.plot([], [], **look, linestyle="--", markerfacecolor="white", label="mixed data")
+    tiers = [tier for tier in TIER_STYLES if any(s.tier == tier for s in shown)]
+    for tier in tiers if len(tiers) > 1 else ():
+        look = {"color": "#555555", "marker": "o", "markersize": 7, "linestyle": TIER_STYLES[tier]}
+        face = look["color"] if tier == "expert" else "white"
+        axis.plot([], [], **look, markerfacecolor=face, label=f"{tier} data")
     axis.legend(fontsize=9, ncols=1, loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
@@ -188,6 +216,67 @@ def _composition_panel(axis: Any, experiment: Experiment, labels: list[str]) -> 
     axis.set_ylabel("NetWorld's\ndata (%)")
     axis.set_xlabel("trajectories of the held-out task (baselines see nothing else)")
     axis.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def draw_tiers(experiment: Experiment, task: str, path: Path) -> None:
+    """Score above the best local rule by tier of data, of all methods of a task's comparison.
+
+    Args:
+        experiment: that has been played on some tier, with its anchors.
+        task: name.
+        path: of the PNG file.
+    """
+    import matplotlib.pyplot as plt
+
+    draws, anchors = draws_of(experiment, task), experiment.anchors(task, zero="local")
+    assert draws is not None
+    assert anchors is not None
+    tiers = experiment.tiers
+    with matplotlib.rc_context(RC):
+        figure, axis = plt.subplots(figsize=(10.5, 5.4), layout="constrained")
+        methods = [
+            method for method in experiment.methods
+            if any(experiment.compared(task, method, tier) for tier in tiers)
+        ]  # fmt: skip
+        lows = [0.0]
+        for index, method in enumerate(methods):
+            shift = 0.8 * ((index + 0.5) / len(methods) - 0.5)
+            groups = {t: g for t in tiers if (g := experiment.compared(task, method, t))}
+            scores = [score(draws, method, g.rewards, anchors) for g in groups.values()]
+            lows += [entry.value for entry in scores]
+            # A variant is its method, hollow.
+            row = METHODS.get(method)
+            like = method if row is None or row.of is None else row.of
+            hollow = like != method and method != "networld-scratch"
+            look = method if method in COLOURS else like
+            error_bars(
+                axis,
+                [tiers.index(tier) + shift for tier in groups],
+                scores,
+                color=colour_of(look),
+                linestyle="none",
+                marker=MARKERS_OF_PARTS.get(method, marker_of(look)),
+                markerfacecolor="white" if hollow else colour_of(look),
+                markersize=6,
+                label=title_of(method),
+            )
+        for name in (*ALWAYS, "rule", "random"):
+            for group in experiment.find(task, method=name):
+                value = score(draws, name, group.rewards, anchors).value
+                axis.axhline(
+                    value, color=colour_of(name), linestyle="--", linewidth=1.2, zorder=1,
+                    label=group_title(group),
+                )  # fmt: skip
+        # What is far below the rules must not press all others together.
+        axis.set_ylim(max(-250.0, min(lows) - 15), 112)
+        axis.set_xticks(range(len(tiers)), [f"{tier} data" for tier in tiers])
+        axis.set_xlim(-0.5, len(tiers) - 0.5)
+        axis.set_title(TASK_TITLES.get(task, task))
+        zero = group_title(experiment.find(task, method="local")[0])
+        axis.set_ylabel(f"score: 0 is {zero},\n100 the expert (95 %)")
+        axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        figure.savefig(path)
+        plt.close(figure)
 
 
 def error_bars(axis: Any, x: Sequence[float], scores: Sequence[Estimate], **look: Any) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.experiment.methods import BASELINES
 from benchmarks.experiment.reporting.ablations import ablation_table
 from benchmarks.experiment.reporting.amounts import amount_tables, cloning_tables
 from benchmarks.experiment.reporting.blocks import (
@@ -27,8 +29,13 @@ from benchmarks.experiment.reporting.comparisons import (
     nearest_table,
     verdicts,
 )
-from benchmarks.experiment.reporting.early_stopping import early_stopping_table
-from benchmarks.experiment.reporting.figures import draw_amounts, draw_curves, is_drawn
+from benchmarks.experiment.reporting.early_stopping import early_stopping_table, trials_table
+from benchmarks.experiment.reporting.figures import (
+    draw_amounts,
+    draw_curves,
+    draw_tiers,
+    is_drawn,
+)
 from benchmarks.experiment.reporting.pretraining import (
     FewShot,
     draw_few_shot,
@@ -39,6 +46,8 @@ from benchmarks.experiment.reporting.results import Experiment
 from benchmarks.experiment.reporting.statistics import SAMPLES
 from benchmarks.experiment.reporting.style import TASK_TITLES
 from benchmarks.experiment.reporting.tables import score_csv, score_table, size_table
+from benchmarks.experiment.reporting.terminal import main_table, zero_rules
+from benchmarks.experiment.reporting.worth import worth_sentences, worth_table
 from wirelessenvs.command import whole_file
 
 __all__ = ["write_report"]
@@ -75,8 +84,8 @@ def write_report(experiment: Experiment, to: Path) -> list[Path]:
         if isinstance(block, Table) and not block.name.startswith("scores-"):
             texts[f"{block.name}.csv"] = as_csv(block.columns, block.rows)
     for name, text in texts.items():
-        with whole_file(to / name) as partial:
-            partial.write_text(text, encoding="utf-8")
+        with whole_file(to / name) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
         written.append(to / name)
     return [*written, *(to / picture.name for picture in pictures.values())]
 
@@ -115,6 +124,15 @@ def _pictures(
             "Pre-trained on the other tasks and from scratch, after as many updates on the same "
             "data of the held-out task.",
         )
+    for task in (entry["name"] for entry in experiment.tasks):
+        trained = any(group.tier for group in experiment.find(task))
+        if trained and experiment.anchors(task, zero="local") is not None:
+            found[f"tiers-{task}"] = _picture(
+                to / f"tiers-{task}.png",
+                partial(draw_tiers, experiment, task),
+                f"{TASK_TITLES.get(task, task)}: score by tier of data; 0 is the best local rule, "
+                "100 the expert. Hollow marks are variants of the method of that colour.",
+            )
     return found
 
 
@@ -125,8 +143,8 @@ def _steps(protocol: dict[str, Any], name: str) -> str:
 
 
 def _picture(path: Path, draw: Callable[[Path], None], caption: str) -> Picture:
-    with whole_file(path) as partial:
-        draw(partial)
+    with whole_file(path) as unfinished:
+        draw(unfinished)
     return Picture(path.read_bytes(), caption, path.name)
 
 
@@ -149,6 +167,7 @@ def _blocks(
                 f"missing: {names}{rest}."
             )
         )
+    blocks += _above_rules(experiment, pictures)
     few, many = protocol["few"], protocol["many"]
     blocks.append(Heading(f"NetWorld on {few} trajectories against baselines on {many}"))
     blocks += [Text(sentence) for sentence in verdicts(experiment)]
@@ -195,9 +214,34 @@ def _blocks(
             "many. Best heuristic and expert are compared with the whole of all its seeds."
         )
         blocks += [Heading("Ablations"), Text(sentence), parts]
+    trials = trials_table(experiment)
+    if trials is not None:
+        sentence = (
+            "Settings tried on validation worlds after training, and looks at held-out data during "
+            "it that choose the weights (least and most of all training runs):"
+        )
+        blocks += [Heading("What was chosen by validation"), Text(sentence), trials]
     sizes = size_table(experiment)
     if sizes is not None:
         blocks += [Heading("Other sizes, without training on them"), sizes]
+    return blocks
+
+
+def _above_rules(experiment: Experiment, pictures: dict[str, Picture]) -> list[Block]:
+    """Scores of which 0 is the best local rule, by tier of data, and what parts are worth there."""
+    if not experiment.above_rules:
+        return []
+    blocks: list[Block] = [Heading("Scores above the best local rule")]
+    for tier in experiment.tiers:
+        table = main_table(experiment, tier, "local")
+        if table is not None:
+            blocks += [Text(f"On {tier} data; {zero_rules(experiment)}"), table]
+    blocks += [picture for name, picture in pictures.items() if name.startswith("tiers-")]
+    worth = worth_table(experiment)
+    if worth is not None:
+        blocks.append(Heading("What each part is worth"))
+        blocks += [Text(sentence) for sentence in worth_sentences(experiment)]
+        blocks.append(worth)
     return blocks
 
 
@@ -223,10 +267,21 @@ def _summary(experiment: Experiment) -> str:
         "bootstrap draws of training seeds and test worlds, the same worlds for all methods of a "
         "task and for the anchors of the score; with n = 1 they cover test worlds only. IQM is the "
         "interquartile mean of the scores of all runs. NetWorld holds out one of its trajectories "
-        "to choose its weights by; baselines train on all of theirs. Milliseconds are per joint "
+        f"to choose its weights by; {_held_out(protocol)}. Milliseconds are per joint "
         "decision of one network on one core, bytes what an agent sends per step."
         f"{rules}"
     )
+
+
+def _held_out(protocol: dict[str, Any]) -> str:
+    """What baselines do, where NetWorld chooses its weights by a trajectory."""
+    options = [
+        pairs
+        for name, pairs in protocol["baseline_options"].items()
+        if name.partition("@")[0] in BASELINES
+    ]
+    alike = bool(options) and all("held_out=True" in pairs for pairs in options)
+    return "so do all baselines" if alike else "baselines train on all of theirs"
 
 
 def _amounts_csv(scores: list[AmountScore]) -> str:

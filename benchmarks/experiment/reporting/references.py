@@ -1,4 +1,4 @@
-"""What stands in every table beside the methods: a task's best heuristic, and its expert."""
+"""What stands in every table beside the methods: a task's best rules, and its expert."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from benchmarks.experiment.reporting.style import title_of
 __all__ = ["ALWAYS", "group_title", "reference_groups", "reference_title"]
 
 #: References in every table, in this order. Folders of old experiments have no heuristic.
-ALWAYS: Final = ("heuristic", "expert")
+ALWAYS: Final = ("local", "heuristic", "expert")
 
 
 def reference_groups(experiment: Experiment, task: str, size: str = "") -> list[Group]:
-    """The best heuristic and the expert of a task, as far as they have been played."""
+    """The best rules and the expert of a task, as far as they have been played."""
     return [group for name in ALWAYS for group in experiment.find(task, size, method=name)]
 
 

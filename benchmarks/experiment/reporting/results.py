@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.experiment.jobs.experiment import read_experiment
 from benchmarks.experiment.jobs.store import RESULT_FILE, ResultError, read_result
 from benchmarks.experiment.methods import METHODS, REFERENCES
-from benchmarks.experiment.protocol import Amount
+from benchmarks.experiment.protocol import TIERS_OF_DATA, Amount
 from networld_agent.errors import ModelError
 from networld_agent.storage import fields_of
 
@@ -46,6 +46,8 @@ class Group:
         information: what it may know.
         policy: that played, by its name in the task; of what is trained, the method's.
         seeds: `(S,)` of the training, in the order of the rewards.
+        trials: settings that were tried on validation worlds after training, `(S,)`.
+        looks: at held-out data during the training, `(S,)`; 0 where none was held out.
     """
 
     task: str
@@ -66,6 +68,8 @@ class Group:
     information: str
     policy: str
     seeds: tuple[int, ...]
+    trials: tuple[int, ...] = ()
+    looks: tuple[int, ...] = ()
 
     @property
     def num_seeds(self) -> int:
@@ -142,13 +146,39 @@ class Experiment:
             and all(getattr(group, name) == value for name, value in wanted.items())
         ]
 
-    def anchors(self, task: str, size: str = "") -> tuple[Reals, Reals] | None:
-        """`(E,)` rewards of random and expert in the test worlds; None if one is missing."""
-        found = [self.find(task, size, method=name) for name in ("random", "expert")]
+    def anchors(
+        self, task: str, size: str = "", zero: str = "random"
+    ) -> tuple[Reals, Reals] | None:
+        """`(E,)` rewards of a score's 0 and of the expert in the test worlds.
+
+        None if one is missing. `zero` is the reference whose score is 0: "random", or "local".
+        """
+        found = [self.find(task, size, method=name) for name in (zero, "expert")]
         if not all(found):
             return None
-        random, expert = (groups[0].rewards[0] for groups in found)
-        return random, expert
+        low, expert = (groups[0].rewards[0] for groups in found)
+        return low, expert
+
+    @property
+    def above_rules(self) -> bool:
+        """Whether scores above the best local rule are known in some task."""
+        return any(self.anchors(task["name"], zero="local") for task in self.tasks)
+
+    @property
+    def tiers(self) -> list[str]:
+        """Of the data that something was trained on, in their order."""
+        seen = {group.tier for group in self.groups}
+        return [tier for tier in TIERS_OF_DATA if tier in seen]
+
+    def compared(self, task: str, method: str, tier: str) -> Group | None:
+        """What stands for a method in the comparison on a tier; a reference is the same on all."""
+        if method in REFERENCES:
+            found = self.find(task, method=method)
+        else:
+            own = method in METHODS and METHODS[method].path is None
+            amount = self.protocol["few" if own else "many"]
+            found = self.find(task, method=method, tier=tier, amount=amount)
+        return found[0] if found else None
 
     def trajectories(self, label: str) -> float:
         """An amount of data as a number of whole trajectories, for the order of an axis."""
@@ -234,6 +264,10 @@ def _read(folder: Path, key: str) -> dict[str, Any] | None:
         found.integer("parameters")
         if "tuning_cpu_seconds" in found:
             found.real("tuning_cpu_seconds", 0)
+        if "tuning" in found:
+            found.sub("tuning")
+        if "held_out" in found and found.raw("held_out") is not None:
+            found.sub("held_out").integer("looks", 0)
     return document
 
 
@@ -253,6 +287,8 @@ def _cost(result: Any, jobs: dict[str, Any], folder: str) -> dict[str, Any]:
         "training": found["usage"]["cpu_seconds"] - tuning,
         "memory": found["usage"]["peak_memory_mb"],
         "pretraining": earlier["usage"]["cpu_seconds"] if earlier and not scratch else None,
+        "trials": len(found["result"].get("tuning", {})),
+        "looks": (found["result"].get("held_out") or {}).get("looks", 0),
     }
 
 
@@ -298,6 +334,8 @@ def _group(row: tuple[Any, ...], parts: list[_Part]) -> Group:
         information=results[0]["information"],
         policy=results[0]["policy"],
         seeds=tuple(part.seed for part in parts),
+        trials=tuple(int(cost.get("trials", 0)) for cost in costs),
+        looks=tuple(int(cost.get("looks", 0)) for cost in costs),
     )
 
 

@@ -18,6 +18,9 @@ _OTHER_MARKERS: Final = ("h", "<", ">", "p", "d", "8")
 _MET: Final[dict[str, int]] = {}
 TASK_TITLES: Final = {
     "rb": "Resource blocks", "cbf": "Coordinated beamforming", "slicing": "Network slicing",
+    "rb-8": "Resource blocks, 8 nodes", "rb-9": "Resource blocks, 9 nodes",
+    "rb-uneven": "Resource blocks, uneven load", "cbf-general": "Beamforming, any layout",
+    "cbf-beam": "Beamforming, real beamformers",
 }  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from benchmarks.experiment.methods import BASELINES, REFERENCES
+from benchmarks.experiment.methods import BASELINES, REFERENCES, WITH_MEAN_FIELD
+from benchmarks.experiment.protocol import TIERS_OF_DATA
 from benchmarks.experiment.reporting.blocks import Table, as_csv
 from benchmarks.experiment.reporting.references import group_title, reference_groups
 from benchmarks.experiment.reporting.results import Experiment, Group
@@ -18,7 +19,14 @@ from benchmarks.experiment.reporting.statistics import (
 )
 from wirelessenvs.tasks import get_task
 
-__all__ = ["draws_of", "score_csv", "score_table", "size_table"]
+__all__ = [
+    "baselines_in",
+    "claimed_over",
+    "draws_of",
+    "score_csv",
+    "score_table",
+    "size_table",
+]
 
 _UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
@@ -34,7 +42,8 @@ def _ordered(experiment: Experiment, groups: list[Group]) -> list[Group]:
 
     def place(group: Group) -> tuple[Any, ...]:
         amount = experiment.trajectories(group.amount) if group.amount else 0.0
-        return (not group.main, group.tier == "mixed", methods.index(group.method), amount)
+        tier = TIERS_OF_DATA.index(group.tier) if group.tier else 0
+        return (not group.main, tier, methods.index(group.method), amount)
 
     return sorted(groups, key=place)
 
@@ -59,6 +68,12 @@ def _scores(experiment: Experiment, draws: Draws, group: Group) -> tuple[Estimat
     )
 
 
+def _above_rule(experiment: Experiment, draws: Draws, group: Group) -> Estimate:
+    """Score of which 0 is the best local rule."""
+    anchors = experiment.anchors(group.task, group.size, "local")
+    return _UNKNOWN if anchors is None else score(draws, group.method, group.rewards, anchors)
+
+
 def _metric(experiment: Experiment, task: str) -> str:
     env = next(entry["env"] for entry in experiment.tasks if entry["name"] == task)
     return get_task(env).score
@@ -70,6 +85,8 @@ def score_table(experiment: Experiment, task: str) -> Table | None:
     if draws is None:
         return None
     metric = _metric(experiment, task)
+    # Named, since it is another policy in every task.
+    zero = [group_title(group) for group in experiment.find(task, method="local")]
     rows: list[tuple[str, ...]] = []
     strong: set[int] = set()
     for group in _ordered(experiment, experiment.find(task)):
@@ -86,6 +103,7 @@ def score_table(experiment: Experiment, task: str) -> Table | None:
             group.information,
             _data(group),
             str(group.num_seeds) if trained else "-",
+            *(_above_rule(experiment, draws, group).shown(".1f") for _ in zero),
             reward.shown(".4g"),
             _number(spread, ".2g"),
             normalised.shown(".1f"),
@@ -100,7 +118,8 @@ def score_table(experiment: Experiment, task: str) -> Table | None:
             _number(group.peak_memory_mb, ",.0f"),
         ))  # fmt: skip
     columns = (
-        "method", "knows", "target data", "n", "reward [95 %]", "spread over n", "score [95 %]",
+        "method", "knows", "target data", "n", *(f"score, 0 is {name} [95 %]" for name in zero),
+        "reward [95 %]", "spread over n", "score, 0 is random [95 %]" if zero else "score [95 %]",
         "IQM", metric, "repeats", "bytes / step", "ms / decision", "parameters",
         "training, CPU s", "pre-training, CPU s", "peak MB",
     )  # fmt: skip
@@ -114,6 +133,7 @@ def score_csv(experiment: Experiment) -> str:
         "reward_low", "reward_high", "reward_spread", "score", "score_low", "score_high",
         "iqm_score", "iqm_low", "iqm_high", "repeated", "bytes_per_step", "ms_per_decision",
         "parameters", "training_cpu_seconds", "pretraining_cpu_seconds", "peak_memory_mb",
+        "score_above_rule", "score_above_rule_low", "score_above_rule_high",
     )  # fmt: skip
     rows = []
     for task in experiment.tasks:
@@ -124,6 +144,7 @@ def score_csv(experiment: Experiment) -> str:
             for group in _ordered(experiment, experiment.find(task["name"], size)):
                 reward = mean_reward(draws, group.method, group.rewards)
                 normalised, robust = _scores(experiment, draws, group)
+                above = _above_rule(experiment, draws, group)
                 seeds = group.rewards.mean(1)
                 rows.append((
                     group.task, size, group.method, group.tier, group.amount, int(group.main),
@@ -133,6 +154,7 @@ def score_csv(experiment: Experiment) -> str:
                     robust.value, robust.low, robust.high,
                     float(group.repeated.mean()), group.bytes_per_step, group.ms, group.parameters,
                     group.training_seconds, group.pretraining_seconds, group.peak_memory_mb,
+                    above.value, above.low, above.high,
                 ))  # fmt: skip
     return as_csv(columns, rows)
 
@@ -167,7 +189,13 @@ def size_table(experiment: Experiment) -> Table | None:
     return Table("sizes", columns, tuple(rows)) if other else None
 
 
+def claimed_over(experiment: Experiment) -> tuple[str, ...]:
+    """The claim's baselines: those that hear what NetWorld hears, too, where all of them do."""
+    all_hear = {*WITH_MEAN_FIELD} <= {*experiment.protocol["ablations"]}
+    return (*BASELINES, *(WITH_MEAN_FIELD if all_hear else ()))
+
+
 def baselines_in(experiment: Experiment) -> list[str]:
-    """The claim's baselines, in the order of tables."""
+    """The claim's baselines that have been played, in the order of tables."""
     seen = {group.method for group in experiment.groups}
-    return [name for name in BASELINES if name in seen]
+    return [name for name in claimed_over(experiment) if name in seen]

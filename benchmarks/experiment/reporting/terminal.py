@@ -14,24 +14,31 @@ from benchmarks.experiment.reporting.results import Experiment, Group
 from benchmarks.experiment.reporting.statistics import score
 from benchmarks.experiment.reporting.style import title_of
 from benchmarks.experiment.reporting.tables import draws_of
+from benchmarks.experiment.reporting.worth import worth_sentences
 
-__all__ = ["as_text", "main_table", "terminal_text"]
+__all__ = ["as_text", "main_table", "terminal_text", "zero_rules"]
 
 #: Columns of a sentence; tables take what they need, of three tasks less than 118.
 _WIDTH: Final = 100
 #: Narrower than this a heading becomes a tower of syllables.
 _HEADING: Final = 12
-_REFERENCES: Final = (*ALWAYS, "random")
+_REFERENCES: Final = (*ALWAYS, "rule", "random")
 
 
 def terminal_text(experiment: Experiment) -> str:
     """Verdicts, claim and main table; what is not there yet is left out."""
     few, many = experiment.protocol["few"], experiment.protocol["many"]
     parts = ["\n".join(_wrapped(sentence) for sentence in verdicts(experiment))]
-    claim = claim_table(experiment)
+    # On four tiers it has hundreds of rows: those are for the page.
+    claim = None if experiment.above_rules else claim_table(experiment)
     if claim is not None:
         heading = f"NetWorld on {few} trajectories against baselines on {many}, and the references:"
         parts.append(f"{heading}\n\n{as_text(claim)}")
+    for tier in experiment.tiers if experiment.above_rules else ():
+        above = main_table(experiment, tier, "local")
+        if above is not None:
+            heading = f"On {tier} data, score [95 %] by task: {zero_rules(experiment)}"
+            parts.append(f"{_wrapped(heading)}\n\n{as_text(above)}")
     table = main_table(experiment)
     if table is not None:
         heading = (
@@ -40,27 +47,46 @@ def terminal_text(experiment: Experiment) -> str:
         )
         parts.append(f"{_wrapped(heading)}\n\n{as_text(table)}")
         parts += _played_by(experiment)
+    parts += ["\n".join(map(_wrapped, told))] if (told := worth_sentences(experiment)) else []
     return "\n\n".join(parts)
 
 
-def main_table(experiment: Experiment) -> Table | None:
-    """The main comparison, a row per method and a column per task; None if nothing is done.
+def zero_rules(experiment: Experiment) -> str:
+    """Which policies the scores above rules have as their 0, in a clause."""
+    named = [
+        f"{group.policy} ({task['name']})"
+        for task in experiment.tasks
+        for group in experiment.find(task["name"], method="local")
+    ]
+    return f"100 is the expert, 0 the best local rule, {', '.join(named)}:"
 
-    NetWorld's ablations have a table of their own.
+
+def main_table(experiment: Experiment, tier: str = "expert", zero: str = "random") -> Table | None:
+    """The comparison on a tier, a row per method and a column per task; None if nothing is done.
+
+    NetWorld's ablations have a table of their own, unless 0 is a rule: then all rows stand here.
+
+    Args:
+        experiment: whose results they are.
+        tier: of the data.
+        zero: reference whose score is 0.
     """
     tasks = [task["name"] for task in experiment.tasks]
     rows = []
-    for method in (*(name for name in experiment.methods if name not in ABLATIONS), *_REFERENCES):
-        found = {t: g for t in tasks for g in experiment.find(t, method=method, main=True)}
+    shown = [name for name in experiment.methods if zero != "random" or name not in ABLATIONS]
+    for method in (*shown, *_REFERENCES):
+        groups = ((task, experiment.compared(task, method, tier)) for task in tasks)
+        found = {task: group for task, group in groups if group is not None}
         if not found:
             continue
         amount = next(iter(found.values())).amount
         counts = [str(found[t].num_seeds) if t in found else "-" for t in tasks]
         # One number if it is the same in all tasks.
         count = "/".join(counts if len(set(counts)) > 1 else counts[:1])
-        scores = (_score(experiment, found.get(task)) for task in tasks)
+        scores = (_score(experiment, found.get(task), zero) for task in tasks)
         rows.append((title_of(method), amount or "-", count if amount else "-", *scores))
-    return Table("main", ("method", "data", "n", *tasks), tuple(rows)) if rows else None
+    name = "main" if zero == "random" else f"above-rules-{tier}"
+    return Table(name, ("method", "data", "n", *tasks), tuple(rows)) if rows else None
 
 
 def as_text(table: Table) -> str:
@@ -96,10 +122,10 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join(placed).rstrip()
 
 
-def _score(experiment: Experiment, group: Group | None) -> str:
+def _score(experiment: Experiment, group: Group | None, zero: str) -> str:
     if group is None:
         return "-"
-    draws, anchors = draws_of(experiment, group.task), experiment.anchors(group.task)
+    draws, anchors = draws_of(experiment, group.task), experiment.anchors(group.task, zero=zero)
     if draws is None or anchors is None:
         return "-"
     return score(draws, group.method, group.rewards, anchors).shown(".1f")

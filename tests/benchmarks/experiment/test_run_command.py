@@ -181,7 +181,10 @@ def test_a_failed_job_says_the_sentence_of_its_error(copy, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--preset", "huge"], "unknown preset 'huge'; there are smoke, demo, cpu, paper."),
+        (
+            ["--preset", "huge"],
+            "unknown preset 'huge'; there are smoke, demo, cpu, paper, decisive, decisive-smoke.",
+        ),
         (["--tasks", "tv"], "unknown task 'tv'; there are rb, cbf, slicing."),
         (["--methods", "ppo"], "unknown method 'ppo'; there are networld, networld-scratch, bc,"),
         (["--tiers", "bad"], "unknown tier 'bad'; there are expert."),
