@@ -103,8 +103,9 @@ class TrajectoryConfig(BaselineConfig):
         trajectory_temperature: of preferring trajectories of high reward, for data of several
             policies: 0.1 is usual (see `networld_agent.data.trajectory_weights`); 0 draws from all
             alike.
-        held_out: whether the last trajectory is held out to choose the weights by, as NetWorld's
-            training does: they are those with the least loss on it, and training stops early.
+        held_out: whether the last trajectory of each policy is held out to choose the weights by,
+            as NetWorld's training does with the last of all: they are those with the least loss on
+            them, and training stops early.
         validate_every: updates between two looks at held-out data.
         patience: looks without improvement after which training stops; 0 never stops early.
     """

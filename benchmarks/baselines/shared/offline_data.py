@@ -50,27 +50,34 @@ class OfflineData(WindowSource):
         #: T of every episode; there are T + 1 observations.
         self.num_steps = first_steps or dataset.num_steps
         #: Positions in `episodes` that are drawn from.
-        self.drawn_from = range(len(self.episodes))
+        self.drawn_from = np.arange(len(self.episodes))
 
     # ------------------------------------------------------------------- held out
     def hold_out(self) -> bool:
-        """Draws no more from the last trajectory; whether there is another one to draw from.
+        """Draws no more from the last trajectory of each policy; whether any is held out.
 
-        What is computed of all the data, such as scales, is still of all.
+        Of a policy with a single trajectory none is. What is computed of all the data, such as
+        scales, is still of all.
 
         Raises:
             ValueError: where good trajectories are preferred: the last one need not be good.
         """
         if self.temperature:
             raise ValueError("held_out goes with trajectory_temperature 0 only.")
-        if len(self.episodes) > 1:
-            self.drawn_from = range(len(self.episodes) - 1)
-        return len(self.episodes) > 1
+        names = self.dataset.description.episode_policies
+        policies = np.array([names[e] for e in self.episodes])
+        # The last of all would be one policy's alone: of mixed data that of the random one, which
+        # an untrained network foretells best.
+        places = [np.flatnonzero(policies == policy) for policy in sorted(set(policies))]
+        last = [part[-1] for part in places if len(part) > 1]
+        self.drawn_from = np.setdiff1d(self.drawn_from, last)
+        return bool(last)
 
     @contextmanager
     def held_out_only(self) -> Iterator[None]:
         """Draws from what is held out alone."""
-        before, self.drawn_from = self.drawn_from, range(len(self.drawn_from), len(self.episodes))
+        before = self.drawn_from
+        self.drawn_from = np.setdiff1d(np.arange(len(self.episodes)), before)
         try:
             yield
         finally:
@@ -135,7 +142,7 @@ class OfflineData(WindowSource):
         index = rng.integers(len(self.drawn_from) * self.num_agents * starts, size=count)
         index, start = np.divmod(index, starts)
         positions, agents = np.divmod(index, self.num_agents)
-        return positions + self.drawn_from.start, agents, start
+        return self.drawn_from[positions], agents, start
 
     # -------------------------------------------------------------------- reading
     def heard(

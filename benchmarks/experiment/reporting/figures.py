@@ -42,6 +42,8 @@ RC: Any = {
 }  # fmt: skip
 
 
+#: Points below the best local rule from which on an axis is a logarithm.
+_FAR: Final = 200.0
 #: Of NetWorld's variants beside its own marker, so that they are told apart.
 MARKERS_OF_PARTS: Final = {
     "networld-published": "s", "networld-behaviour-head": "^", "networld-random-direction": "X",
@@ -267,8 +269,14 @@ def draw_tiers(experiment: Experiment, task: str, path: Path) -> None:
                     value, color=colour_of(name), linestyle="--", linewidth=1.2, zorder=1,
                     label=group_title(group),
                 )  # fmt: skip
-        # What is far below the rules must not press all others together.
-        axis.set_ylim(max(-250.0, min(lows) - 15), 112)
+        axis.set_ylim(min(lows) - 15, 112)
+        if min(lows) < -_FAR:
+            # What is far below the rules must be seen, and not press all others together.
+            axis.set_yscale("symlog", linthresh=100, linscale=2)
+            axis.set_ylim(1.4 * min(lows), 140)
+            ticks = [-10_000, -3_000, -1_000, -300, -100, -50, 0, 50, 100]
+            shown = [tick for tick in ticks if tick > 1.4 * min(lows)]
+            axis.set_yticks(shown, [f"{tick:,}" for tick in shown])
         axis.set_xticks(range(len(tiers)), [f"{tier} data" for tier in tiers])
         axis.set_xlim(-0.5, len(tiers) - 0.5)
         axis.set_title(TASK_TITLES.get(task, task))

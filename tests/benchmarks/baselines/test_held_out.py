@@ -33,10 +33,16 @@ def test_training_never_draws_what_is_held_out_and_looks_draw_nothing_else():
     data = tiny_data("discrete").preferring(0.0)
     assert data.hold_out()
     rng = np.random.default_rng(0)
+    # Expert, medium, random, expert: of the two with a single trajectory none can be spared.
     assert set(data.positions(500, 10, rng)[0]) == {0, 1, 2}
     with data.held_out_only():
         assert set(data.positions(500, 10, rng)[0]) == {3}
     assert set(data.positions(500, 10, rng)[0]) == {0, 1, 2}
+    whole = OfflineData(data.dataset)
+    assert whole.hold_out()
+    assert set(whole.positions(500, 10, rng)[0]) == {0, 1, 2}
+    with whole.held_out_only():
+        assert set(whole.positions(500, 10, rng)[0]) == {3, 4, 5}, "one of each policy"
 
 
 def test_of_a_single_trajectory_nothing_is_held_out(tmp_path):
