@@ -274,6 +274,34 @@ def test_pictures_tell_all_slices_apart(number):
     assert len(colours) == number
 
 
+@pytest.mark.parametrize("letter", ["e", "m", "w"])
+@pytest.mark.parametrize("number", [2, 4, 8, 12, 16])
+def test_legends_of_long_names_touch_neither_each_other_nor_the_panels(number, letter):
+    pytest.importorskip("matplotlib")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from wirelessenvs.slicing import draw
+
+    names = [f"{letter * 16}_{k:02d}" for k in range(number)]
+    slices = [{**METERS, "name": name} for name in names]
+    simulator = make_simulator("slicing-v0", 1, **SMALL, slices=slices)
+    simulator.reset(0)
+    figure = Figure(figsize=(9, 6))
+    draw(figure, simulator)
+    FigureCanvasAgg(figure).draw()
+    legends = [axes.get_legend() for axes in figure.axes if axes.get_legend() is not None]
+    legends += figure.legends
+    for legend in legends:
+        assert [text.get_text().removesuffix(" user") for text in legend.get_texts()] == names
+        box = legend.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert box.y1 < figure._suptitle.get_window_extent().y0
+        assert not any(box.overlaps(axes.bbox) for axes in figure.axes)
+    boxes = [legend.get_window_extent() for legend in legends]
+    assert len(boxes) == 1 or not boxes[0].overlaps(boxes[1])
+
+
 # ------------------------------------------------------------------ records and commands
 def test_forms_of_slices_are_one_configuration(tmp_path):
     text = json.dumps(FOUR)
