@@ -37,6 +37,11 @@ def test_play_writes_an_animation_and_a_picture(tmp_path, capsys):
         (play, ["rb-v0", "--png", "x.png", "--seed", "-1"], "--seed must be at least 0"),
         (play, ["rb-v0", "--png", "x.png", "--set", "queue"], "--set takes NAME=VALUE"),
         (
+            scores,
+            ["rb-v0", "--set", "num_nodes=3", "--set", "queue=4", "--set", "num_nodes=5"],
+            "--set takes each name once, got num_nodes twice.",
+        ),
+        (
             play,
             ["rb-v0", "--png", "x.png", "--set", "nope=3"],
             "unexpected keyword argument",

@@ -142,13 +142,26 @@ def add_no_verify(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    """`["num_cells=7", "observation=log"]` as keyword arguments; plain words are strings."""
+def parse_overrides(
+    pairs: Sequence[str], option: str = "--set", form: str = "NAME=VALUE"
+) -> dict[str, Any]:
+    """`["num_cells=7", "observation=log"]` as keyword arguments; plain words are strings.
+
+    Args:
+        pairs: as given.
+        option: of the command line, for errors.
+        form: of a pair, for errors.
+
+    Raises:
+        ValueError: naming what is no such pair, and what is given twice.
+    """
     overrides: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name.isidentifier():
-            raise ValueError(f"--set takes NAME=VALUE, got {pair!r}.")
+            raise ValueError(f"{option} takes {form}, got {pair!r}.")
+        if name in overrides:
+            raise ValueError(f"{option} takes each name once, got {name} twice.")
         overrides[name] = parse_value(text)
     return overrides
 
