@@ -42,6 +42,11 @@ def test_play_writes_an_animation_and_a_picture(tmp_path, capsys):
             "--set takes each name once, got num_nodes twice.",
         ),
         (
+            scores,
+            ["slicing-v0", "--set", 'slices=["video", {"like": "urllc", "share": 1, "share": 2}]'],
+            "must hold each key once, got 'share' twice.",
+        ),
+        (
             play,
             ["rb-v0", "--png", "x.png", "--set", "nope=3"],
             "unexpected keyword argument",

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from wirelessenvs.checks import shown
 from wirelessenvs.faults import fault_sentence, write_error
 from wirelessenvs.locks import try_lock
 
@@ -167,13 +168,24 @@ def parse_overrides(
 
 
 def parse_value(text: str) -> Any:
-    """A Python literal, or true or false, as its value; any other text as it is."""
+    """A Python literal, or true or false, as its value; any other text as it is.
+
+    Raises:
+        ValueError: for a dictionary that names a key twice: Python would keep the last.
+    """
     if text in ("true", "false"):
         return text == "true"
     try:
-        return ast.literal_eval(text)
+        value = ast.literal_eval(text)
+        nodes = list(ast.walk(ast.parse(text.lstrip(" \t"), mode="eval"))) if "{" in text else []
     except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last: nested deeply
         return text
+    for node in nodes:
+        keys = [ast.unparse(key) for key in node.keys if key] if isinstance(node, ast.Dict) else []
+        for k, key in enumerate(keys):
+            if key in keys[:k]:
+                raise ValueError(f"{shown(text)} must hold each key once, got {key} twice.")
+    return value
 
 
 def check_targets(*paths: Path | None) -> None:

@@ -311,6 +311,8 @@ def test_forms_of_slices_are_one_configuration(tmp_path):
                  list(FOUR), json.loads(text)):  # fmt: skip
         assert SlicingConfig(slices=form) == config
         assert hash(SlicingConfig(slices=form)) == hash(config)
+    (tmp_path / "slices.json").write_text(text, encoding="utf-8-sig")  # with a byte-order mark
+    assert SlicingConfig(slices=tmp_path / "slices.json") == config
     assert SlicingConfig(**config.to_json()) == config
     assert dataclasses.replace(config, slices=("video", "urllc")).slice_names == ("video", "urllc")
     assert config.slices[2] == TrafficClass(
@@ -362,12 +364,20 @@ BAD = [
     ({"slices": {"a": 1}}, "slices must be a list of traffic classes, got"),
     ({"slices": "lost.json"}, "slices must name a file: 'lost.json' cannot be read"),
     ({"slices": "[1, 2"}, "slices: the text is no list in JSON"),
+    ({"slices": '["video", {"like": "urllc", "share": 1, "share": 2}]'},
+     r"the text must hold each key once, got 'share' twice\.$"),
+    ({"slices": '["video", {"name": "x", "bits": 1, "gap_s": 1, "bits": 2}]'},
+     r"the text must hold each key of 'x' once, got 'bits' twice\.$"),
+    ({"slices": '["video", {"like": "urllc", "share": ' + 5001 * "9" + "}]"},
+     r"the text must hold numbers of at most \d+ digits, got a longer one\.$"),
+    ({"slices": 9999 * "["}, "the text is no list in JSON"),
     ({"slices": ("video", 3)}, r"slices\[1\] must be a mapping .* 'volte', 'video', 'urllc', got"),
     ({"slices": ("video", "radio")}, r"slices\[1\].like must be one of 'volte', 'video', 'urllc'"),
     ({"slices": ("video", "video")}, "slices must have names of their own, got 'video' twice"),
     ({"slices": ("video", {"name": "x", "gap_s": 1})}, r"slices\[1\] must have name.*bits is miss"),
     (one(delay=3), r"slices\[1\] got an unknown field 'delay'; known: bits, gap_s, latency_s"),
     (one(name="My slice"), r"slices\[1\].name must be a lower-case letter and .* got 'My slice'"),
+    (one(name="x_before_1"), r"slices\[1\].name must not end with _before_ .* 'x_before_1'"),
     (one(latency_s=None), r"slices\[1\] must have rate_bps or latency_s, or both, got neither"),
     (one(latency_s=0.0005), r"slices\[1\].latency_s must be greater than 0.0005"),
     (one(rate_bps=0), r"slices\[1\].rate_bps must be greater than 0"),
