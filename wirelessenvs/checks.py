@@ -42,7 +42,7 @@ def shown(value: object) -> str:
     """
     if isinstance(value, np.ndarray) and value.ndim > 0:
         return f"an array of {value.dtype} and shape {value.shape}"
-    if type(value).__module__.startswith("pandas.") and hasattr(value, "shape"):
+    if type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "shape"):
         return f"a {type(value).__name__} of shape {value.shape}"
     try:
         text = re.sub(r"\s*\n\s*", " ", repr(value))
