@@ -79,6 +79,7 @@ SLICING = Family(
     },
     draw=_draw,
     quantities=_quantities,
+    replacing=("sites", "slices", "user_classes"),
     common={"reward": "lstm-a2c"},
     rules=("random", "hard", "users", "packets", "bits", "static"),
     expert="expert",
