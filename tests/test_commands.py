@@ -107,6 +107,26 @@ def test_scores_stand_beside_the_known_ones_on_the_same_seeds(tmp_path, capsys):
     assert demand["means"]["reward"] != expert["means"]["reward"]
 
 
+def test_one_episode_has_no_error_bars(capsys):
+    command = ["rb-v0", "--policy", "demand", "--steps", "3", "--preset", "rb-8"]
+    for episodes, bars in (("1", False), ("2", True)):
+        assert scores.main([*command, "--episodes", episodes]) == 0
+        table = capsys.readouterr().out
+        assert ("±" in table) == bars
+        assert "nan" not in table
+
+
+def test_columns_of_play_stay_in_line_whatever_the_names(tmp_path, capsys):
+    name = "a_slice_of_20_letter"
+    own = f"slices=['video', {{'like': 'urllc', 'name': {name!r}}}]"
+    sizes = ["--set", "num_users=30", "--set", "slots_per_window=20"]
+    command = ["slicing-v0", "--preset", "small", "--policy", "users", "--steps", "1"]
+    assert play.main([*command, *sizes, "--set", own, "--png", str(tmp_path / "a.png")]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert any(f"demand_{name}" in line for line in lines)
+    assert len({len(line) for line in lines}) == 1
+
+
 def test_overrides_are_python_values_or_words():
     assert parse_overrides(["a=3", "b=0.5", "c=True", "d=log", "e=(1, 2)", "f=x=y"]) == {
         "a": 3,
