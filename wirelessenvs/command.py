@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -80,10 +81,15 @@ def imports_of(name: str) -> Iterator[None]:
 
 
 def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
-    """Runs a command; an expected fault becomes one sentence on stderr and exit status 2."""
+    """Runs a command; an expected fault becomes one sentence on stderr and exit status 2.
+
+    Warnings become sentences as well, without the line of code that gave them.
+    """
     if sys.stderr is None:
         # Closed by whoever started this process (`2>&-`): there is nobody to tell.
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    show = warnings.showwarning
+    warnings.showwarning = _show_warning
     try:
         command(options)
         if sys.stdout is not None:
@@ -102,7 +108,13 @@ def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespa
     except KeyboardInterrupt:
         print(_INTERRUPTED, file=sys.stderr)
         return 130
+    finally:
+        warnings.showwarning = show
     return 0
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _silence() -> None:

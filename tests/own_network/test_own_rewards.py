@@ -11,8 +11,10 @@ from own_networks import play, write_csv
 
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.__main__ import main as data
 from networld_agent.worlds.make import worlds_of
 from wirelessenvs import make_simulator
+from wirelessenvs.scores import main as scores
 from wirelessenvs.tasks import make_policy
 
 TASKS = {
@@ -152,6 +154,31 @@ def test_a_data_set_names_the_reward_and_loads_it_only_if_trusted(tmp_path):
         load(trusted=True)
     assert worlds_of(dataset, 1, 5) is None
     np.testing.assert_array_equal(dataset.rewards, 2.0 * dataset.metric("served"))
+
+
+def test_an_export_that_minari_cannot_play_warns(tmp_path, capsys):
+    pytest.importorskip("minari")
+    settings = CollectionSettings(
+        env="rb-v0", overrides={"reward": DOUBLED}, policy="demand", episodes=2, steps=6
+    )
+    path = collect(settings, tmp_path / "data")
+    command = ["export", str(path), "--root", str(tmp_path), "--minari-id"]
+    assert data([*command, "rb/own-v0"]) == 0
+    told = capsys.readouterr().err
+    assert told.startswith("warning: recover_environment() of rb/own-v0 will fail: ")
+    assert told.count("\n") == 1
+    plain = collect(dataclasses.replace(settings, overrides={}), tmp_path / "plain")
+    command[1] = str(plain)
+    assert data([*command, "rb/plain-v0"]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_commands_warn_in_one_sentence(capsys):
+    command = ["rb-v0", "--policy", "expert", "--episodes", "1", "--steps", "2"]
+    assert scores([*command, "--set", f"reward={DOUBLED}"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told
+    assert all(line.startswith("warning: policy 'expert' ") for line in told), told
 
 
 # ------------------------------------------------------------------------------ graphs
