@@ -123,6 +123,12 @@ def test_what_is_no_number_is_told_with_the_agent():
     assert simulator.elapsed[0] > 0  # the step has been made
 
 
+def test_what_would_overflow_is_told_with_the_agent():
+    simulator = make_simulator("rb-v0", reward="own_rewards:huge")
+    with pytest.raises(ValueError, match=r"between -1e\+30 and 1e\+30, got -1e\+308 for node_1\.$"):
+        play(simulator, steps=9)
+
+
 @pytest.mark.parametrize(("task_id", "arguments"), CASES)
 def test_the_expert_plays_and_says_for_what(task_id, arguments):
     simulator = make_simulator(task_id, 1, **arguments, reward=DOUBLED)
