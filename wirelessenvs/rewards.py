@@ -119,8 +119,8 @@ class OwnReward:
             active: `(B,)`.
 
         Raises:
-            ValueError: for another shape, what is not finite or too large, naming agent and value. The
-                step has been made by then: reset before going on.
+            ValueError: for another shape, what is not finite or too large, naming agent and value.
+                The step has been made by then: reset before going on.
         """
         own = np.zeros_like(rewards)
         for env in np.flatnonzero(active):
