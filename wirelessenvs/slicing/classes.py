@@ -66,7 +66,8 @@ class TrafficClass:
         bits: law of the size of a packet, in bits.
         rate_bps: rate that a successful packet reaches; None: any.
         latency_s: latency that a successful packet stays below; None: any.
-        share: relative number of users.
+        share: relative number of users; without effect beside `user_classes`, which names each
+            user's slice.
         weight: of the satisfaction in the rewards `ssr` (normalised to sum 1) and `utility` (beta).
         speed_mps: of the users.
     """
