@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from networld_agent.collecting import (
     TIERS,
@@ -181,12 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(words)
     options.command = _collect_family if over_family else _collect
-    show = warnings.showwarning
-    warnings.showwarning = _show_warning
-    try:
-        return run(_interruptible, options)
-    finally:
-        warnings.showwarning = show
+    return run(_interruptible, options)
 
 
 def _interruptible(options: argparse.Namespace) -> None:
@@ -201,10 +194,6 @@ def _interruptible(options: argparse.Namespace) -> None:
     except RuntimeError as error:
         # A fault inside a worker or a foreign environment.
         raise ValueError(str(error)) from error
-
-
-def _show_warning(message: Any, *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any, Final
 from networld_agent.model.config import WorldModelConfig
 from networld_agent.training.config import TrainingConfig
 from wirelessenvs.checks import check_choice
-from wirelessenvs.command import parse_value
+from wirelessenvs.command import parse_overrides
 
 __all__ = ["PRESETS", "Preset", "TrainingConfig", "WorldModelConfig", "get_preset", "parse_options"]
 
@@ -147,12 +147,6 @@ def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
     """`["horizon=16", "targets=one-hot"]` as values by name; plain words are strings.
 
     Raises:
-        ValueError: naming what is no such pair.
+        ValueError: naming what is no such pair, and what is given twice.
     """
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise ValueError(f"--set takes OPTION=VALUE, got {pair!r}.")
-        options[name] = parse_value(text)
-    return options
+    return parse_overrides(pairs, form="OPTION=VALUE")

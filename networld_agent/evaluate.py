@@ -67,7 +67,7 @@ def planner_config(pairs: Sequence[str]) -> PlannerConfig:
         ValueError: for an unknown name or a wrong value.
     """
     known = [field.name for field in dataclasses.fields(PlannerConfig)]
-    options = parse_overrides(pairs)
+    options = parse_overrides(pairs, "--plan")
     for name in options:
         if name not in known:
             raise ValueError(f"--plan knows {', '.join(known)}; got {name!r}.")
@@ -82,7 +82,7 @@ def swept_configs(pairs: Sequence[str], sweep: str | None) -> dict[str, PlannerC
         sweep: "NAME=VALUE,VALUE,...", or None for a single entry named "".
 
     Raises:
-        ValueError: for an unknown name, no value, or a wrong one.
+        ValueError: for an unknown name, no value, a wrong one, or a name that `pairs` hold, too.
 
     Example:
         >>> list(swept_configs(["sampler=dpm"], "steps=1,3"))
@@ -93,6 +93,8 @@ def swept_configs(pairs: Sequence[str], sweep: str | None) -> dict[str, PlannerC
     name, equals, values = sweep.partition("=")
     if not equals or not all(values.split(",")):
         raise ValueError(f"--sweep takes NAME=VALUE,VALUE,..., got {sweep!r}.")
+    if name in parse_overrides(pairs, "--plan"):
+        raise ValueError(f"--sweep must vary what --plan does not fix, got {name} in both.")
     changed = [f"{name}={value}" for value in values.split(",")]
     return {change: planner_config([*pairs, change]) for change in changed}
 

@@ -37,6 +37,16 @@ def test_play_writes_an_animation_and_a_picture(tmp_path, capsys):
         (play, ["rb-v0", "--png", "x.png", "--seed", "-1"], "--seed must be at least 0"),
         (play, ["rb-v0", "--png", "x.png", "--set", "queue"], "--set takes NAME=VALUE"),
         (
+            scores,
+            ["rb-v0", "--set", "num_nodes=3", "--set", "queue=4", "--set", "num_nodes=5"],
+            "--set takes each name once, got num_nodes twice.",
+        ),
+        (
+            scores,
+            ["slicing-v0", "--set", 'slices=["video", {"like": "urllc", "share": 1, "share": 2}]'],
+            "must hold each key once, got 'share' twice.",
+        ),
+        (
             play,
             ["rb-v0", "--png", "x.png", "--set", "nope=3"],
             "unexpected keyword argument",
@@ -95,6 +105,26 @@ def test_scores_stand_beside_the_known_ones_on_the_same_seeds(tmp_path, capsys):
     # Same seeds, same traffic: both policies meet the very same packets.
     assert demand["means"]["generated"] == expert["means"]["generated"]
     assert demand["means"]["reward"] != expert["means"]["reward"]
+
+
+def test_one_episode_has_no_error_bars(capsys):
+    command = ["rb-v0", "--policy", "demand", "--steps", "3", "--preset", "rb-8"]
+    for episodes, bars in (("1", False), ("2", True)):
+        assert scores.main([*command, "--episodes", episodes]) == 0
+        table = capsys.readouterr().out
+        assert ("±" in table) == bars
+        assert "nan" not in table
+
+
+def test_columns_of_play_stay_in_line_whatever_the_names(tmp_path, capsys):
+    name = "a_slice_of_20_letter"
+    own = f"slices=['video', {{'like': 'urllc', 'name': {name!r}}}]"
+    sizes = ["--set", "num_users=30", "--set", "slots_per_window=20"]
+    command = ["slicing-v0", "--preset", "small", "--policy", "users", "--steps", "1"]
+    assert play.main([*command, *sizes, "--set", own, "--png", str(tmp_path / "a.png")]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert any(f"demand_{name}" in line for line in lines)
+    assert len({len(line) for line in lines}) == 1
 
 
 def test_overrides_are_python_values_or_words():

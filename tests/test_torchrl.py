@@ -110,6 +110,16 @@ def test_rescaled_actions_are_the_same_actions(task_id, arguments):
     assert (spec.space.high == 1).all()
 
 
+def test_a_rescaled_action_is_told_in_the_units_that_it_was_given_in():
+    env = WirelessEnv("slicing-v0", 2, preset="small", num_users=30, rescale_actions=True)
+    started = env.reset(seed=0)
+    started["agents", "action"] = torch.zeros(env.full_action_spec["agents", "action"].shape)
+    started["agents", "action"][1, 2, 0] = 1.5
+    sentence = r"action of \w+_2 of environment 1, entry 0 must be between -1 and 1, got 1\.5\.$"
+    with pytest.raises(ValueError, match=sentence):
+        env.step(started)
+
+
 def test_one_hot_actions_are_the_same_actions():
     envs = [WirelessEnv("rb-v0", 2, categorical_actions=kind) for kind in (True, False)]
     actions = torch.randint(0, 11, (2, 8))

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import numbers
 import re
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, get_type_hints
 
@@ -41,6 +42,8 @@ def shown(value: object) -> str:
     """
     if isinstance(value, np.ndarray) and value.ndim > 0:
         return f"an array of {value.dtype} and shape {value.shape}"
+    if type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "shape"):
+        return f"a {type(value).__name__} of shape {value.shape}"
     try:
         text = re.sub(r"\s*\n\s*", " ", repr(value))
     except ValueError:  # Python refuses to write integers of thousands of digits
@@ -197,6 +200,13 @@ def real_array(name: str, value: object) -> np.ndarray:
     array = as_array(name, value)
     real = array.dtype.kind in "biuf"
     if array.dtype.kind == "O":  # large integers, columns of unlike types, None for a gap
+        # pandas has a gap of its own; where it is not loaded, there can be none.
+        gap = getattr(sys.modules.get("pandas"), "NA", None)
+        if gap is not None:
+            array = array.copy()
+            for index, entry in enumerate(array.flat):
+                if entry is gap:
+                    array.flat[index] = None
         real = all(entry is None or isinstance(entry, numbers.Real) for entry in array.flat)
     try:
         if real:

@@ -10,11 +10,13 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from wirelessenvs.checks import shown
 from wirelessenvs.faults import fault_sentence, write_error
 from wirelessenvs.locks import try_lock
 
@@ -79,10 +81,15 @@ def imports_of(name: str) -> Iterator[None]:
 
 
 def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
-    """Runs a command; an expected fault becomes one sentence on stderr and exit status 2."""
+    """Runs a command; an expected fault becomes one sentence on stderr and exit status 2.
+
+    Warnings become sentences as well, without the line of code that gave them.
+    """
     if sys.stderr is None:
         # Closed by whoever started this process (`2>&-`): there is nobody to tell.
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    show = warnings.showwarning
+    warnings.showwarning = _show_warning
     try:
         command(options)
         if sys.stdout is not None:
@@ -101,7 +108,13 @@ def run(command: Callable[[argparse.Namespace], None], options: argparse.Namespa
     except KeyboardInterrupt:
         print(_INTERRUPTED, file=sys.stderr)
         return 130
+    finally:
+        warnings.showwarning = show
     return 0
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _silence() -> None:
@@ -142,25 +155,49 @@ def add_no_verify(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    """`["num_cells=7", "observation=log"]` as keyword arguments; plain words are strings."""
+def parse_overrides(
+    pairs: Sequence[str], option: str = "--set", form: str = "NAME=VALUE"
+) -> dict[str, Any]:
+    """`["num_cells=7", "observation=log"]` as keyword arguments; plain words are strings.
+
+    Args:
+        pairs: as given.
+        option: of the command line, for errors.
+        form: of a pair, for errors.
+
+    Raises:
+        ValueError: naming what is no such pair, and what is given twice.
+    """
     overrides: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name.isidentifier():
-            raise ValueError(f"--set takes NAME=VALUE, got {pair!r}.")
+            raise ValueError(f"{option} takes {form}, got {pair!r}.")
+        if name in overrides:
+            raise ValueError(f"{option} takes each name once, got {name} twice.")
         overrides[name] = parse_value(text)
     return overrides
 
 
 def parse_value(text: str) -> Any:
-    """A Python literal, or true or false, as its value; any other text as it is."""
+    """A Python literal, or true or false, as its value; any other text as it is.
+
+    Raises:
+        ValueError: for a dictionary that names a key twice: Python would keep the last.
+    """
     if text in ("true", "false"):
         return text == "true"
     try:
-        return ast.literal_eval(text)
+        value = ast.literal_eval(text)
+        nodes = list(ast.walk(ast.parse(text.lstrip(" \t"), mode="eval"))) if "{" in text else []
     except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last: nested deeply
         return text
+    for node in nodes:
+        keys = [ast.unparse(key) for key in node.keys if key] if isinstance(node, ast.Dict) else []
+        for k, key in enumerate(keys):
+            if key in keys[:k]:
+                raise ValueError(f"{shown(text)} must hold each key once, got {key} twice.")
+    return value
 
 
 def check_targets(*paths: Path | None) -> None:

@@ -65,8 +65,9 @@ def _play(options: argparse.Namespace) -> None:
     renderer.close()
     _write(options, frames, frame)
     print(f"{task.id}, policy {options.policy}, {options.steps} steps, mean over agents and steps:")
+    width = max(14, *map(len, totals))
     for name, total in totals.items():
-        print(f"  {name:<14} {total / options.steps:12.4f}")
+        print(f"  {name:<{width}} {total / options.steps:12.4f}")
 
 
 def _write(

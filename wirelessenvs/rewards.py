@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from wirelessenvs.checks import check_choice, real_array, reason, shown
 
+#: Greatest magnitude: far below float32's, in which batches of TorchRL and data sets hold rewards.
+_MOST = 1e30
+
 __all__ = ["OwnReward", "check_reward", "named_reward"]
 
 
@@ -53,7 +56,7 @@ class OwnReward:
     Args:
         value: a function or `module:function`. It gets the metrics of one environment, a dictionary
             of `(N,)` arrays by name with the built-in reward as "reward", and returns `(N,)` finite
-            numbers, one per agent.
+            numbers, one per agent, of magnitudes up to 1e30.
         names: of the metrics.
         agents: their names.
 
@@ -116,8 +119,8 @@ class OwnReward:
             active: `(B,)`.
 
         Raises:
-            ValueError: for another shape and for what is not finite, naming agent and value. The
-                step has been made by then: reset before going on.
+            ValueError: for another shape, what is not finite or too large, naming agent and value.
+                The step has been made by then: reset before going on.
         """
         own = np.zeros_like(rewards)
         for env in np.flatnonzero(active):
@@ -128,6 +131,12 @@ class OwnReward:
                 raise ValueError(
                     f"reward {shown(self._value)} must return finite numbers, got {row[agent]} for "
                     f"{self._agents[agent]}."
+                )
+            if np.abs(row).max() > _MOST:
+                agent = int(np.argmax(np.abs(row)))
+                raise ValueError(
+                    f"reward {shown(self._value)} must return numbers between {-_MOST:g} and "
+                    f"{_MOST:g}, got {row[agent]:g} for {self._agents[agent]}."
                 )
             own[env] = row
         return own

@@ -184,7 +184,8 @@ def _print_section(task: Task, section: Section, scores: list[Score | str]) -> N
                 mark = sources.index(entry.source) + 1
                 known.append(f"{entry.metric} {entry.value:g} [{mark}] ({ours:.4g})")
         cells = [
-            f"{score.means[metric]:.3f} ± {score.errors[metric]:.3f}"
+            f"{score.means[metric]:.3f}"
+            + (f" ± {score.errors[metric]:.3f}" if score.episodes > 1 else "")
             for metric in ("reward", task.score)
         ]
         row = [name, score.information, *cells, "; ".join(known) or "-"]

@@ -34,7 +34,11 @@ def to_pandas(dataset: TrajectoryDataset) -> Any:
     def add(prefix: str, names: tuple[str, ...], values: NDArray[Any]) -> None:
         rows = values.reshape(position.size, -1)
         for k, name in enumerate(names):
-            columns[f"{prefix}.{name}"] = rows[:, k]
+            if (column := f"{prefix}.{name}") in columns:
+                raise ValueError(
+                    f"names of a data set must differ to become columns, got {column!r} twice."
+                )
+            columns[column] = rows[:, k]
 
     add("observation", about.observation.names, dataset.observations[chosen][:, :, :-1])
     add("action", about.action.names, dataset.actions[chosen])

@@ -77,6 +77,7 @@ def export_minari(
 ) -> Path:
     """Writes a data set (its selected episodes) as a Minari data set; returns its folder.
 
+    Warns if the environment needs somebody's code, so that Minari cannot make it again.
     Minari's reference scores, which normalise returns, go with it where they are known.
 
     Args:
@@ -109,13 +110,20 @@ def export_minari(
     home.mkdir(parents=True, exist_ok=True)
     _check_space(dataset, home, target, per_agent)
     scores = reference_scores(dataset, reference_episodes)
+    env_spec = _env_spec(description, per_agent)
+    if env_spec is None:
+        warnings.warn(
+            f"recover_environment() of {minari_id} will fail: the data's environment needs code "
+            "that Minari does not load; TrajectoryDataset.make_env(trusted=True) makes it.",
+            stacklevel=2,
+        )
     with _scratch(home) as temporary:
         with _minari_home(temporary), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on author and link, which are optional
             made = minari.create_dataset_from_buffers(
                 minari_id,
                 episodes(dataset, report),
-                env=_env_spec(description, per_agent),
+                env=env_spec,
                 algorithm_name=description.policy,
                 description=f"{description.task}, policy {description.policy}, epsilon "
                 f"{description.epsilon:g}; "

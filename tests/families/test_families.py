@@ -195,6 +195,13 @@ def test_an_index_is_a_number_of_the_split():
         listed[1.5]
 
 
+REPLACED = {
+    "rb": {"trace": [[1]]},
+    "cbf": {"sites": [[0, 0], [9, 9]], "users": [[0, 0]], "bank": "b.npz"},
+    "slicing": {"slices": ("video", "urllc"), "user_classes": [0, 1], "sites": [[0, 0], [9, 9]]},
+}
+
+
 def test_what_a_deployment_fixes_cannot_be_changed():
     site = deployments("rb", "test")[17]
     with pytest.raises(TypeError, match="num_nodes is fixed by deployment rb/test/17"):
@@ -204,6 +211,12 @@ def test_what_a_deployment_fixes_cannot_be_changed():
         site.make(load=0.5)
     with pytest.raises(TypeError, match="preset is fixed by deployment rb/test/17"):
         site.make("simulator", preset="rb-9")
+    for family, more in REPLACED.items():
+        other = deployments(family, "test")[17]
+        for name, value in more.items():
+            sentence = rf"^{name} would replace what deployment {family}/test/17 fixes: leave"
+            with pytest.raises(TypeError, match=sentence):
+                other.make(**{name: value})
     for facade in FACADES:
         with pytest.raises(TypeError, match="unexpected keyword argument 'nodes'"):
             site.make(facade, nodes=4)

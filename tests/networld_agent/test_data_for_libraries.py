@@ -1,5 +1,7 @@
 """Data sets as tables of pandas and as batches of PyTorch's `DataLoader`."""
 
+import copy
+import dataclasses
 import sys
 
 import numpy as np
@@ -37,6 +39,21 @@ def test_a_table_has_a_row_per_episode_agent_and_step(task):
     means = table.groupby(["episode", "agent"], observed=True)["reward"].mean()
     assert np.allclose(means.to_numpy().reshape(e, n), dataset.rewards[[3, 1]].mean(2))
     assert not table["terminated"].any()
+
+
+def test_a_table_never_drops_one_of_two_columns_of_a_name():
+    pytest.importorskip("pandas")
+    dataset = TrajectoryDataset.open(small_dataset("rb-v0"))
+    about = dataset.description
+    first, *others = about.observation.names
+    twice = dataclasses.replace(about.observation, names=(first, first, *others[1:]))
+    described = dataclasses.replace(about, observation=twice)
+    changed = copy.copy(dataset)
+    changed.metadata = dataclasses.replace(dataset.metadata, description=described)
+    with pytest.raises(
+        ValueError, match=rf"must differ to become columns, got 'observation.{first}'"
+    ):
+        changed.to_pandas()
 
 
 def test_a_table_without_pandas_is_one_sentence(monkeypatch):

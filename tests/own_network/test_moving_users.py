@@ -116,3 +116,13 @@ def test_users_who_could_not_walk_are_told(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         make_simulator("cbf-v0", 1, **{**NETWORK, **arguments})
     make_simulator("cbf-v0", 1, **{**NETWORK, **arguments, "speed_mps": 0})
+
+
+def test_a_distance_without_effect_is_told():
+    still, sentence = (
+        {"num_cells": 7, "shadowing_distance_m": 20},
+        r"50 without speed_mps.* got 20\.$",
+    )
+    with pytest.raises(ValueError, match=sentence):
+        make_simulator("cbf-v0", 1, **still)
+    make_simulator("cbf-v0", 1, **still, speed_mps=1)

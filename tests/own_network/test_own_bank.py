@@ -107,6 +107,8 @@ def test_a_configuration_finds_its_bank_from_another_folder(bank, tmp_path, monk
 
 
 H, GAIN = channels()
+DEAF = H.copy()
+DEAF[1, :, 3, 3] = 0
 BAD = [
     ({"H": H.real}, r"H must be complex64 or complex128, got float32"),
     ({"H": H[0, 0]}, r"H must have shape \(drops, slots, BSs, UEs, antennas\).* got \(5, 5, 2\)"),
@@ -115,6 +117,9 @@ BAD = [
     ({"H": H}, r"at most 1, got .*: give large-scale gains as the array gain"),
     ({"H": H, "gain": 10 * np.log10(GAIN)}, r"linear power gains between 0 and 1 .* got -120"),
     ({"H": H, "gain": GAIN[:3]}, r"gain must be real numbers of shape \(5, 5\) or \(2, 5, 5\)"),
+    ({"H": 0 * H, "gain": GAIN}, r"UE k must hear BS k.* of 1e-12 at least, got at most 0 of UE 0"),
+    ({"H": H * 1e-30}, r"must hear BS k, which serves it, in every drop .* of UE 0 in drop 0\.$"),
+    ({"H": DEAF, "gain": GAIN}, r"1e-12 at least, got at most 0 of UE 3 in drop 1\.$"),
     ({"H": H, "gain": GAIN, "users": SITES[:2]}, r"users must be real numbers of shape \(5, 2\)"),
     ({"gain": GAIN}, r"must hold the array H, and may hold gain and users, got gain"),
     ({"H": H, "gain": GAIN, "tau": GAIN}, r"may hold gain and users, got H, gain, tau"),

@@ -11,8 +11,10 @@ from own_networks import play, write_csv
 
 from networld_agent.collecting import CollectionSettings, collect
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.__main__ import main as data
 from networld_agent.worlds.make import worlds_of
 from wirelessenvs import make_simulator
+from wirelessenvs.scores import main as scores
 from wirelessenvs.tasks import make_policy
 
 TASKS = {
@@ -121,6 +123,12 @@ def test_what_is_no_number_is_told_with_the_agent():
     assert simulator.elapsed[0] > 0  # the step has been made
 
 
+def test_what_would_overflow_is_told_with_the_agent():
+    simulator = make_simulator("rb-v0", reward="own_rewards:huge")
+    with pytest.raises(ValueError, match=r"between -1e\+30 and 1e\+30, got -1e\+308 for node_1\.$"):
+        play(simulator, steps=9)
+
+
 @pytest.mark.parametrize(("task_id", "arguments"), CASES)
 def test_the_expert_plays_and_says_for_what(task_id, arguments):
     simulator = make_simulator(task_id, 1, **arguments, reward=DOUBLED)
@@ -152,6 +160,31 @@ def test_a_data_set_names_the_reward_and_loads_it_only_if_trusted(tmp_path):
         load(trusted=True)
     assert worlds_of(dataset, 1, 5) is None
     np.testing.assert_array_equal(dataset.rewards, 2.0 * dataset.metric("served"))
+
+
+def test_an_export_that_minari_cannot_play_warns(tmp_path, capsys):
+    pytest.importorskip("minari")
+    settings = CollectionSettings(
+        env="rb-v0", overrides={"reward": DOUBLED}, policy="demand", episodes=2, steps=6
+    )
+    path = collect(settings, tmp_path / "data")
+    command = ["export", str(path), "--root", str(tmp_path), "--minari-id"]
+    assert data([*command, "rb/own-v0"]) == 0
+    told = capsys.readouterr().err
+    assert told.startswith("warning: recover_environment() of rb/own-v0 will fail: ")
+    assert told.count("\n") == 1
+    plain = collect(dataclasses.replace(settings, overrides={}), tmp_path / "plain")
+    command[1] = str(plain)
+    assert data([*command, "rb/plain-v0"]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_commands_warn_in_one_sentence(capsys):
+    command = ["rb-v0", "--policy", "expert", "--episodes", "1", "--steps", "2"]
+    assert scores([*command, "--set", f"reward={DOUBLED}"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told
+    assert all(line.startswith("warning: policy 'expert' ") for line in told), told
 
 
 # ------------------------------------------------------------------------------ graphs

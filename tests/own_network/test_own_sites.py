@@ -321,3 +321,28 @@ def test_lines_that_python_would_misread_are_told(text, sentence, tmp_path):
     (tmp_path / "sites.csv").write_text("x,y\n0,1\n500,0\n")
     config = make_simulator("cbf-v0", sites=tmp_path / "sites.csv", num_interferers=1).config
     assert config.sites == ((0.0, 1.0), (500.0, 0.0))
+
+
+@pytest.mark.parametrize("kind", ["Int64", "Float64", "boolean"])
+def test_a_gap_of_a_nullable_column_is_told_with_its_place(kind):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"x": [0, 1, 1], "y": [1, 0, 1]}).astype(kind)
+    frame.loc[2, "y"] = pandas.NA
+    with pytest.raises(
+        ValueError, match=r"sites must have no gaps: row 2, column 1 \(counted"
+    ) as told:
+        make_simulator("cbf-v0", sites=frame)
+    assert "\n" not in str(told.value)
+
+
+def test_a_data_frame_is_never_shown_whole():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"site": ["a", "b"], "x": [1, 2]})
+    with pytest.raises(
+        TypeError, match=r"sites must be an array of numbers, got a DataFrame of shape"
+    ):
+        make_simulator("cbf-v0", sites=frame)
+    with pytest.raises(
+        TypeError, match=r"max_steps must be an integer, got a Series of shape \(2,\)"
+    ):
+        make_simulator("cbf-v0", max_steps=frame["x"])

@@ -150,6 +150,7 @@ BAD = [
     ),
     ("rb-v0", RB | {"trace": -FRAMES}, r"trace must be between 0 and 30000 in every entry"),
     ("rb-v0", RB | {"trace": np.where(FRAMES > 6, np.nan, FRAMES)}, r"trace must have no gaps"),
+    ("rb-v0", RB | {"trace": np.zeros((0, 8))}, r"one row and 8 columns, got shape \(0, 8\)\.$"),
     ("rb-v0", RB | {"trace": "lost.csv"}, r"trace must name a file: 'lost.csv' cannot be read"),
     ("slicing-v0", SLICING, r'trace must be given for traffic "trace"'),
     (

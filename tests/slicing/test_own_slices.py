@@ -274,6 +274,34 @@ def test_pictures_tell_all_slices_apart(number):
     assert len(colours) == number
 
 
+@pytest.mark.parametrize("letter", ["e", "m", "w"])
+@pytest.mark.parametrize("number", [2, 4, 8, 12, 16])
+def test_legends_of_long_names_touch_neither_each_other_nor_the_panels(number, letter):
+    pytest.importorskip("matplotlib")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from wirelessenvs.slicing import draw
+
+    names = [f"{letter * 16}_{k:02d}" for k in range(number)]
+    slices = [{**METERS, "name": name} for name in names]
+    simulator = make_simulator("slicing-v0", 1, **SMALL, slices=slices)
+    simulator.reset(0)
+    figure = Figure(figsize=(9, 6))
+    draw(figure, simulator)
+    FigureCanvasAgg(figure).draw()
+    legends = [axes.get_legend() for axes in figure.axes if axes.get_legend() is not None]
+    legends += figure.legends
+    for legend in legends:
+        assert [text.get_text().removesuffix(" user") for text in legend.get_texts()] == names
+        box = legend.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert box.y1 < figure._suptitle.get_window_extent().y0
+        assert not any(box.overlaps(axes.bbox) for axes in figure.axes)
+    boxes = [legend.get_window_extent() for legend in legends]
+    assert len(boxes) == 1 or not boxes[0].overlaps(boxes[1])
+
+
 # ------------------------------------------------------------------ records and commands
 def test_forms_of_slices_are_one_configuration(tmp_path):
     text = json.dumps(FOUR)
@@ -283,6 +311,8 @@ def test_forms_of_slices_are_one_configuration(tmp_path):
                  list(FOUR), json.loads(text)):  # fmt: skip
         assert SlicingConfig(slices=form) == config
         assert hash(SlicingConfig(slices=form)) == hash(config)
+    (tmp_path / "slices.json").write_text(text, encoding="utf-8-sig")  # with a byte-order mark
+    assert SlicingConfig(slices=tmp_path / "slices.json") == config
     assert SlicingConfig(**config.to_json()) == config
     assert dataclasses.replace(config, slices=("video", "urllc")).slice_names == ("video", "urllc")
     assert config.slices[2] == TrafficClass(
@@ -334,12 +364,20 @@ BAD = [
     ({"slices": {"a": 1}}, "slices must be a list of traffic classes, got"),
     ({"slices": "lost.json"}, "slices must name a file: 'lost.json' cannot be read"),
     ({"slices": "[1, 2"}, "slices: the text is no list in JSON"),
+    ({"slices": '["video", {"like": "urllc", "share": 1, "share": 2}]'},
+     r"the text must hold each key once, got 'share' twice\.$"),
+    ({"slices": '["video", {"name": "x", "bits": 1, "gap_s": 1, "bits": 2}]'},
+     r"the text must hold each key of 'x' once, got 'bits' twice\.$"),
+    ({"slices": '["video", {"like": "urllc", "share": ' + 5001 * "9" + "}]"},
+     r"the text must hold numbers of at most \d+ digits, got a longer one\.$"),
+    ({"slices": 9999 * "["}, "the text is no list in JSON"),
     ({"slices": ("video", 3)}, r"slices\[1\] must be a mapping .* 'volte', 'video', 'urllc', got"),
     ({"slices": ("video", "radio")}, r"slices\[1\].like must be one of 'volte', 'video', 'urllc'"),
     ({"slices": ("video", "video")}, "slices must have names of their own, got 'video' twice"),
     ({"slices": ("video", {"name": "x", "gap_s": 1})}, r"slices\[1\] must have name.*bits is miss"),
     (one(delay=3), r"slices\[1\] got an unknown field 'delay'; known: bits, gap_s, latency_s"),
     (one(name="My slice"), r"slices\[1\].name must be a lower-case letter and .* got 'My slice'"),
+    (one(name="x_before_1"), r"slices\[1\].name must not end with _before_ .* 'x_before_1'"),
     (one(latency_s=None), r"slices\[1\] must have rate_bps or latency_s, or both, got neither"),
     (one(latency_s=0.0005), r"slices\[1\].latency_s must be greater than 0.0005"),
     (one(rate_bps=0), r"slices\[1\].rate_bps must be greater than 0"),

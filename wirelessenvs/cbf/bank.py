@@ -18,6 +18,8 @@ from wirelessenvs.inputs import check_file
 
 __all__ = ["ChannelBank", "load_bank", "save_bank"]
 
+#: Of the own link, in some slot and antenna of a drop: 240 dB of loss.
+_LEAST = 1e-12
 _SHAPE = "(drops, slots, BSs, UEs, antennas)"
 
 
@@ -65,7 +67,8 @@ def save_bank(
         H: complex `(D, T, K, K, N)`: drops, slots, BSs, UEs, antennas of a BS; or `(T, K, K, N)`
             of one drop. UE k is served by BS k and receives `H @ w`, without conjugation.
             Received over sent amplitude, so that powers of 1 mean no loss, or, with `gain`,
-            small-scale fading of any scale.
+            small-scale fading of any scale. In each drop, UE k hears BS k in some slot with an
+            amplitude of 1e-12 at least.
         gain: `(K, K)` or `(D, K, K)` large-scale power gains, linear, 0 to 1, which multiply
             |H|^2; None: H holds them.
         users: `(K, 2)` or `(D, K, 2)` UE coordinates in metres, for pictures.
@@ -178,6 +181,13 @@ def _checked(
         raise ValueError(
             f"{place}: channels must be received over sent amplitudes, at most 1, got {most:g}: "
             "give large-scale gains as the array gain, or H in linear units."
+        )
+    own = np.abs(np.einsum("dtkkn->dtkn", channel)).max((1, 3))
+    if own.min() < _LEAST:
+        drop, k = (int(i) for i in np.argwhere(own < _LEAST)[0])
+        raise ValueError(
+            f"{place}: UE k must hear BS k, which serves it, in every drop with an amplitude of "
+            f"{_LEAST:g} at least, got at most {own[drop, k]:g} of UE {k} in drop {drop}."
         )
     users = None
     if "users" in arrays:

@@ -70,7 +70,7 @@ class CBFConfig(TaskConfig):
             must be below 1, and a slot's step at most the smallest cell's radius. 0, as in [P]:
             they stand still.
         shadowing_distance_m: of a moving UE, distance in which the correlation of its shadowing
-            falls to 1/e, in metres, above 0.
+            falls to 1/e, in metres, above 0. With `speed_mps` only.
         max_power_dbm: power limit of a BS in dBm, -30..80; 38 in [P].
         noise_dbm: noise power at a UE in dBm, -200..0; -114 in [P].
         warm_up_slots: slots of random beams before slot 0, 2..10,000 (two fill the observation);
@@ -189,7 +189,14 @@ class CBFConfig(TaskConfig):
                 f"speed_mps must be 0 where channels never change (rho = {self.rho:g}), got "
                 f"{self.speed_mps:g}."
             )
-        check_real("shadowing_distance_m", self.shadowing_distance_m, 0, 1e6, low_open=True)
+        distance_m = check_real(
+            "shadowing_distance_m", self.shadowing_distance_m, 0, 1e6, low_open=True
+        )
+        if self.speed_mps == 0 and distance_m != type(self).shadowing_distance_m:
+            raise ValueError(
+                f"shadowing_distance_m must keep its default {type(self).shadowing_distance_m:g} "
+                f"without speed_mps: it has no effect where users stand still, got {distance_m:g}."
+            )
         check_real("max_power_dbm", self.max_power_dbm, -30, 80)
         check_real("noise_dbm", self.noise_dbm, -200, 0)
         check_choice("observation", self.observation, ("official", "log", "sweep"))

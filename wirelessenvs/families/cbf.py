@@ -68,6 +68,7 @@ CBF = Family(
     },
     draw=_draw,
     quantities=_quantities,
+    replacing=("sites", "users", "bank"),
     common={"observation": "sweep"},
     rules=("random", "sweep", "fp-causal", "fp-causal-warm"),
     expert="expert",

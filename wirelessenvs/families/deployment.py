@@ -51,6 +51,7 @@ class Family:
             that no other deployment of the family has.
         quantities: `quantities(config)` names the numbers by which deployments are told apart in
             pictures and reports; the first is the number of agents.
+        replacing: fields of the configuration that would say otherwise what a deployment fixes.
         common: fields of the configuration that all its deployments share by default.
         rules: policies without learning or hindsight that an expert is compared with.
         expert: policy that data sets are made with and that scores call 100.
@@ -63,6 +64,7 @@ class Family:
     splits: Mapping[str, Any]
     draw: Callable[[Any, int, np.random.Generator], dict[str, Any]]
     quantities: Callable[[Any], dict[str, float]]
+    replacing: tuple[str, ...]
     common: Mapping[str, Any]
     rules: tuple[str, ...]
     expert: str
@@ -130,12 +132,18 @@ class Deployment:
         """The configuration with fields changed that are no part of the deployment.
 
         Raises:
-            TypeError: for a field that the deployment fixes, and for an unknown one.
+            TypeError: for a field that the deployment fixes, or that says otherwise what it fixes,
+                and for an unknown one.
             ValueError: for a value out of bounds.
         """
         for name in overrides:
             if name in self.fields or name == "preset":
                 raise TypeError(f"{name} is fixed by deployment {self.name}: choose another one.")
+            if name in self.family.replacing and overrides[name] is not None:
+                raise TypeError(
+                    f"{name} would replace what deployment {self.name} fixes: leave it out, or "
+                    f"make a {self.family.task_id} without a deployment."
+                )
         fields = {**self.family.common, **overrides, **self.fields}
         return self.family.task.config.from_preset(**fields)
 

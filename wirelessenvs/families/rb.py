@@ -86,6 +86,7 @@ RB = Family(
     },
     draw=_draw,
     quantities=_quantities,
+    replacing=("trace",),
     common={},
     rules=(
         "random", "round-robin", "demand", "demand-mean", "hysteresis", "mean-field", "maxweight",

@@ -79,6 +79,7 @@ SLICING = Family(
     },
     draw=_draw,
     quantities=_quantities,
+    replacing=("sites", "slices", "trace", "user_classes", "users"),
     common={"reward": "lstm-a2c"},
     rules=("random", "hard", "users", "packets", "bits", "static"),
     expert="expert",

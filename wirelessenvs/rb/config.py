@@ -198,7 +198,7 @@ class RBConfig(TaskConfig):
             if len(self.trace) == 0 or len(self.trace[0]) != self.num_nodes:
                 raise ValueError(
                     f"trace must have at least one row and {self.num_nodes} columns, "
-                    f"got shape {np.shape(self.trace)}."
+                    f"got shape {table.shape}."
                 )
         highest = float(self.node_rates.max())
         if highest > 500:

@@ -20,6 +20,7 @@ import dataclasses
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -59,12 +60,14 @@ class TrafficClass:
     `latency_s`, or both.
 
     Args:
-        name: up to 20 lower-case letters, digits and underscores; part of the metrics' names.
+        name: up to 20 lower-case letters, digits and underscores; part of the metrics' names. It
+            must not end with `_before_N`, as names of earlier demands do.
         gap_s: law of the time from one packet of a user to the next, in seconds.
         bits: law of the size of a packet, in bits.
         rate_bps: rate that a successful packet reaches; None: any.
         latency_s: latency that a successful packet stays below; None: any.
-        share: relative number of users.
+        share: relative number of users; without effect beside `user_classes`, which names each
+            user's slice.
         weight: of the satisfaction in the rewards `ssr` (normalised to sum 1) and `utility` (beta).
         speed_mps: of the users.
     """
@@ -122,12 +125,37 @@ def _read_json(value: str | os.PathLike[str]) -> Any:
     text, where = str(value), "the text"
     if not text.lstrip().startswith("["):
         path = check_file("slices", value)
-        text, where = read_regular(path).decode("utf-8", "replace"), str(path)
+        # As CSV files are read: some editors put a byte-order mark before the text.
+        text, where = read_regular(path).decode("utf-8-sig", "replace"), str(path)
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return json.loads(text, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"slices: {where} is no list in JSON ({reason}).") from None
+    except _RepeatedKeyError as error:
+        raise ValueError(f"slices: {where} {error}.") from None
+    except ValueError:  # of Python's, who reads no longer integers
+        digits = sys.get_int_max_str_digits()
+        raise ValueError(
+            f"slices: {where} must hold numbers of at most {digits} digits, got a longer one."
+        ) from None
+    except RecursionError:
+        reason = "it is nested too deeply"
+    raise ValueError(f"slices: {where} is no list in JSON ({reason}).")
+
+
+class _RepeatedKeyError(ValueError):
+    """Says which key an object has twice, and in what."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, whose keys may stand in it once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for k, key in enumerate(keys) if key in keys[:k])
+        place = f" of {shown(found['name'])}" if "name" in found else ""
+        raise _RepeatedKeyError(f"must hold each key{place} once, got {shown(twice)} twice")
+    return found
 
 
 def _read_class(
@@ -166,6 +194,12 @@ def _checked(place: str, one: TrafficClass, slot_s: float) -> TrafficClass:
         raise ValueError(
             f"{place}.name must be a lower-case letter and up to 19 more, digits or underscores, "
             f"got {shown(one.name)}."
+        )
+    if re.search(r"_before_[0-9]+$", one.name):
+        # The demand of `a` in the window before the last is observed as demand_a_before_1.
+        raise ValueError(
+            f"{place}.name must not end with _before_ and a number, which marks demands of earlier "
+            f"windows, got {one.name!r}."
         )
     if one.rate_bps is None and one.latency_s is None:
         raise ValueError(f"{place} must have rate_bps or latency_s, or both, got neither.")

@@ -119,7 +119,7 @@ class SlicingConfig(TaskConfig):
         trace_random_start: whether an episode starts at a random row of the trace, or at its
             first (which the windows before the first observation play).
         user_classes: class 0, 1, ... of each user, in every episode; None: drawn by `user_mix`, or
-            by the shares of `slices`.
+            by the shares of `slices`, which both have no effect beside it.
         history: past windows whose demands are observed; 1 to 16.
         observation: "full" (demands, last allocation, last SSR) or "paper" (demands only).
         action: "continuous" (bandwidths in Hz) or "discrete" (index of a split).

@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PatchCollection, PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.patches import Wedge
 
 from wirelessenvs.slicing.simulator import SlicingSimulator
@@ -52,9 +53,10 @@ def draw(figure: Figure, simulator: SlicingSimulator, env: int = 0) -> None:
         fontsize=12,
         y=0.98,
     )
-    _draw_map(figure, simulator, env)
+    users = _draw_map(figure, simulator, env)
     axes = [figure.add_axes((0.58, bottom, 0.405, 0.225)) for bottom in (0.655, 0.375, 0.095)]
     _draw_bars(axes, simulator, env)
+    _draw_legends(figure, users, axes[0], _layout(simulator))
 
 
 def _legend(simulator: SlicingSimulator) -> list[tuple[str, str]]:
@@ -73,7 +75,34 @@ def _layout(simulator: SlicingSimulator) -> dict[str, Any]:
             "columnspacing": 1.0}  # fmt: skip
 
 
-def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> None:
+def _draw_legends(figure: Figure, users: Axes, bars: Axes, layout: dict[str, Any]) -> None:
+    """A legend above the map and one above the bars; one above both where names are long."""
+    marks = layout | {"markerscale": 2.5, "handletextpad": 0.1}
+    if "columnspacing" in layout:  # several rows, which grow upwards
+        above = users.legend(loc="lower center", bbox_to_anchor=(0.5, 0.985), **marks)
+    else:
+        above = users.legend(loc="upper center", bbox_to_anchor=(0.5, 1.085), **marks)
+    beside = bars.legend(loc="lower center", bbox_to_anchor=(0.5, 0.98), **layout)
+    # What is left and right of the panels' middles, without touching.
+    if _width(figure, above) <= 0.55 and _width(figure, beside) <= 0.42:
+        return
+    above.remove()
+    beside.remove()
+    layout |= {"loc": "lower center", "bbox_to_anchor": (0.5, 0.88), "columnspacing": 1.0}
+    handles, _ = bars.get_legend_handles_labels()
+    shared = figure.legend(handles=handles, **layout)
+    if (width := _width(figure, shared)) > 0.98:
+        shared.remove()
+        # A legend is about as wide as its letters are large: hinting rounds them to whole pixels.
+        figure.legend(handles=handles, **layout | {"fontsize": layout["fontsize"] * 0.9 / width})
+
+
+def _width(figure: Figure, legend: Legend) -> float:
+    """Of a legend, as a share of the figure's."""
+    return float(legend.get_window_extent().width / figure.bbox.width)
+
+
+def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> Axes:
     axes = figure.add_axes((0.055, 0.155, 0.455, 0.73))
     cells, centre = simulator.config.cells, simulator.centre
     satisfaction = simulator.ssr[env].mean(-1)
@@ -116,11 +145,6 @@ def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> None:
     axes.tick_params(labelsize=7, length=2, pad=2)
     axes.set_xlabel("x in m", fontsize=8, labelpad=1)
     axes.set_ylabel("y in m", fontsize=8, labelpad=0)
-    layout = _layout(simulator) | {"markerscale": 2.5, "handletextpad": 0.1}
-    if len(slices) <= 4:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.085), **layout)
-    else:  # rows grow upwards
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.985), **layout)
     scale = figure.add_axes((0.145, 0.07, 0.275, 0.018))
     bar = figure.colorbar(ScalarMappable(_SSR, _MAP), cax=scale, orientation="horizontal")
     if bar.solids is not None:
@@ -128,6 +152,7 @@ def _draw_map(figure: Figure, simulator: SlicingSimulator, env: int) -> None:
     bar.set_label("tint: mean SLA satisfaction ratio (SSR); ring: split of the band",
                   fontsize=8, labelpad=1)  # fmt: skip
     bar.ax.tick_params(labelsize=7, length=2, pad=1)
+    return axes
 
 
 def _draw_bars(axes: list[Axes], simulator: SlicingSimulator, env: int) -> None:
@@ -144,7 +169,6 @@ def _draw_bars(axes: list[Axes], simulator: SlicingSimulator, env: int) -> None:
         axes[2].bar(offset, simulator.ssr[env, :, s], 0.75 / k, color=colour)
     axes[0].set_ylabel("bandwidth in MHz", fontsize=8)
     axes[0].set_ylim(0.0, simulator.config.bandwidth_hz / 1e6)
-    axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 0.98), **_layout(simulator))
     axes[1].set_ylabel("packets in the window", fontsize=8)
     axes[1].set_yscale("log")
     axes[1].set_ylim(0.5, 2.0 * max(1.0, demand.max()))

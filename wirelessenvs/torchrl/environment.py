@@ -13,7 +13,7 @@ from tensordict import TensorDict, TensorDictBase
 from torchrl.data import Categorical, Composite
 from torchrl.envs import EnvBase, MarlGroupMapType, check_marl_grouping
 
-from wirelessenvs.actions import from_unit
+from wirelessenvs.actions import check_actions, from_unit
 from wirelessenvs.checks import check_choice, check_flag, check_int, shown
 from wirelessenvs.config import TaskConfig
 from wirelessenvs.facade import SimulatorFacade
@@ -191,7 +191,9 @@ class _BatchEnv(EnvBase):
         if not self._rescaled:
             return joint
         assert isinstance(space, gymnasium.spaces.Box)
-        return from_unit(joint, space)
+        # Here, where a sentence can tell the value in the units that it was given in.
+        given = check_actions(joint, self._acted, self.agents, self.num_envs)
+        return from_unit(given, space)
 
     def _numbers(self, action: torch.Tensor, group: str) -> NDArray[Any]:
         """A group's actions; of one-hot vectors, which may be rounded a little, the places."""

@@ -36,7 +36,9 @@ def add_evaluation(parser: argparse.ArgumentParser) -> None:
 
 def setting_of(options: argparse.Namespace) -> Setting:
     """The setting that the command's options describe."""
-    return Setting(options.env, options.env_preset, parse_overrides(options.env_set) or None)
+    return Setting(
+        options.env, options.env_preset, parse_overrides(options.env_set, "--env-set") or None
+    )
 
 
 def evaluation_of(options: argparse.Namespace) -> Evaluation:
