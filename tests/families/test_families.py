@@ -198,8 +198,11 @@ def test_an_index_is_a_number_of_the_split():
 REPLACED = {
     "rb": {"trace": [[1]]},
     "cbf": {"sites": [[0, 0], [9, 9]], "users": [[0, 0]], "bank": "b.npz"},
-    "slicing": {"slices": ("video", "urllc"), "user_classes": [0, 1], "sites": [[0, 0], [9, 9]]},
-}
+    "slicing": {
+        "slices": ("video", "urllc"), "user_classes": [0, 1], "sites": [[0, 0], [9, 9]],
+        "users": [[0, 0]], "trace": [[1, 1, 1]],
+    },
+}  # fmt: skip
 
 
 def test_what_a_deployment_fixes_cannot_be_changed():
