@@ -164,7 +164,7 @@ def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path, monkeypatch, capsy
     capsys.readouterr()
     for change, sentence in (
         (["--steps", "13"], "settings.steps is 12 there, 13 here."),
-        (["--plan", "steps=3"], "settings.methods.networld.plan.steps is 2 there, 3 here."),
+        (["--plan", "temperature=0.3"], "networld.plan.temperature is None there, 0.3 here."),
         (["--deployments", "1:4"], "settings.deployments[0] is 0 there, 1 here."),
         (["--set", "context=true", "--policies", "all"], "settings.overrides.context is None"),
     ):
