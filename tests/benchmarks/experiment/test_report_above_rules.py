@@ -26,6 +26,7 @@ PROTOCOL = dataclasses.replace(
     seeds=3,
     ablation_seeds=3,
     episodes=EPISODES,
+    values={},
 )
 #: Made-up results of two trajectories lose 2, and NetWorld's on expert data gain 2 again.
 LEVELS = {
