@@ -35,7 +35,7 @@ def test_the_page_of_the_model_names_the_learning_rate_of_shared_weights():
 
 
 def test_the_diagnosis_on_the_results_page_is_that_of_its_files():
-    text = page("results.md")
+    text = page("results-cpu.md")
     section = text[text.index("Eight steps ahead") :]
     plans, errors = re.search(
         r"The mean of (\d+) plans .*? has errors of (.*?),? above", section

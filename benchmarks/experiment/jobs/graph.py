@@ -207,7 +207,7 @@ class _Graph:
         if method.model and method.plan:
             # What is tuned is tuned as it is played.
             settings["plan"] = method.plan
-        model = (*method.model, *protocol.model_options.get(method.name, ()))
+        model = _replaced(method.model, protocol.model_options.get(method.name, ()))
         inputs["model"] = self.pretrained(task, model, label, cell.seed)
         return self._once("adapt", f"adapt-{name}", settings, inputs)
 
@@ -282,6 +282,11 @@ class _Graph:
         job = Job(kind, name, settings, inputs or {})
         # The same object again: keys are computed once.
         return self._made.setdefault((kind, name, job.key), job)
+
+
+def _replaced(pairs: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """Pairs "option=value" of both; of equal options, the others' value."""
+    return tuple({pair.partition("=")[0]: pair for pair in (*pairs, *others)}.values())
 
 
 def _code_of(method: Method) -> dict[str, Any]:

@@ -125,6 +125,14 @@ def test_the_published_method_is_pretrained_tuned_and_played_by_itself():
     assert pretrained.name == "pretrain-rb-networld-published-s0"
     assert pretrained.settings["options"][-1] == "channels=8"
     assert "body_factor=0.1" not in pretrained.settings["options"]
+    # What a budget reduces stands in the place of the paper's.
+    (job,) = {
+        e.job.inputs["policy"].inputs["model"].key: e.job.inputs["policy"].inputs["model"]
+        for e in played(build(DECISIVE, seeds=1), task="rb-8", method="networld-published")
+    }.values()
+    names = [pair.partition("=")[0] for pair in job.settings["options"]]
+    assert len(set(names)) == len(names)
+    assert parse_options(job.settings["options"])["multipliers"] == (1, 1, 2, 2)
     # All others are tuned as ever.
     assert "plan" not in one(build(SMOKE), task="rb", method="dt").inputs["policy"].settings
 
@@ -200,3 +208,10 @@ def test_values_are_learnt_of_all_data_but_the_experts_by_networlds_own_network_
 def test_decisive_tests_are_long():
     for e in build(DECISIVE, tiers=["expert"], seeds=1):
         assert e.job.settings["steps"] == (500 if e.task == "slicing" else 1_000)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_no_job_is_given_an_option_twice(name):
+    for job in with_inputs(e.job for e in build(PRESETS[name], seeds=1)):
+        names = [pair.partition("=")[0] for pair in job.settings.get("options", ())]
+        assert len(set(names)) == len(names), job.name
