@@ -320,7 +320,13 @@ def _held_out(options: dict[str, tuple[str, ...]], looks: int) -> dict[str, tupl
 _DECISIVE: Final = Protocol(
     name="decisive",
     tasks=tuple(
-        dataclasses.replace(task, references=_JUDGES, test_steps=task.test_steps or 1_000)
+        dataclasses.replace(
+            task,
+            references=_JUDGES,
+            test_steps=task.test_steps or 1_000,
+            # A queue that grows shows after more steps than a channel that fades.
+            tune_steps=100 if task.env == "rb-v0" else None,
+        )
         for task in _ROOM
     ),
     seeds=5,
@@ -378,6 +384,7 @@ _DECISIVE_SMOKE: Final = dataclasses.replace(
             steps=40,
             overrides={**task.overrides, **_LITTLE[task.name.partition("-")[0]]},
             test_steps=8,
+            tune_steps=None,
         )
         for task in _DECISIVE.tasks
         if task.name in _SMOKED

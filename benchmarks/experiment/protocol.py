@@ -55,6 +55,7 @@ class TaskSetup:
         local: the task's best rule without a controller, which plays as the reference of this name
             and is the 0 of the scores that stand first; None for no such row.
         test_steps: of a test episode; None for `eval_steps`, at most those of a trajectory.
+        tune_steps: of a validation episode; None for the protocol's own number.
     """
 
     name: str
@@ -67,6 +68,7 @@ class TaskSetup:
     heuristic: str = "medium"
     local: str | None = None
     test_steps: int | None = None
+    tune_steps: int | None = None
 
     def __post_init__(self) -> None:
         check_known("reference", self.references, tuple(REFERENCES))

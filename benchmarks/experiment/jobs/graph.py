@@ -182,7 +182,7 @@ class _Graph:
             "tuning": {
                 **_played_in(task, task.overrides),
                 "episodes": protocol.tune_episodes,
-                "steps": protocol.tune_steps,
+                "steps": task.tune_steps or protocol.tune_steps,
                 "warm_up": protocol.warm_up,
             },
         }
