@@ -36,6 +36,7 @@ EXTRAS: Final = {
     "mpe2": "mpe2",
     "mujoco": "mamujoco",
     "networkx": "graph",
+    "omegaconf": "benchmarl",
     "pandas": "pandas",
     "ray": "ray",
     "safetensors": "agent",

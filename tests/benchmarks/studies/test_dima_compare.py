@@ -58,16 +58,20 @@ def test_references_are_those_of_the_same_episodes(rows, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("more", "sentence"),
+    ("words", "sentence"),
     [
-        (["--steps", "120"], "config.steps is 80 there, 120 here"),
-        (["--set", "starts=5"], "config.starts is 4 there, 5 here"),
+        ([*SIZE, "--steps", "120"], "config.steps is 80 there, 120 here"),
+        # A name is given once.
+        (
+            ["starts=5" if word == "starts=4" else word for word in SIZE],
+            "config.starts is 4 there, 5 here",
+        ),
     ],
 )
-def test_runs_of_other_settings_are_refused(more, sentence, rows, tmp_path, capsys):
+def test_runs_of_other_settings_are_refused(words, sentence, rows, tmp_path, capsys):
     rows()
     capsys.readouterr()
-    assert compare.main([*SIZE, *more, "--out", str(tmp_path / "out")]) == 2
+    assert compare.main([*words, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert sentence in error
     assert error.count("\n") == 1
