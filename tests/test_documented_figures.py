@@ -209,3 +209,37 @@ def test_the_scores_by_seed_over_families_are_those_of_their_pieces():
     for method in ("networld", "networld-attention"):
         for seed in (0, 1):
             assert float(score("test", method, seed)) > 94.8  # "both seeds of both are above it"
+
+
+def test_the_results_page_repeats_its_files_and_the_other_pages():
+    text = (ROOT / "docs" / "results.md").read_text()
+    expert, rule = (
+        {
+            row["method"]: row
+            for row in csv.DictReader((RESULTS / f"decisive/above-rules-{tier}.csv").open())
+        }
+        for tier in ("expert", "rule")
+    )
+    assert len(expert) == 21
+    for name, row in expert.items():
+        other = rule[name]
+        cells = [name, row["data"], row["rb-8"], other["rb-8"], other["slicing"]]
+        assert f"| {' | '.join(cells)} |" in text
+    general = expert["NetWorld"]["cbf-general"], expert["MA-BC"]["cbf-general"]
+    assert f"at {general[0]}, below MA-BC ({general[1]})" in " ".join(text.split())
+    for row in csv.DictReader((RESULTS / "decisive/worth.csv").open()):
+        if (row["task"], row["part"]) != ("rb-8", "all beyond the paper"):
+            assert f"{row['reward gained by it [95 %]']}, {row['it is']}" in text
+    way = {}
+    for task in ("rb-8", "slicing"):
+        ours, data = (float(rule[n][task].split()[0]) for n in ("NetWorld", "data's rule"))
+        way[task] = f"{100 * (ours - data) / (100 - data):.0f} %"
+    assert f"{way['rb-8']} and {way['slicing']} of the way" in text
+    # Of values and deployments: rows as on pages whose figures are compared with files.
+    section = text[text.index("## Better than the data") : text.index("## The decisive")]
+    for name in ("planning.md", "deployments.md"):
+        figures = set(re.findall(r"-?[\d.]+ \[[^\]]+\]", page(name)))
+        section = re.sub(
+            r"-?[\d.]+ \[[^\]]+\]", lambda m, f=figures: "" if m[0] in f else m[0], section
+        )
+    assert not re.findall(r"\d \[-?\d", section)

@@ -138,7 +138,7 @@ def _pictures(
 
 def _steps(protocol: dict[str, Any], name: str) -> str:
     """Steps that are played of a world: no more than a task's trajectory has."""
-    counts = {min(protocol[name], task["steps"]) for task in protocol["tasks"]}
+    counts = {_played(protocol, task, name) for task in protocol["tasks"]}
     return " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
 
 
@@ -249,10 +249,18 @@ def _tables(table: Table | None) -> list[Block]:
     return [] if table is None else [table]
 
 
+def _played(protocol: dict[str, Any], task: dict[str, Any], name: str = "eval_steps") -> int:
+    """Steps of an episode that a task is judged by."""
+    own = task.get("test_steps")
+    if own is not None and name == "eval_steps":
+        return int(own)
+    return int(min(protocol[name], own or task["steps"]))
+
+
 def _summary(experiment: Experiment) -> str:
     protocol = experiment.protocol
     lengths = ", ".join(
-        f"{task['name']} {min(protocol['eval_steps'], task['steps'])}" for task in experiment.tasks
+        f"{task['name']} {_played(protocol, task)}" for task in experiment.tasks
     )
     rules = (
         " The best heuristic of a task is the best of its rules that neither learn nor are the "

@@ -154,6 +154,9 @@ def test_the_page_begins_with_scores_above_rules(page):
     assert headings[0] == "Scores above the best local rule"
     assert "What each part is worth" in headings
     assert "What was chosen by validation" in headings
+    # Test episodes have a length of their own, whatever that of a trajectory.
+    assert all(task.test_steps == 8 != task.steps for task in PROTOCOL.tasks)
+    assert "test worlds (steps: rb-8 8, cbf-beam 8)" in text
     names = {path.name for path in page.iterdir()}
     assert {"tiers-rb-8.png", "tiers-cbf-beam.png", "worth.csv", "validation.csv"} <= names
     assert {f"above-rules-{tier}.csv" for tier in TIERS_OF_DATA} <= names
