@@ -259,9 +259,7 @@ def _played(protocol: dict[str, Any], task: dict[str, Any], name: str = "eval_st
 
 def _summary(experiment: Experiment) -> str:
     protocol = experiment.protocol
-    lengths = ", ".join(
-        f"{task['name']} {_played(protocol, task)}" for task in experiment.tasks
-    )
+    lengths = ", ".join(f"{task['name']} {_played(protocol, task)}" for task in experiment.tasks)
     rules = (
         " The best heuristic of a task is the best of its rules that neither learn nor are the "
         "expert; both stand in every table, and have no training seeds."
