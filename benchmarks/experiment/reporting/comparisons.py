@@ -101,7 +101,7 @@ def verdicts(experiment: Experiment) -> list[str]:
         name, title = task["name"], TASK_TITLES.get(task["name"], task["name"])
         compared = _compared(experiment, name, baselines_in(experiment))
         others = [
-            f"on {tier} data it {_outcome(found)}"
+            f"on {tier} data it {_outcome(found, len(claimed_over(experiment)))}"
             for tier in _claimed_on(experiment)[1:]
             if (found := _compared(experiment, name, baselines_in(experiment), tier))
         ]
@@ -145,8 +145,13 @@ def _claimed_on(experiment: Experiment) -> list[str]:
     return ["expert", *(tier for tier in others if tier != "expert")]
 
 
-def _outcome(compared: list[tuple[Group, Estimate, Estimate]]) -> str:
-    """Whether the claim holds, in short, and over whom it does not."""
+def _outcome(compared: list[tuple[Group, Estimate, Estimate]], claimed: int) -> str:
+    """Whether the claim holds, in short, over whom it does not, and how many are missing."""
+    missing = claimed - len(compared)
+    return _short(compared) + (f" (baselines missing: {missing})" if missing else "")
+
+
+def _short(compared: list[tuple[Group, Estimate, Estimate]]) -> str:
     below = [title_of(group.method) for group, gain, _ in compared if gain.high < 0]
     above = sum(gain.low > 0 for _, gain, _ in compared)
     if below:
