@@ -170,7 +170,7 @@ def _evaluate_family(options: argparse.Namespace) -> None:
     check_targets(options.out)
     split = deployments(options.family, options.split)
     if options.tune_guidance:
-        _tune_over_family(options, options.family)
+        _tune_over_family(options)
     methods = {
         name: _method(name, path, planner)
         for name, path, planner in _planners(options, split.family.task_id)
@@ -207,10 +207,10 @@ def _method(name: str, path: Path, planner: Planner) -> Method:
     return Method(make, identity=identity)
 
 
-def _tune_over_family(options: argparse.Namespace, family: str) -> None:
+def _tune_over_family(options: argparse.Namespace) -> None:
     for name in ("tune_deployments", "tune_episodes", "tune_steps"):
         check_int(f"--{name.replace('_', '-')}", getattr(options, name), 1)
-    sites = deployments(family, "validation")[: options.tune_deployments]
+    sites = deployments(options.family, "validation")[: options.tune_deployments]
     seeds = group_seeds(VALIDATION_SEEDS, None, 1, options.tune_episodes)
     batch = whole_batch(len(seeds), options.num_envs)
     total, overrides = options.tune_steps + options.warm_up, parse_overrides(options.overrides)

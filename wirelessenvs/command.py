@@ -188,11 +188,11 @@ def parse_value(text: str) -> Any:
     if text in ("true", "false"):
         return text == "true"
     try:
-        value = ast.literal_eval(text)
-        nodes = list(ast.walk(ast.parse(text.lstrip(" \t"), mode="eval"))) if "{" in text else []
+        tree = ast.parse(text.lstrip(" \t"), mode="eval")
+        value = ast.literal_eval(tree)
     except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last: nested deeply
         return text
-    for node in nodes:
+    for node in ast.walk(tree) if "{" in text else ():
         keys = [ast.unparse(key) for key in node.keys if key] if isinstance(node, ast.Dict) else []
         for k, key in enumerate(keys):
             if key in keys[:k]:

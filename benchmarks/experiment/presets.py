@@ -258,29 +258,34 @@ _PAPER: Final = Protocol(
 )
 
 _UNEVEN: Final = {"mean_rate": (1, 1, 2, 2, 5, 5, 8, 8), "load": 0.9}
+#: Genies tell nothing of what data or neighbours are worth, and are slow in slicing.
+_JUDGED: Final[dict[str, Any]] = {
+    "references": ("random", "medium", "heuristic", "expert"), "test_steps": 1_000,
+}  # fmt: skip
+#: A queue that grows shows after more steps than a channel that fades.
+_QUEUES: Final = {**_JUDGED, "heuristic": "maxweight", "tune_steps": 100}
 #: Where best rule and expert are far apart, in steps of a trajectory as `demo` has them. Each
 #: environment's first setting is what NetWorld is pre-trained on for the others.
 _ROOM: Final = (
-    TaskSetup("rb-8", "rb-v0", "rb-8", 200, heuristic="maxweight", local="mean-field"),
-    TaskSetup("rb-9", "rb-v0", "rb-9", 200, heuristic="maxweight", local="mean-field"),
+    TaskSetup("rb-8", "rb-v0", "rb-8", 200, local="mean-field", **_QUEUES),
+    TaskSetup("rb-9", "rb-v0", "rb-9", 200, local="mean-field", **_QUEUES),
+    TaskSetup("rb-uneven", "rb-v0", "rb-8", 200, _UNEVEN, local="demand-mean", **_QUEUES),
     TaskSetup(
-        "rb-uneven", "rb-v0", "rb-8", 200, _UNEVEN, heuristic="maxweight", local="demand-mean"
+        "cbf-general", "cbf-v0", "general", 200,
+        heuristic="fp-causal-warm", local="sweep", **_JUDGED,
     ),
-    TaskSetup("cbf-general", "cbf-v0", "general", 200, heuristic="fp-causal-warm", local="sweep"),
     # Without a sweep no rule is left that knows its own observation alone: this one is told the
     # channel of its own BS.
     TaskSetup(
         "cbf-beam", "cbf-v0", "paper", 200, {"action": "beam"},
-        heuristic="coordinate-ascent", local="greedy",
+        heuristic="coordinate-ascent", local="greedy", **_JUDGED,
     ),
     # A step takes 20 ms: half as long trajectories and tests as elsewhere.
     TaskSetup(
         "slicing", "slicing-v0", None, 100, {"reward": "lstm-a2c", "urllc_packets": "medium"},
-        heuristic="static", local="static", test_steps=500,
+        heuristic="static", local="static", **{**_JUDGED, "test_steps": 500},
     ),
 )  # fmt: skip
-#: Genies tell nothing of what data or neighbours are worth, and are slow in slicing.
-_JUDGES: Final = ("random", "medium", "heuristic", "expert")
 #: Rows that show what a part of NetWorld is worth, on the data of its own row.
 _PARTS: Final = (*JUDGING, "networld-behaviour-head", "networld-random-direction")
 
@@ -319,16 +324,7 @@ def _held_out(options: dict[str, tuple[str, ...]], looks: int) -> dict[str, tupl
 
 _DECISIVE: Final = Protocol(
     name="decisive",
-    tasks=tuple(
-        dataclasses.replace(
-            task,
-            references=_JUDGES,
-            test_steps=task.test_steps or 1_000,
-            # A queue that grows shows after more steps than a channel that fades.
-            tune_steps=100 if task.env == "rb-v0" else None,
-        )
-        for task in _ROOM
-    ),
+    tasks=_ROOM,
     seeds=5,
     few="10",
     many="300",
@@ -386,7 +382,7 @@ _DECISIVE_SMOKE: Final = dataclasses.replace(
             test_steps=8,
             tune_steps=None,
         )
-        for task in _DECISIVE.tasks
+        for task in _ROOM
         if task.name in _SMOKED
     ),
     values={task: (*_VALUES[task], "steps=10") for task in _SMOKED},

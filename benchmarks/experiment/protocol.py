@@ -77,6 +77,14 @@ class TaskSetup:
         """Steps of a test episode of at most so many, or of as many as the task asks for."""
         return min(most, self.steps) if self.test_steps is None else self.test_steps
 
+    def curve_steps(self, most: int) -> int:
+        """Steps of a learning curve's episode: at most so many, and no more than a test has."""
+        return min(most, self.test_steps or self.steps)
+
+    def validation_steps(self, usual: int) -> int:
+        """Steps of a validation episode: as many as the task asks for, or as usual."""
+        return self.tune_steps or usual
+
     @property
     def rules(self) -> dict[str, str]:
         """Names of the task's policies that play as references of other names."""

@@ -251,12 +251,14 @@ class TrajectoryDataset:
         """The data set with its first `count` episodes only."""
         return self.select(np.arange(check_int("count", count, 1, self.num_episodes)))
 
-    def drawn(self, seed: int) -> TrajectoryDataset:
+    def drawn(self, seed: int | None) -> TrajectoryDataset:
         """The same episodes in an order that the seed draws: its first n are n drawn ones.
 
-        Those of each policy change places among themselves alone, so that the first n hold the same
-        shares of policies as before.
+        None leaves the order as it is. Those of each policy change places among themselves alone,
+        so that the first n hold the same shares of policies as before.
         """
+        if seed is None:
+            return self
         rng = np.random.default_rng(check_int("seed", seed, 0))
         names = self.description.episode_policies
         policies = np.array([names[e] for e in self.episodes])

@@ -106,9 +106,8 @@ def adapt(
     place = pick_device(device)
     config = preset.adaptation
     network = WorldModel.load(Path(model))
-    dataset = open_dataset(Path(data), verify)
     source, held_out = held_out_split(
-        dataset if draw is None else dataset.drawn(draw),
+        open_dataset(Path(data), verify).drawn(draw),
         network.config.horizon,
         trajectories,
         first_steps,

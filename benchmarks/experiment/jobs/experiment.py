@@ -20,7 +20,7 @@ __all__ = ["read_experiment", "write_experiment"]
 
 _FILE = "experiment.json"
 #: Not in folders from before there was such a choice; no report reads it.
-_ADDED = ("model_options",)
+_ADDED = ("model_options", "values", "value_tiers")
 
 
 def write_experiment(store: Store, protocol: Any, entries: Sequence[Entry]) -> None:

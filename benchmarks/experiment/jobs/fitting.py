@@ -27,9 +27,7 @@ def fit(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict
     if settings["snapshots"]:
         options.append(f"snapshots={settings['snapshots']}")
     config = baseline.config_type.from_overrides(options)
-    dataset = TrajectoryDataset.open(inputs["data"] / "data")
-    if (draw := settings.get("draw")) is not None:
-        dataset = dataset.drawn(draw)
+    dataset = TrajectoryDataset.open(inputs["data"] / "data").drawn(settings.get("draw"))
     data = OfflineData(dataset, settings["trajectories"], settings["first_steps"])
     policy = baseline.fit(data, config, folder / "run")
     before = time.process_time()

@@ -182,7 +182,7 @@ class _Graph:
             "tuning": {
                 **_played_in(task, task.overrides),
                 "episodes": protocol.tune_episodes,
-                "steps": task.tune_steps or protocol.tune_steps,
+                "steps": task.validation_steps(protocol.tune_steps),
                 "warm_up": protocol.warm_up,
             },
         }
@@ -240,7 +240,7 @@ class _Graph:
             settings = self._test(task, size) | how
             settings |= {
                 "episodes": protocol.curve_episodes,
-                "steps": min(protocol.curve_steps, task.test_steps or task.steps),
+                "steps": task.curve_steps(protocol.curve_steps),
             }
             curve = self._once("curve", f"curve-{stem}", settings, {"policy": fitted})
             found.append(Entry(curve, *about))

@@ -58,9 +58,8 @@ def adapt(settings: dict[str, Any], inputs: dict[str, Path], folder: Path) -> di
 
 def _learn_values(path: Path, data: Path, settings: dict[str, Any]) -> None:
     """Values of actions from the data that the model was adapted to."""
-    dataset, draw = open_dataset(data), settings.get("draw")
+    dataset = open_dataset(data).drawn(settings.get("draw"))
     segments = settings["trajectories"], settings["first_steps"]
-    dataset = dataset if draw is None else dataset.drawn(draw)
     config = ValueConfig(**parse_options(settings["values"]), seed=settings["seed"])
     model = WorldModel.load(path)
     learn_action_values(model, WindowSource(dataset, first_segments(dataset, *segments)), config)

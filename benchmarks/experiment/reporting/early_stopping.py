@@ -53,15 +53,20 @@ def trials_table(experiment: Experiment) -> Table | None:
     for method in experiment.methods:
         groups = [g for g in experiment.groups if g.method == method and not g.size]
         trials = [count for group in groups for count in group.trials]
+        played = [
+            count * protocol["tune_episodes"] * experiment.setup(group.task).validation_steps(
+                protocol["tune_steps"]
+            )
+            for group in groups for count in group.trials
+        ]  # fmt: skip
         looks = [count for group in groups for count in group.looks]
         if not any((*trials, *looks)):
             continue
         row = METHODS.get(method)
         shares = row is not None and row.plan and not row.model
         rows.append((
-            title_of(method), _range(trials),
-            _range(count * protocol["tune_episodes"] * protocol["tune_steps"] for count in trials),
-            _range(looks), f"those of {title_of(str(row.of))}" if row and shares else "its own",
+            title_of(method), _range(trials), _range(played), _range(looks),
+            f"those of {title_of(str(row.of))}" if row and shares else "its own",
         ))  # fmt: skip
     columns = (
         "method", "settings tried on validation worlds", "steps played for that",

@@ -47,6 +47,7 @@ _FAR: Final = 200.0
 #: Of NetWorld's variants beside its own marker, so that they are told apart.
 MARKERS_OF_PARTS: Final = {
     "networld-published": "s", "networld-behaviour-head": "^", "networld-random-direction": "X",
+    "networld-no-values": "D",
 }  # fmt: skip
 #: Lines by tier of data.
 TIER_STYLES: Any = dict(zip(TIERS_OF_DATA, ("-", "--", ":", "-."), strict=True))

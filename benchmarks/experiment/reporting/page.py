@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -98,16 +98,19 @@ def _pictures(
     experiment: Experiment, scores: list[AmountScore], pairs: list[FewShot], to: Path
 ) -> dict[str, Picture]:
     protocol, found = experiment.protocol, {}
+    setups = [experiment.setup(str(task["name"])) for task in experiment.tasks]
+    curves = _steps(setup.curve_steps(protocol["curve_steps"]) for setup in setups)
+    tests = _steps(setup.played_steps(protocol["eval_steps"]) for setup in setups)
     if experiment.curves:
         found["curves"] = _picture(
             to / "curves.png",
             lambda path: draw_curves(experiment, path),
             "Reward over training; trajectories of the held-out task in brackets. Lines are means "
             "over training seeds, shades their range. Points come from the first "
-            f"{protocol['curve_episodes']} test worlds and {_steps(protocol, 'curve_steps')} steps "
+            f"{protocol['curve_episodes']} test worlds and {curves} steps "
             "of each, and can therefore differ from the tables and from the lines of the "
             f"references, which come from all {protocol['episodes']} worlds and "
-            f"{_steps(protocol, 'eval_steps')} steps.",
+            f"{tests} steps.",
         )
     whole = [entry for entry in scores if is_drawn(entry.method) and entry.complete]
     if whole:
@@ -136,9 +139,9 @@ def _pictures(
     return found
 
 
-def _steps(protocol: dict[str, Any], name: str) -> str:
-    """Steps that are played of a world: no more than a task's trajectory has."""
-    counts = {_played(protocol, task, name) for task in protocol["tasks"]}
+def _steps(counts: Iterable[int]) -> str:
+    """Steps that are played of a world, from the fewest to the most of all tasks."""
+    counts = {*counts}
     return " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
 
 
@@ -249,17 +252,12 @@ def _tables(table: Table | None) -> list[Block]:
     return [] if table is None else [table]
 
 
-def _played(protocol: dict[str, Any], task: dict[str, Any], name: str = "eval_steps") -> int:
-    """Steps of an episode that a task is judged by."""
-    own = task.get("test_steps")
-    if own is not None and name == "eval_steps":
-        return int(own)
-    return int(min(protocol[name], own or task["steps"]))
-
-
 def _summary(experiment: Experiment) -> str:
     protocol = experiment.protocol
-    lengths = ", ".join(f"{task['name']} {_played(protocol, task)}" for task in experiment.tasks)
+    names = [str(task["name"]) for task in experiment.tasks]
+    lengths = ", ".join(
+        f"{name} {experiment.setup(name).played_steps(protocol['eval_steps'])}" for name in names
+    )
     rules = (
         " The best heuristic of a task is the best of its rules that neither learn nor are the "
         "expert; both stand in every table, and have no training seeds."

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.experiment.jobs.experiment import read_experiment
 from benchmarks.experiment.jobs.store import RESULT_FILE, ResultError, read_result
 from benchmarks.experiment.methods import METHODS, REFERENCES
-from benchmarks.experiment.protocol import TIERS_OF_DATA, Amount
+from benchmarks.experiment.protocol import TIERS_OF_DATA, Amount, TaskSetup
 from networld_agent.errors import ModelError
 from networld_agent.storage import fields_of
 
@@ -136,6 +136,10 @@ class Experiment:
         seen = {group.method for group in self.groups} | {curve.method for curve in self.curves}
         seen -= set(REFERENCES)
         return [*(name for name in METHODS if name in seen), *sorted(seen - set(METHODS))]
+
+    def setup(self, task: str) -> TaskSetup:
+        """The settings that a task is played in."""
+        return TaskSetup(**next(entry for entry in self.tasks if entry["name"] == task))
 
     def find(self, task: str, size: str = "", **wanted: Any) -> list[Group]:
         """Groups of a task with these attributes."""

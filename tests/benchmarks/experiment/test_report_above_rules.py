@@ -150,6 +150,13 @@ def test_what_was_chosen_by_validation_is_counted_for_every_method(experiment):
         assert rows[name]["steps played for that"] == str(steps)
         assert rows[name]["looks at held-out data"] == "12"
         assert rows[name]["weights"] == whose
+    # Of a task with longer validation episodes than others, those are counted.
+    tasks = [
+        {**task, "tune_steps": 7 if task["name"] == "rb-8" else None} for task in experiment.tasks
+    ]
+    longer = dataclasses.replace(experiment, protocol={**experiment.protocol, "tasks": tasks})
+    rows = {row["method"]: row for row in rows_of(trials_table(longer))}
+    assert rows["MA-BC"]["steps played for that"] == f"{steps} to {7 * PROTOCOL.tune_episodes * 2}"
 
 
 def test_the_page_begins_with_scores_above_rules(page):
@@ -187,9 +194,9 @@ def test_the_terminal_says_which_rule_is_0(folder, tmp_path, capsys):
 def test_a_folder_from_before_there_were_tiers_draws_and_blocks_is_still_read(folder, tmp_path):
     old = json.loads((folder / "experiment.json").read_text())
     del old["sha256"]
-    for name in ("model_options", "own_draws", "test_block"):
+    for name in ("model_options", "own_draws", "test_block", "values", "value_tiers"):
         del old["protocol"][name]
     for task in old["protocol"]["tasks"]:
-        del task["local"], task["test_steps"]
+        del task["local"], task["test_steps"], task["tune_steps"]
     write_document(tmp_path / "experiment.json", old)
     assert read(tmp_path).total == len(old["entries"])
