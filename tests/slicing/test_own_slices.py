@@ -247,6 +247,10 @@ def test_traces_and_classes_of_users_go_by_the_slices():
     crowded = arguments | {"trace": [[0, 0, 0, too_many]], "user_classes": [0, 1, 2, 3] * 15}
     with pytest.raises(ValueError, match=rf"got {too_many} of {names[3]} in row 0 for 15 users"):
         make_simulator("slicing-v0", 1, **crowded).reset(1)
+    # The last slice may have nobody at all.
+    empty = arguments | {"trace": [[0, 0, 0, 1]], "user_classes": [0, 1, 2, 0] * 15}
+    with pytest.raises(ValueError, match=rf"got 1 of {names[3]} in row 0 for 0 users"):
+        make_simulator("slicing-v0", 1, **empty).reset(1)
 
 
 @pytest.mark.parametrize("number", [2, 4, 5, 9, 16])
