@@ -59,12 +59,17 @@ SHIPPED: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
 _IRRELEVANT: Final = (
     "max_steps", "context", "adjacency", "observation", "action", "history", "num_threads"
 )  # fmt: skip
-#: Fields that came after the shipped models, with their defaults, which fingerprints leave out.
-_LATER: Final = {
-    field.name: field.default
-    for field in dataclasses.fields(SlicingConfig)
-    if field.name in ("sites", "traffic", "trace", "trace_random_start", "user_classes", "slices")
-}
+#: Fields that shipped models were learnt with. Fingerprints leave out later ones that keep their
+#: defaults, so that a new field changes no fingerprint.
+_FIRST: Final = (
+    "reward", "num_cells", "num_users", "cell_radius_m", "box_half_m", "coverage_m",
+    "user_mix", "speeds_mps", "tx_power_dbm", "rx_gain_db", "noise_dbm_hz", "shadowing_db",
+    "log_base", "mimo_gain", "interference", "bandwidth_hz", "rb_hz", "unit_hz",
+    "slots_per_window", "slot_s", "queue_packets", "carry_over", "volte_gap_s", "volte_bits",
+    "lomax_shape", "video_gap_s", "video_bits", "urllc_gap_s", "urllc_packets",
+    "sla_rate_bps", "sla_latency_s", "ssr_weights", "beta",
+)  # fmt: skip
+_DEFAULTS: Final = {field.name: field.default for field in dataclasses.fields(SlicingConfig)}
 _NUM_BINS: Final = 8
 #: Of a model that does not ship: episodes, windows of a cell in all, and every how many numbers of
 #: blocks. A seventh of the time of `learn`'s own defaults, for 1 % of the expert's reward.
@@ -176,7 +181,7 @@ def fingerprint(config: SlicingConfig) -> str:
     relevant = []
     for name in sorted(fields.keys() - set(_IRRELEVANT)):
         value = fields[name]
-        if name in _LATER and value == _LATER[name]:
+        if name not in _FIRST and value == _DEFAULTS[name]:
             continue
         # 200000 and 200e3 are one configuration.
         number = isinstance(value, numbers.Real) and not isinstance(value, bool)
