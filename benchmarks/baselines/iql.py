@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.baselines.shared.actor_policy import ActorPolicy
-from benchmarks.baselines.shared.config import TrajectoryConfig
+from benchmarks.baselines.shared.config import TransitionConfig
 from benchmarks.baselines.shared.interface import Baseline, BaselineConfig, Learner, OfflineData
 from benchmarks.baselines.shared.networks import Ensemble, TanhMeanActor, make_actor, mlp
 from benchmarks.baselines.shared.observation_scaling import ObservationScaling
@@ -32,7 +32,7 @@ __all__ = ["IQLConfig", "IQLLearner", "ImplicitQLearning"]
 
 
 @dataclass(frozen=True)
-class IQLConfig(TrajectoryConfig):
+class IQLConfig(TransitionConfig):
     """Options of implicit Q-learning.
 
     Args:
@@ -170,4 +170,4 @@ class ImplicitQLearning(Baseline):
     ) -> IQLLearner:
         """Untrained networks on this data."""
         assert isinstance(config, IQLConfig)
-        return IQLLearner(OfflineTransitions(data, scaling, config), config)
+        return IQLLearner(OfflineTransitions(data, scaling, config, config.credit), config)

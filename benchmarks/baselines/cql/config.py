@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.baselines.shared.config import TrajectoryConfig
+from benchmarks.baselines.shared.config import TransitionConfig
 from wirelessenvs.checks import check_real
 
 __all__ = ["CQLConfig"]
 
 
 @dataclass(frozen=True)
-class CQLConfig(TrajectoryConfig):
+class CQLConfig(TransitionConfig):
     """Options of conservative Q-learning.
 
     Args:

@@ -49,4 +49,4 @@ class ConservativeQLearning(Baseline):
     ) -> Learner:
         """Untrained networks on this data."""
         assert isinstance(config, CQLConfig)
-        return cql_learner(OfflineTransitions(data, scaling, config), config)
+        return cql_learner(OfflineTransitions(data, scaling, config, config.credit), config)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self, get_type_hints
 
-from benchmarks.baselines.shared.offline_data import OfflineData
-from wirelessenvs.checks import check_fields, check_names, check_real
+from benchmarks.baselines.shared.offline_data import CREDITS, OfflineData
+from wirelessenvs.checks import check_choice, check_fields, check_names, check_real
 from wirelessenvs.command import parse_overrides
 
-__all__ = ["BaselineConfig", "TrajectoryConfig"]
+__all__ = ["BaselineConfig", "TrajectoryConfig", "TransitionConfig"]
 
 #: May be 0.
 _FROM_ZERO = ("patience", "seed", "snapshots", "threads")
@@ -108,12 +108,16 @@ class TrajectoryConfig(BaselineConfig):
             them, and training stops early.
         validate_every: updates between two looks at held-out data.
         patience: looks without improvement after which training stops; 0 never stops early.
+        agent_ids: whether an agent's index, one-hot, is appended to its observation: an observation
+            may show poorly where an agent stands. In a network of another size all agents take the
+            mean of these vectors.
     """
 
     trajectory_temperature: float = 0.0
     held_out: bool = False
     validate_every: int = 50
     patience: int = 10
+    agent_ids: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,8 +133,34 @@ class TrajectoryConfig(BaselineConfig):
             # Runs from before there was such a choice are still what they were.
             for name in ("held_out", "validate_every", "patience"):
                 del found[name]
+        if not self.agent_ids:
+            del found["agent_ids"]
         return found
 
     def preferring(self, data: OfflineData) -> OfflineData:
         """The data, drawn from as these options say."""
         return data.preferring(self.trajectory_temperature)
+
+
+@dataclass(frozen=True)
+class TransitionConfig(TrajectoryConfig):
+    """Options of methods that learn values from single transitions.
+
+    Args:
+        credit: whose rewards an action answers for, in training only: the agent's "own", the mean
+            over it and its "neighbors", or over the "team". An agent that answers for itself alone
+            takes what others need.
+    """
+
+    credit: str = "own"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("credit", self.credit, CREDITS)
+
+    def identity(self) -> dict[str, Any]:
+        """The options that the result depends on."""
+        found = super().identity()
+        if self.credit == "own":
+            del found["credit"]
+        return found

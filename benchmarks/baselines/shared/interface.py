@@ -74,13 +74,14 @@ class Baseline(ABC):
     def _train(
         self, data: OfflineData, config: BaselineConfig, folder: Path, progress: bool
     ) -> None:
-        chooses = False
+        chooses = agent_ids = False
         if isinstance(config, TrajectoryConfig):
+            agent_ids = config.agent_ids
             data = config.preferring(data)
             chooses = config.held_out and data.hold_out()
         with torch_threads(config.threads), torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            scaling = ObservationScaling.of_data(data, config.mean_field)
+            scaling = ObservationScaling.of_data(data, config.mean_field, agent_ids)
             learner = self.learner(data, scaling, config)
             held_out = None
             if chooses:
@@ -89,8 +90,9 @@ class Baseline(ABC):
 
             def policy() -> BaselinePolicy:
                 spec = PolicySpec(
-                    data.task, data.observation_size, data.action, config, learner.extra()
-                )
+                    data.task, data.observation_size, data.action, config, learner.extra(),
+                    scaling.places,
+                )  # fmt: skip
                 return self.policy_type(spec).fill(learner.actor, scaling)
 
             def snapshot(step: int) -> None:

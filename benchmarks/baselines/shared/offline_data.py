@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from networld_agent.data import TrajectoryDataset
 from networld_agent.data.windows import Places, WindowSource, first_segments
+from wirelessenvs.checks import check_choice
 
-__all__ = ["OfflineData", "Places"]
+__all__ = ["CREDITS", "OfflineData", "Places"]
+
+#: Whose rewards an action answers for.
+CREDITS: Final = ("own", "neighbors", "team")
 
 
 class OfflineData(WindowSource):
@@ -93,6 +97,11 @@ class OfflineData(WindowSource):
         return len(self.episodes)
 
     @property
+    def num_places(self) -> int:
+        """Agents that an index tells from each other, the same ones in every episode."""
+        return self.num_agents
+
+    @property
     def where(self) -> str:
         """Where it lies, for messages."""
         return str(self.dataset.path)
@@ -160,14 +169,27 @@ class OfflineData(WindowSource):
         return row, step, heard, weights[row, step, agent]
 
     # ------------------------------------------------------------- the whole data
-    def joint_rewards(self, team: bool = False) -> NDArray[np.float64]:
+    def joint_rewards(self, credit: str = "own") -> NDArray[np.float64]:
         """`(E, N, T)` of the episodes in their order, in the environment's units.
 
         Args:
-            team: whether every agent gets the mean over all agents.
+            credit: whose: each agent's "own", the mean over it and its "neighbors", or over the
+                "team". Rewards of others are read in training only.
         """
+        check_choice("credit", credit, CREDITS)
         rewards = np.stack([self.dataset.rewards[e, :, : self.num_steps] for e in self.episodes])
-        return np.broadcast_to(rewards.mean(1, keepdims=True), rewards.shape) if team else rewards
+        if credit == "own":
+            return rewards
+        if credit == "team":
+            return np.broadcast_to(rewards.mean(1, keepdims=True), rewards.shape)
+        places = Places(self.episodes, np.zeros(len(self.episodes), np.int64))
+        weights = self.neighbor_weights(places, self.num_steps).astype(np.float64)
+        if weights.ndim == 2:
+            heard, degrees = weights @ rewards, (weights > 0).sum(-1)[:, None]
+        else:
+            heard = np.einsum("etij,ejt->eit", weights, rewards)
+            degrees = (weights > 0).sum(-1).swapaxes(1, 2)
+        return np.asarray((rewards + degrees * heard) / (degrees + 1))
 
     def sample_rows(self, most: int | None = None) -> NDArray[np.float32]:
         """`(M, d)` observations, evenly spaced over the data, at most about so many (a million)."""
@@ -176,13 +198,3 @@ class OfflineData(WindowSource):
         steps = slice(0, self.num_steps, min(stride, self.num_steps))
         parts = [self.dataset.observations[e, :, steps] for e in self.episodes]
         return np.concatenate(parts).reshape(-1, self.observation_size)
-
-    def reward_scale(self) -> tuple[float, float]:
-        """Mean and standard deviation of the rewards of this data; 1 where they never differ.
-
-        Value methods learn from `(reward - mean) / deviation`: with a discount of 0.99, returns lie
-        within about 100 in every task. Taking off the mean changes no preference, since all
-        recorded episodes are of one length.
-        """
-        rewards = self.joint_rewards().ravel()
-        return float(rewards.mean()), float(rewards.std()) or 1.0

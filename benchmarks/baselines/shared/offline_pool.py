@@ -84,6 +84,15 @@ class OfflinePool(OfflineData):
         return sum(part.num_trajectories for part in self.parts)
 
     @property
+    def num_places(self) -> int:
+        """Refused: an index is another place in every deployment.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("agent_ids takes a single data set, not one of many deployments.")
+
+    @property
     def action(self) -> ActionSpec:
         """One agent's action."""
         return self.parts[0].action
@@ -151,14 +160,10 @@ class OfflinePool(OfflineData):
         )
 
     # ------------------------------------------------------------- the whole data
-    def joint_rewards(self, team: bool = False) -> NDArray[np.float64]:
-        """`(R, 1, T)` of all rows; each its team's mean if asked for."""
-        if not team:
-            return self._rows["rewards"]
-        means = [
-            part.joint_rewards().mean(1).repeat(part.num_agents, axis=0) for part in self.parts
-        ]
-        return np.concatenate(means)[:, None]
+    def joint_rewards(self, credit: str = "own") -> NDArray[np.float64]:
+        """`(R, 1, T)` of all rows, as `OfflineData.joint_rewards` within each network."""
+        found = [part.joint_rewards(credit).reshape(-1, 1, self.num_steps) for part in self.parts]
+        return np.concatenate(found)
 
     def sample_rows(self, most: int | None = None) -> NDArray[np.float32]:
         """`(M, d)` observations of every part, an equal number where they are long enough."""

@@ -44,6 +44,7 @@ class PolicySpec:
         action: of one agent.
         config: of its training.
         extra: further JSON values that the method keeps, say a target return.
+        places: N agents that it tells from each other by their index; 0 if by nothing.
     """
 
     task: str
@@ -51,6 +52,7 @@ class PolicySpec:
     action: ActionSpec
     config: BaselineConfig
     extra: dict[str, Any] = field(default_factory=dict)
+    places: int = 0
 
 
 class BaselinePolicy(ABC):
@@ -74,7 +76,9 @@ class BaselinePolicy(ABC):
     def __init__(self, spec: PolicySpec) -> None:
         self.spec = spec
         self.codec = ActionCodec(spec.action)
-        self.scaling = ObservationScaling(spec.observation_size, spec.config.mean_field)
+        self.scaling = ObservationScaling(
+            spec.observation_size, spec.config.mean_field, spec.places
+        )
         self.network = self.make_network()
         self.information = "neighbors" if spec.config.mean_field else "local"
 
@@ -157,6 +161,7 @@ class BaselinePolicy(ABC):
             "action": vars(self.spec.action),
             "config": self.spec.config.to_json(),
             "extra": self.spec.extra,
+            "places": self.spec.places,
         }
         return save_weights(_FORM, folder, document, self._weights().state_dict())
 
@@ -185,6 +190,8 @@ class BaselinePolicy(ABC):
                 ActionSpec.from_json(document["action"]),
                 cls.config_type.from_json(document["config"]),
                 document["extra"],
+                # Policies from before there were indices know none.
+                about.integer("places") if "places" in document else 0,
             )
 
         made = load_weights(

@@ -45,7 +45,7 @@ def scoped_rewards(data: OfflineData, scope: str) -> NDArray[np.float64]:
             all others for what they cannot have. Rewards of others are read in training only.
     """
     check_choice("return_scope", scope, RETURN_SCOPES)
-    return data.joint_rewards(team=scope == "team")
+    return data.joint_rewards("team" if scope == "team" else "own")
 
 
 def discounted_means(rewards: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,32 +57,45 @@ class TransitionSource(Protocol):
 class OfflineTransitions:
     """Random transitions of single agents.
 
-    Rewards have mean 0 and deviation 1 over the data (see `OfflineData.reward_scale`).
+    Rewards have mean 0 and deviation 1 over the data: with a discount of 0.99, returns lie within
+    about 100 in every task. Taking off the mean changes no preference, since all recorded episodes
+    are of one length.
 
     Args:
         data: that they come from.
         scaling: of the observations.
         config: batch size and seed.
+        credit: whose rewards an action answers for, of `CREDITS`.
     """
 
     def __init__(
-        self, data: OfflineData, scaling: ObservationScaling, config: BaselineConfig
+        self,
+        data: OfflineData,
+        scaling: ObservationScaling,
+        config: BaselineConfig,
+        credit: str = "own",
     ) -> None:
         self.codec = ActionCodec(data.action)
         self.input_size = scaling.input_size
-        self.reward_mean, self.reward_deviation = data.reward_scale()
+        rewards = data.joint_rewards(credit)
+        self.reward_mean, self.reward_deviation = float(rewards.mean()), float(rewards.std()) or 1.0
+        scaled = (rewards - self.reward_mean) / self.reward_deviation
+        self._rewards = scaled.astype(np.float32)
         self._data, self._scaling, self._config = data, scaling, config
+        #: Position in `data.episodes` by the episode of the file.
+        self._positions = np.zeros(int(data.episodes.max()) + 1, np.int64)
+        self._positions[data.episodes] = np.arange(len(data.episodes))
 
     def __call__(self, step: int) -> TransitionBatch:
         """The batch of a step."""
         rng = batch_generator(self._config.seed, step)
         places = self._data.places(self._config.batch_size, 1, rng)
         inputs = self._scaling.inputs(self._data, places, 2)
-        rewards = (self._data.rewards(places, 1)[:, 0] - self.reward_mean) / self.reward_deviation
+        rewards = self._rewards[self._positions[places.episodes], places.agents, places.starts]
         return TransitionBatch(
             inputs[:, 0],
             self.codec.encode(self._data.actions(places, 1)[:, 0]),
-            torch.from_numpy(rewards).float(),
+            torch.from_numpy(rewards),
             inputs[:, 1],
             torch.from_numpy(~self._data.terminations(places)).float(),
         )

@@ -187,7 +187,11 @@ def test_defaults_are_those_of_the_references():
 @pytest.mark.parametrize(
     ("pairs", "error", "sentence"),
     [
-        (["alpah=2"], TypeError, "unknown option 'alpah'; known: actor_learning_rate, alpha,"),
+        (
+            ["alpah=2"],
+            TypeError,
+            "unknown option 'alpah'; known: actor_learning_rate, agent_ids, alpha,",
+        ),
         (["alpha=-1"], ValueError, "alpha must be at least 0, got -1"),
         (["steps=1.5"], TypeError, "steps must be an integer, got 1.5"),
         (["gamma=1.5"], ValueError, "gamma must be between 0 and 1, got 1.5"),

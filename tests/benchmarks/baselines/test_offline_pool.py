@@ -93,7 +93,7 @@ def test_good_trajectories_are_preferred_within_their_network(folder):
 def test_the_reward_of_a_team_is_the_mean_of_its_own_network(folder):
     parts = parts_of(folder)
     pool = OfflinePool(parts)
-    own, team = pool.joint_rewards(), pool.joint_rewards(team=True)
+    own, team = pool.joint_rewards(), pool.joint_rewards("team")
     for row, (part, episode, agent) in enumerate(rows_of(parts)):
         rewards = part.dataset.rewards[episode, :, :20]
         np.testing.assert_array_equal(own[row, 0], rewards[agent])
