@@ -292,12 +292,29 @@ _PARTS: Final = (*JUDGING, "networld-behaviour-head", "networld-random-direction
 
 #: Data that is far from the best: what actions are worth can be learnt from it.
 _RATED: Final = ("mixed", "rule", "replay")
-#: In RB what a node takes others lack, now and later. Elsewhere actions do not change what comes,
-#: and the own reward says what a beam or a split is worth.
+#: In RB what a node takes its neighbours lack, now and later. Elsewhere actions do not change what
+#: comes, and the own reward says what a beam or a split is worth.
 _ALONE: Final = ("gamma=0", "credit=own")
+_TOGETHER: Final = ("credit=neighbors",)
 _VALUES: Final = {
-    "rb-8": ("credit=team",), "rb-9": ("credit=team",), "rb-uneven": ("credit=team",),
+    "rb-8": _TOGETHER, "rb-9": _TOGETHER, "rb-uneven": _TOGETHER,
     "cbf-general": _ALONE, "cbf-beam": _ALONE, "slicing": _ALONE,
+}  # fmt: skip
+
+#: What `benchmarks.studies.option_search` found for data of a rule, with the neighbours' mean: in
+#: RB for rb-8, in beamforming for cbf-general; real beams take what slicing's real splits do.
+_ALL_DATA: Final = "held_out=False"
+_CQL_RB: Final = ("steps=1000", "alpha=0.3")
+_IQL_RB: Final = ("steps=800", "beta=1", "expectile=0.9", "agent_ids=True", _ALL_DATA)
+_IQL_CBF: Final = ("steps=3000", "beta=10", "expectile=0.9", "agent_ids=True")
+_CQL_REAL: Final = ("steps=600", "batch_size=64", "alpha=0.1", "agent_ids=True")
+_ON_RULES: Final = {
+    "cql@rb-8": _CQL_RB, "cql@rb-9": _CQL_RB, "cql@rb-uneven": _CQL_RB,
+    "iql@rb-8": _IQL_RB, "iql@rb-9": _IQL_RB, "iql@rb-uneven": _IQL_RB,
+    "cql@cbf-general": ("steps=1000", "alpha=0.1", "agent_ids=True", _ALL_DATA),
+    "iql@cbf-general": _IQL_CBF, "cql@cbf-beam": _CQL_REAL, "iql@cbf-beam": _IQL_CBF,
+    "cql@slicing": _CQL_REAL,
+    "iql@slicing": ("steps=800", "beta=10", "expectile=0.98", "gamma=0", _ALL_DATA),
 }  # fmt: skip
 
 
@@ -314,9 +331,15 @@ def _on_all_tiers(few: str, many: str) -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def _held_out(options: dict[str, tuple[str, ...]], looks: int) -> dict[str, tuple[str, ...]]:
-    """Baselines' options with the early stopping of NetWorld, with as many looks as it has."""
+    """Baselines' options with the early stopping of NetWorld, with as many looks as it has.
+
+    But for those that a search found to be better without.
+    """
     chosen = {}
     for name, pairs in options.items():
+        if _ALL_DATA in pairs:
+            chosen[name] = pairs
+            continue
         steps = int(next(pair for pair in pairs if pair.startswith("steps=")).partition("=")[2])
         chosen[name] = (*pairs, "held_out=True", f"validate_every={max(1, steps // looks)}")
     return chosen
@@ -348,6 +371,11 @@ _DECISIVE: Final = Protocol(
             "dt@cbf-beam": ("steps=400", _RATE, _SHORT),
             # As many denoising steps as NetWorld takes at most: two thirds of its time are play.
             "dd": ("steps=400", _AS_FAR, "sampler_steps=3"),
+        }
+        | {
+            f"{key}@{tier}": pairs
+            for key, pairs in _ON_RULES.items()
+            for tier in ("rule", "replay")
         },
         looks=10,
     ),
@@ -356,8 +384,7 @@ _DECISIVE: Final = Protocol(
     # 32 to 64 channels on four levels instead of 32 to 256: a plan takes 20 guided steps of the
     # network instead of 3.
     model_options={"networld-published": ("multipliers=(1,1,2,2)",)},
-    # Half of the usual updates, for a night.
-    values={task: (*options, "steps=1500") for task, options in _VALUES.items()},
+    values=_VALUES,
     value_tiers=_RATED,
     own_draws=True,
     # Of 1,000 steps: what a world's luck leaves is averaged within it.

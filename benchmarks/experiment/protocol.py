@@ -164,8 +164,8 @@ class Protocol:
         network_options: "option=value" for pre-training and adaptation alike.
         pretrain_steps: optimiser steps.
         adapt_steps: optimiser steps at most; held-out data may end the adaptation earlier.
-        baseline_options: "option=value" by baseline, or by "baseline@task" or "baseline@tier" where
-            a task or a tier of data needs others.
+        baseline_options: "option=value" by baseline, or by "baseline@task", "baseline@tier" or
+            "baseline@task@tier" where a task or a tier of data needs others.
         ablations: names in `ABLATIONS` or `CENTRAL`, or baselines with mean field: rows beside the
             main comparison, in its amounts and those that `amounts` has for them; names in
             `WEIGHTED`, in the latter alone.
@@ -240,7 +240,8 @@ class Protocol:
                     Amount.parse(label)
         check_known("ablation", self.ablations, BESIDE)
         known = (*BASELINES, *CENTRAL, *self.own)
-        places = (*(task.name for task in self.tasks), *TIERS_OF_DATA)
+        names = [task.name for task in self.tasks]
+        places = [*names, *TIERS_OF_DATA, *(f"{n}@{tier}" for n in names for tier in TIERS_OF_DATA)]
         special = [f"{name}@{place}" for name in known for place in places]
         check_known("baseline", self.baseline_options, (*known, *special))
 
@@ -260,7 +261,8 @@ class Protocol:
 
     def options_of(self, baseline: str, task: str, tier: str = "expert") -> tuple[str, ...]:
         """Options that a baseline is trained with on a task's data; the task's own come first."""
-        for key in (f"{baseline}@{task}", f"{baseline}@{tier}", baseline):
+        special = (f"{baseline}@{task}@{tier}", f"{baseline}@{task}", f"{baseline}@{tier}")
+        for key in (*special, baseline):
             if key in self.baseline_options:
                 return self.baseline_options[key]
         return ()

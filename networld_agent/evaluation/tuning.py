@@ -36,7 +36,7 @@ SCALES: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
 #: From the cheapest: near the mean a single plan does; at 1, eight plans vote.
 TEMPERATURES: Final = (0.5, 1.0)
 #: Weights of actions' values, where a model has learnt some; all are tried.
-VALUE_SCALES: Final = (3.0, 10.0, 30.0, 100.0)
+VALUE_SCALES: Final = (10.0, 30.0, 100.0, 300.0)
 #: Denoising steps to try instead of the planner's: a decision takes time in proportion to them.
 FEWER_STEPS: Final = (1, 2)
 

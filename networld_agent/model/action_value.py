@@ -15,6 +15,7 @@ __all__ = ["ActionValue", "action_features", "feature_size"]
 _ONE_HOT: Final = 2048
 #: Inputs are cut here, in standard deviations: beyond it lies what the data hardly shows.
 _LIMIT: Final = 5.0
+_ALL: Final = slice(None)
 
 
 def _is_one_hot(size: int) -> bool:
@@ -103,14 +104,15 @@ class ActionValue(nn.Module):
         self.register_buffer("mean", torch.zeros(observation_size + heard_size))
         self.register_buffer("std", torch.ones(observation_size + heard_size))
 
-    def forward(self, observations: Tensor, heard: Tensor) -> Tensor:
+    def forward(self, observations: Tensor, heard: Tensor, some: Tensor | slice = _ALL) -> Tensor:
         """Values `(..., N, K)` of the candidates.
 
         Args:
             observations: `(..., N, d)` of all agents, as the task's encoder sees them.
             heard: `(..., N, D)` means of the neighbours' latents.
+            some: of the candidates, which to rate.
         """
-        rated: Tensor = self._state(observations, heard) @ self._embedded(self.actions).T
+        rated: Tensor = self._state(observations, heard) @ self._embedded(self.actions[some]).T
         return rated.float()
 
     def of(self, observations: Tensor, heard: Tensor, actions: Tensor) -> Tensor:

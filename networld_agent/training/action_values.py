@@ -33,7 +33,9 @@ CREDITS: Final = ("own", "neighbors", "team")
 #: Weight of values in decisions until one is tuned.
 DEFAULT_VALUE_SCALE: Final = 30.0
 #: Most actions that a decision chooses from, at random of those that the data shows.
-MOST_CANDIDATES: Final = 128
+MOST_CANDIDATES: Final = 512
+#: Of these, how many an update looks at, others in each.
+_PER_UPDATE: Final = 128
 #: Pulls the networks to what is simple: values of few transitions are noise.
 _WEIGHT_DECAY: Final = 1e-2
 #: Transitions that the scale of rewards is estimated from.
@@ -146,7 +148,7 @@ def learn_action_values(
     optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     for step in range(config.steps):
-        batch = draw(step)
+        batch, some = draw(step), draw.some(step, len(candidates))
         seen, heard = batch.seen[:, :, 0], batch.heard[:, :, 0]
 
         def told(actions: Tensor, heard: Tensor = heard, rows: Tensor = batch.weights) -> Tensor:
@@ -158,12 +160,12 @@ def learn_action_values(
             if config.gamma > 0:
                 after = batch.seen[:, :, 1], batch.heard[:, :, 1]
                 # The network that learns chooses, the one that follows says what that is worth.
-                best = value(*after).argmax(-1, keepdim=True)
-                ahead = target(*after).gather(-1, best)[..., 0]
+                best = value(*after, some).argmax(-1, keepdim=True)
+                ahead = target(*after, some).gather(-1, best)[..., 0]
                 wanted = wanted + config.gamma * batch.goes_on * ahead
-        values = value(seen, heard)
+        values = value(seen, heard, some)
         with torch.no_grad():
-            improved = critic(seen, told(candidates[values.argmax(-1)]))
+            improved = critic(seen, told(candidates[some][values.argmax(-1)]), some)
         found = critic.of(seen, told(batch.actions), batch.actions)
         loss = (found - wanted).square().mean() + (values - improved).square().mean()
         optimizer.zero_grad(set_to_none=True)
@@ -198,6 +200,15 @@ class _Drawer:
         drawn = self._read(self._count, step)
         mean, std = self._reward
         return dataclasses.replace(drawn, rewards=(drawn.rewards - mean) / std)
+
+    def some(self, step: int, count: int) -> Tensor | slice:
+        """Which of so many candidates the update of a step looks at: all of few."""
+        if count <= _PER_UPDATE:
+            return slice(None)
+        keys = hashed(
+            torch.full((count,), signed(self._config.seed)), -2 - step, torch.arange(count)
+        )
+        return keys.argsort()[:_PER_UPDATE].to(self._device)
 
     @torch.no_grad()
     def _read(self, count: int, step: int) -> _Transitions:

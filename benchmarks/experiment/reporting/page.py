@@ -284,8 +284,12 @@ def _held_out(protocol: dict[str, Any]) -> str:
         for name, pairs in protocol["baseline_options"].items()
         if name.partition("@")[0] in BASELINES
     ]
-    alike = bool(options) and all("held_out=True" in pairs for pairs in options)
-    return "so do all baselines" if alike else "baselines train on all of theirs"
+    alike = ["held_out=True" in pairs for pairs in options]
+    if not any(alike):
+        return "baselines train on all of theirs"
+    return "so do all baselines" if all(alike) else (
+        "so do all baselines but those that a search found to be better without"
+    )  # fmt: skip
 
 
 def _amounts_csv(scores: list[AmountScore]) -> str:

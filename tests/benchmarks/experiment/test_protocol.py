@@ -201,6 +201,11 @@ def test_options_are_those_of_the_task_else_of_the_tier_else_common():
     found = [protocol.options_of("cql", *place) for place in places]
     assert found == [("steps=3",), ("steps=2",), ("steps=1",)]
     assert protocol.options_of("bc", "rb", "mixed") == ()
+    both = dataclasses.replace(
+        protocol, baseline_options=options | {"cql@slicing@rule": ("steps=4",)}
+    )
+    assert both.options_of("cql", "slicing", "rule") == ("steps=4",)
+    assert both.options_of("cql", "slicing", "replay") == ("steps=1",)
     trained = entry(build(protocol), task="slicing", method="cql").job.inputs["policy"]
     assert "steps=1" in trained.settings["options"]
 
