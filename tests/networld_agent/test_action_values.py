@@ -255,6 +255,29 @@ def test_of_many_actions_some_are_kept_and_all_are_of_the_data(tmp_path):
     assert (kept[:, None] == shown).all(-1).any(1).all()
 
 
+def test_an_update_looks_at_some_of_many_candidates_others_each_time(rb):
+    model, source = rb
+    drawer = _Drawer(model, source, ValueConfig(batch_size=32))
+    drawn = [drawer.some(step, 500) for step in range(40)]
+    assert all(len(some.unique()) == 128 and some.max() < 500 for some in drawn)
+    assert not torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[3], _Drawer(model, source, ValueConfig(batch_size=32)).some(3, 500))
+    # Each of 500 is missed by 40 draws once in 140,000 times.
+    assert len(torch.cat(drawn).unique()) == 500
+    few = torch.arange(128)
+    assert torch.equal(few[drawer.some(0, 128)], few)
+
+
+def test_values_of_some_candidates_are_those_of_all(rb):
+    model, _ = rb
+    value = model.value("rb-v0")
+    observations, heard = torch.rand(6, 4), torch.rand(6, 8)
+    some = torch.tensor([3, 0])
+    torch.testing.assert_close(
+        value(observations, heard, some), value(observations, heard)[:, some]
+    )
+
+
 def best_actions(kind, folder, observations, **options):
     """What values hold for best in a game, `(B, N, [A])` for observations `(B, 3, 2)`."""
     settings = CollectionSettings(

@@ -1,6 +1,8 @@
 """What the decisive comparison adds: tiers, the published row, draws of data, fresh worlds."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +15,12 @@ from benchmarks.run import main
 from networld_agent.config import get_preset, parse_options
 from networld_agent.evaluation.seeds import TEST_SEEDS, VALIDATION_SEEDS, block_seeds
 from networld_agent.planning import PlannerConfig
+from wirelessenvs.command import parse_overrides
 from wirelessenvs.tasks import TASKS
 
 SMOKE, DECISIVE = PRESETS["smoke"], PRESETS["decisive"]
+ROOT = Path(__file__).parents[3]
+_NOT_SEARCHED = ("mean_field", "validate_every")
 TIERED = dataclasses.replace(
     SMOKE, amounts={"bc": {"rule": ("2",), "replay": ("2",), "mixed": ("2",)}}
 )
@@ -219,3 +224,24 @@ def test_no_job_is_given_an_option_twice(name):
     for job in with_inputs(e.job for e in build(PRESETS[name], seeds=1)):
         names = [pair.partition("=")[0] for pair in job.settings.get("options", ())]
         assert len(set(names)) == len(names), job.name
+
+
+@pytest.mark.parametrize("task", ["rb-8", "cbf-general", "slicing"])
+@pytest.mark.parametrize("method", ["cql", "iql"])
+def test_options_on_a_rules_data_are_the_best_of_the_shipped_searches(method, task):
+    """How often the held-out trajectory is looked at is the preset's own: as often as NetWorld."""
+    files = (ROOT / "benchmarks/results/option-search").glob(f"{task}-{method}*.json")
+    searches = [json.loads(path.read_text()) for path in sorted(files, key=lambda path: path.stem)]
+    best = max(searches, key=lambda found: max(t["reward"] for t in found["trials"]))["best"]
+    wanted = {name: best[name] for name in sorted(best) if name not in _NOT_SEARCHED}
+    options = parse_overrides(DECISIVE.options_of(method, task, "rule"))
+    assert {name: options[name] for name in sorted(options) if name not in _NOT_SEARCHED} == wanted
+    assert DECISIVE.options_of(method, task, "replay") == DECISIVE.options_of(method, task, "rule")
+    row = next(
+        line for line in (ROOT / "docs/baselines.md").read_text().splitlines()
+        if line.startswith(f"| `{task}` | MA-{method.upper()} |")
+    )  # fmt: skip
+    tried = sum(len(found["trials"]) for found in searches)
+    first = searches[0]["trials"][0]["reward"]
+    most = max(t["reward"] for found in searches for t in found["trials"])
+    assert f"| {tried} | {first:.3f} | {most:.3f} |" in row
