@@ -39,7 +39,7 @@ def test_every_row_is_trained_on_data_of_a_rule_and_reported(tmp_path, capsys):
         if entry.method == "networld":
             # With and without a weight of values: all are on record.
             weights = {trial.split(", ")[3] for trial in trained["tuning"]}
-            assert weights == {"0", "3", "10", "30", "100"}
+            assert weights == {"0", "10", "30", "100", "300"}
     assert seen == set(PROTOCOL.methods)
     told = " ".join(capsys.readouterr().out.split())
     assert "0 the best local rule, demand-mean (rb-uneven):" in told
