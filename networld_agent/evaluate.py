@@ -23,6 +23,7 @@ from wirelessenvs.command import (
     parse_overrides,
     program,
     run,
+    split_values,
     whole_file,
 )
 from wirelessenvs.families import deployments
@@ -90,12 +91,10 @@ def swept_configs(pairs: Sequence[str], sweep: str | None) -> dict[str, PlannerC
     """
     if sweep is None:
         return {"": planner_config(pairs)}
-    name, equals, values = sweep.partition("=")
-    if not equals or not all(values.split(",")):
-        raise ValueError(f"--sweep takes NAME=VALUE,VALUE,..., got {sweep!r}.")
+    name, values = split_values(sweep, "--sweep")
     if name in parse_overrides(pairs, "--plan"):
         raise ValueError(f"--sweep must vary what --plan does not fix, got {name} in both.")
-    changed = [f"{name}={value}" for value in values.split(",")]
+    changed = [f"{name}={value}" for value in values]
     return {change: planner_config([*pairs, change]) for change in changed}
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "program",
     "replacing",
     "run",
+    "split_values",
     "whole_file",
 ]
 
@@ -177,6 +178,22 @@ def parse_overrides(
             raise ValueError(f"{option} takes each name once, got {name} twice.")
         overrides[name] = parse_value(text)
     return overrides
+
+
+def split_values(text: str, option: str) -> tuple[str, list[str]]:
+    """Reads "NAME=VALUE,VALUE,..." of an option of the command line.
+
+    Raises:
+        ValueError: naming the option, for what is no such text.
+
+    Example:
+        >>> split_values("steps=1,3", "--sweep")
+        ('steps', ['1', '3'])
+    """
+    name, equals, values = text.partition("=")
+    if not equals or not all(values.split(",")):
+        raise ValueError(f"{option} takes NAME=VALUE,VALUE,..., got {text!r}.")
+    return name, values.split(",")
 
 
 def parse_value(text: str) -> Any:

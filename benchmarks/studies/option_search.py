@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -24,17 +25,24 @@ import numpy as np
 
 from benchmarks.command import run_command
 from wirelessenvs.checks import check_int
-from wirelessenvs.command import add_overrides, imports_of, parse_overrides, program
+from wirelessenvs.command import (
+    Progress,
+    add_overrides,
+    imports_of,
+    parse_overrides,
+    parse_value,
+    program,
+    split_values,
+)
 from wirelessenvs.machine import machine_lines
 
 with imports_of(__name__):
     import torch
 
-    from benchmarks.baselines import OfflineData, load_policy, make_baseline
+    from benchmarks.baselines import OfflineData, make_baseline
     from benchmarks.baselines.shared.interface import Baseline
     from benchmarks.markdown import table_lines
     from benchmarks.records import remembered, write_figures
-    from benchmarks.studies.judging import with_progress
     from networld_agent.data import TrajectoryDataset
     from networld_agent.evaluation.episodes import play
     from networld_agent.evaluation.seeds import VALIDATION_SEEDS, group_seeds
@@ -82,17 +90,17 @@ def choices(given: Sequence[str]) -> dict[str, list[Any]]:
     """
     found: dict[str, list[Any]] = {}
     for text in given:
-        name, equals, values = text.partition("=")
-        if not equals or not all(values.split(",")):
-            raise ValueError(f"--try takes NAME=VALUE,VALUE, got {text!r}.")
+        name, values = split_values(text, "--try")
         if name in found:
             raise ValueError(f"--try names {name} twice: give its values in one.")
-        found[name] = [parse_overrides([f"{name}={value}"])[name] for value in values.split(",")]
+        found[name] = [parse_value(value) for value in values]
     return found
 
 
 def search(
-    first: Options, tried: dict[str, list[Any]], reward: Callable[[Options], float]
+    first: Options,
+    tried: dict[str, list[Any]],
+    reward: Callable[[Options], float],
 ) -> tuple[Options, list[Trial]]:
     """The best options found, and all trials in their order.
 
@@ -142,11 +150,9 @@ class _Judge:
         folder = self._given.out / key
 
         def played() -> dict[str, float]:
-            dataset, given = self._data.dataset, self._given
-            data = OfflineData(dataset, given.trajectories, given.first_steps)
-            self._baseline.fit(data, config, folder / "run", progress=False)
-            policy = load_policy(folder / "run")
-            found = play(self._worlds, policy, self._seeds, given.eval_steps, _WARM_UP)
+            policy = self._baseline.fit(self._data, config, folder / "run", progress=False)
+            steps = self._given.eval_steps
+            found = play(self._worlds, policy, self._seeds, steps, _WARM_UP)
             return {"reward": float(found.rewards.mean())}
 
         return float(remembered(folder / "played.json", identity, played)["reward"])
@@ -158,6 +164,8 @@ def _run(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     baseline, tried = make_baseline(options.method), choices(options.tried)
     first = parse_overrides(options.overrides)
+    if "seed" in first or "seed" in tried:
+        raise ValueError("seed is no option to set or try: --seeds says how many are trained.")
     for name, values in tried.items():
         for value in values:
             # Refused now, not after minutes of training.
@@ -165,14 +173,17 @@ def _run(options: argparse.Namespace) -> None:
     dataset = TrajectoryDataset.open(options.data)
     data = OfflineData(dataset, options.trajectories, options.first_steps)
     judge = _Judge(options, baseline, data)
-    settings = 1 + sum(map(len, tried.values()))
-    done = iter(with_progress("settings", list(range(settings))))
+    progress = Progress("settings")
+    report = progress.counter("search", 1 + sum(map(len, tried.values())))
+    done = itertools.count(1)
 
     def reward(chosen: Options) -> float:
-        next(done)
-        return judge(chosen)
+        earned = judge(chosen)
+        report(next(done))
+        return earned
 
     best, trials = search(first, tried, reward)
+    progress.close()
     machine = machine_lines(("wirelessenvs", "torch", "numpy"))
     print("\n".join(machine))
     print(f"\n{options.method} on {dataset}, {options.seeds} training seeds\n")

@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from networld_agent.data.credit import CREDITS, credited
 from networld_agent.data.windows import Places, WindowSource
 from networld_agent.keyed_random import hashed, signed
 from networld_agent.model.action_value import ActionValue, action_features, feature_size
 from networld_agent.model.world_model import WorldModel
 from wirelessenvs.checks import check_fields, check_real
 
-__all__ = ["CREDITS", "ValueConfig", "learn_action_values"]
+__all__ = ["ValueConfig", "learn_action_values"]
 
-CREDITS: Final = ("own", "neighbors", "team")
 #: Weight of values in decisions until one is tuned.
 DEFAULT_VALUE_SCALE: Final = 30.0
 #: Most actions that a decision chooses from, at random of those that the data shows.
@@ -230,18 +230,9 @@ class _Drawer:
         rows = weights if weights.ndim == 2 else weights[:, 0]
         return _Transitions(
             self._model.scaled_observations(task, observations), heard, actions,
-            self._credited(rewards, rows).float(), goes_on[:, None].float(), rows.float(),
+            credited(rewards, rows, self._config.credit).float(), goes_on[:, None].float(),
+            rows.float(),
         )  # fmt: skip
-
-    def _credited(self, rewards: Tensor, rows: Tensor) -> Tensor:
-        if self._config.credit == "own":
-            return rewards
-        if self._config.credit == "team":
-            return rewards.mean(1, keepdim=True).expand_as(rewards)
-        rows = rows.to(rewards.dtype)
-        heard = (rows @ rewards[..., None])[..., 0]
-        degrees = (rows > 0).sum(-1)
-        return (rewards + degrees * heard) / (degrees + 1)
 
     def shown(self) -> Tensor:
         """`(K, [A])` different actions of the data, all of them or at random."""

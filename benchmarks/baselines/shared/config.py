@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self, get_type_hints
 
-from benchmarks.baselines.shared.offline_data import CREDITS, OfflineData
+from benchmarks.baselines.shared.offline_data import OfflineData
+from networld_agent.data.credit import CREDITS
 from wirelessenvs.checks import check_choice, check_fields, check_names, check_real
 from wirelessenvs.command import parse_overrides
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from networld_agent.data import TrajectoryDataset
+from networld_agent.data.credit import credited
 from networld_agent.data.windows import Places, WindowSource, first_segments
-from wirelessenvs.checks import check_choice
 
-__all__ = ["CREDITS", "OfflineData", "Places"]
-
-#: Whose rewards an action answers for.
-CREDITS: Final = ("own", "neighbors", "team")
+__all__ = ["OfflineData", "Places"]
 
 
 class OfflineData(WindowSource):
@@ -176,20 +174,14 @@ class OfflineData(WindowSource):
             credit: whose: each agent's "own", the mean over it and its "neighbors", or over the
                 "team". Rewards of others are read in training only.
         """
-        check_choice("credit", credit, CREDITS)
         rewards = np.stack([self.dataset.rewards[e, :, : self.num_steps] for e in self.episodes])
         if credit == "own":
             return rewards
-        if credit == "team":
-            return np.broadcast_to(rewards.mean(1, keepdims=True), rewards.shape)
         places = Places(self.episodes, np.zeros(len(self.episodes), np.int64))
-        weights = self.neighbor_weights(places, self.num_steps).astype(np.float64)
-        if weights.ndim == 2:
-            heard, degrees = weights @ rewards, (weights > 0).sum(-1)[:, None]
-        else:
-            heard = np.einsum("etij,ejt->eit", weights, rewards)
-            degrees = (weights > 0).sum(-1).swapaxes(1, 2)
-        return np.asarray((rewards + degrees * heard) / (degrees + 1))
+        weights = self.neighbor_weights(places, self.num_steps)
+        by_step = torch.from_numpy(rewards.swapaxes(1, 2))
+        found = credited(by_step, torch.from_numpy(weights), credit)
+        return np.asarray(found.numpy().swapaxes(1, 2))
 
     def sample_rows(self, most: int | None = None) -> NDArray[np.float32]:
         """`(M, d)` observations, evenly spaced over the data, at most about so many (a million)."""

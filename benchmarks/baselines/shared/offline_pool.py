@@ -162,6 +162,8 @@ class OfflinePool(OfflineData):
     # ------------------------------------------------------------- the whole data
     def joint_rewards(self, credit: str = "own") -> NDArray[np.float64]:
         """`(R, 1, T)` of all rows, as `OfflineData.joint_rewards` within each network."""
+        if credit == "own":
+            return self._rows["rewards"]
         found = [part.joint_rewards(credit).reshape(-1, 1, self.num_steps) for part in self.parts]
         return np.concatenate(found)
 

@@ -185,6 +185,7 @@ def test_all_methods_choose_their_weights_by_a_held_out_trajectory(name):
     fits = [job for job in jobs if job.kind == "fit"]
     assert fits
     without = [job for job in fits if "held_out=True" not in job.settings["options"]]
+    assert bool(without) == (name == "decisive")
     # What a search found: values of a rule's data, whose loss grows while they get better.
     assert all("held_out=False" in job.settings["options"] for job in without)
     assert {job.settings["method"] for job in without} <= {"cql", "iql"}

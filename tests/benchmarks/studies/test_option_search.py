@@ -91,6 +91,7 @@ def test_the_command_plays_validation_worlds_alone_and_goes_on(data, tmp_path, c
         (["--try", "gama=0"], "unknown option 'gama'"),
         (["--try", "gamma=7"], "gamma must be"),
         (["--seeds", "0"], "--seeds must be"),
+        (["--set", "seed=3"], "seed is no option to set or try"),
     ],
 )
 def test_wrong_options_end_in_a_sentence_before_anything_is_trained(
